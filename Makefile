@@ -1,0 +1,43 @@
+# Targets: test (everything), check (test without pytest), test-oldest (pytest with the oldest dependencies), clean.
+# Another Python or place: make test PYTHON=python3.10 VENV=.venv-3.10
+
+PYTHON ?= python3
+VENV ?= .venv
+OLDEST_VENV ?= .venv-oldest
+
+BIN := $(VENV)/bin
+METADATA := pyproject.toml requirements.txt setup.py
+
+.PHONY: test
+test: check
+	$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(VENV)/installed
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/python -m mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m codegen --check
+
+.PHONY: test-oldest
+test-oldest: $(OLDEST_VENV)/installed
+# dateutil 2.8 calls what Python 3.12 deprecates.
+	$(OLDEST_VENV)/bin/python -m pytest -W "ignore:datetime:DeprecationWarning:dateutil"
+
+.PHONY: clean
+clean:
+	rm -rf $(VENV) $(OLDEST_VENV) build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find codegen freechat_sdk test -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/installed: $(METADATA)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codegen,test]'
+	touch $@
+
+$(OLDEST_VENV)/installed: $(METADATA)
+	$(PYTHON) -m venv $(OLDEST_VENV)
+	sed -n 's/^\([a-z0-9-]*\)>=\([^,]*\),.*/\1==\2/p' requirements.txt > $(OLDEST_VENV)/oldest.txt
+	$(OLDEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint $(OLDEST_VENV)/oldest.txt --editable '.[codegen,test]'
+	touch $@
