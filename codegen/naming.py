@@ -1,0 +1,27 @@
+"""Names: from the wire's camelCase and the classes' CamelCase to Python's."""
+
+import keyword
+import re
+
+from codegen.node import Node
+
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+
+
+def snake_case(name: str) -> str:
+    """Return `chatId` as `chat_id`, `AIServiceApi` as `ai_service_api`, `OpenAiParamDTO` as `open_ai_param_dto`."""
+    if name == name.lower():
+        return name
+    return "_".join(word.lower() for word in _WORD.findall(name))
+
+
+def python_name(name: str, node: Node) -> str:
+    """Return a name of the document as Python has it.
+
+    Raises:
+        DocumentError: when it is none, or a keyword.
+    """
+    snake = snake_case(name)
+    if not snake.isidentifier() or keyword.iskeyword(snake):
+        raise node.error(f"{name!r} is no name in Python")
+    return snake
