@@ -1,0 +1,80 @@
+"""Python client for FreeChat, a server for AI characters that people and programs chat with.
+
+    import freechat_sdk
+
+    with freechat_sdk.ApiClient() as client:  # FREECHAT_HOST and FREECHAT_TOKEN say which server
+        chats = freechat_sdk.ChatApi(client)
+        for text in chats.stream_send_message(chat_id, "Hi").text_deltas():
+            print(text, end="", flush=True)
+
+Each public name is loaded when it is first used (PEP 562): importing the package costs next to nothing.
+"""
+
+from freechat_sdk._names import API_MODULES, MODEL_MODULES
+
+__version__ = "3.0.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from freechat_sdk import api, api_client, api_response, configuration, exceptions, models, rest, streaming
+    from freechat_sdk.api import *
+    from freechat_sdk.api_client import ApiClient
+    from freechat_sdk.api_response import ApiResponse
+    from freechat_sdk.configuration import Configuration
+    from freechat_sdk.exceptions import *
+    from freechat_sdk.models import *
+    from freechat_sdk.rest import RetryPolicy
+
+_MODULES = frozenset(
+    {"api", "api_client", "api_response", "configuration", "exceptions", "models", "rest", "streaming"}
+)
+_EXCEPTIONS = (
+    "ApiAttributeError",
+    "ApiConnectionError",
+    "ApiDecodeError",
+    "ApiException",
+    "ApiKeyError",
+    "ApiTimeoutError",
+    "ApiTypeError",
+    "ApiValueError",
+    "ApiVersionError",
+    "BadRequestException",
+    "ConflictException",
+    "ForbiddenException",
+    "NotFoundException",
+    "OpenApiException",
+    "QuotaExceededException",
+    "ServiceException",
+    "ServiceUnavailableException",
+    "StreamFailedError",
+    "StreamInterruptedError",
+    "UnauthorizedException",
+    "UnprocessableEntityException",
+)
+_HOMES = {
+    **API_MODULES,
+    **MODEL_MODULES,
+    **dict.fromkeys(_EXCEPTIONS, "freechat_sdk.exceptions"),
+    "ApiClient": "freechat_sdk.api_client",
+    "ApiResponse": "freechat_sdk.api_response",
+    "Configuration": "freechat_sdk.configuration",
+    "RetryPolicy": "freechat_sdk.rest",
+}
+
+__all__ = sorted([*_HOMES, *_MODULES, "__version__"])  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

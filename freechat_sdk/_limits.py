@@ -1,0 +1,101 @@
+"""How long a call may take, and what is left of it. No I/O."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from freechat_sdk._request import MODEL, TimeClass
+from freechat_sdk.configuration import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """The time limits of one call in seconds; None is no limit."""
+
+    total: float | None
+    """For the whole call; of a stream, up to its first event."""
+    connect: float | None
+    """For each connect."""
+    read: float | None = None
+    """For each wait for bytes, up to a stream's first event."""
+    silence: float | None = None
+    """For each wait for bytes after a stream's first event."""
+    stream: float | None = None
+    """For the whole of a stream."""
+
+    @classmethod
+    def of(cls, configuration: Configuration, time_class: TimeClass, streamed: bool = False) -> "Durations":
+        """Return the limits of a call that sets none of its own."""
+        connect = configuration.connect_timeout
+        if streamed:
+            first, whole = configuration.stream_first_event_timeout, configuration.stream_timeout
+            return cls(shortest(first, whole), connect, None, configuration.stream_idle_timeout, whole)
+        return cls(configuration.model_timeout if time_class is MODEL else configuration.timeout, connect)
+
+    def within(self, seconds: float) -> "Durations":
+        """Return the limits of a call that is given one number: all of it, or a stream's first event and silences."""
+        return replace(self, total=seconds, silence=seconds)
+
+    def with_steps(self, total: float | None, connect: float | None, read: float | None) -> "Durations":
+        """Return these limits with others for each connect and each wait for bytes."""
+        return replace(self, total=shortest(self.total, total), connect=connect, read=read, silence=read)
+
+
+UNLIMITED = Durations(None, None)
+
+
+def shortest(*seconds: float | None) -> float | None:
+    """Return the shortest of several limits, where None is no limit."""
+    return min((limit for limit in seconds if limit is not None), default=None)
+
+
+class TimeLimit:
+    """What is left of a call's time, for all of its attempts together."""
+
+    def __init__(self, durations: Durations, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start the time."""
+        self.durations = durations
+        self._clock = clock
+        self._start = clock()
+        self._deadline = self._after(durations.total)
+        self._read = durations.read
+
+    def _after(self, seconds: float | None) -> float | None:
+        return None if seconds is None else self._start + seconds
+
+    def for_connect(self) -> float | None:
+        """Return the seconds that the next connect may take.
+
+        Raises:
+            TimeoutError: when none are left.
+        """
+        return shortest(self.durations.connect, self._left())
+
+    def for_read(self) -> float | None:
+        """Return the seconds that the next wait for bytes may take.
+
+        Raises:
+            TimeoutError: when none are left.
+        """
+        return shortest(self._read, self._left()) if self._deadline is not None else self._read
+
+    def _left(self) -> float | None:
+        if self._deadline is None:
+            return None
+        left = self._deadline - self._clock()
+        if left <= 0:
+            raise TimeoutError("the time for this call is over")
+        return left
+
+    def allows(self, wait: float) -> bool:
+        """Tell whether a wait of so many seconds leaves time for another attempt."""
+        return self._deadline is None or self._clock() + wait < self._deadline
+
+    def begin_stream(self) -> None:
+        """Change over to the limits that hold after a stream's first event."""
+        self._deadline = self._after(self.durations.stream)
+        self._read = self.durations.silence
+
+    def end_within(self, seconds: float) -> None:
+        """Leave just so many seconds from now."""
+        self._deadline = self._clock() + seconds

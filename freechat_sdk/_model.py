@@ -1,0 +1,186 @@
+"""What every model stands on: the base class, and the field types that generated models are written in.
+
+A field's type states one fact each: :data:`Text`, :data:`Integer`, :data:`Number` and :data:`Flag` take just their own
+JSON type (an int is neither a bool nor a numeral), :data:`Timestamp` takes each date form that servers write,
+:data:`Mandatory` is demanded of callers but not of answers, and :data:`Secret` is hidden when a model is printed.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Annotated, Any, TypeVar, get_args, overload
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+from typing_extensions import Self
+
+T = TypeVar("T")
+
+_HIDDEN = "'**********'"
+
+
+class Model(BaseModel):
+    """Base of all models: a JSON object of the FreeChat API.
+
+    Fields are read and set by their Python name; both that and the JSON name (its camelCase) are taken when a model is
+    built. What a server sends beyond the known fields is kept in `additional_properties` and sent back with the rest.
+    A field that is `None` is left out of what is sent; in answers null and absent mean the same.
+
+    Raises:
+        pydantic.ValidationError: (a ValueError) when a model is built with a mandatory field missing or a wrong type.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        defer_build=True,
+        extra="allow",
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+        serialize_by_alias=True,
+        val_temporal_unit="milliseconds",
+    )
+
+    @property
+    def additional_properties(self) -> dict[str, Any]:
+        """The fields of this object that the SDK does not know, by JSON name; changes to it are sent."""
+        extra = self.model_extra
+        return {} if extra is None else extra
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the model as a dict with JSON names as keys and without `None` values; dates stay datetimes."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+    def to_json(self) -> str:
+        """Return the model as the JSON text that is sent to a server: without nulls, dates in UTC with a `Z`."""
+        return self.model_dump_json(by_alias=True, exclude_none=True)
+
+    def to_str(self) -> str:
+        """Return the model's `to_dict()` laid out over lines for reading, with secrets hidden."""
+        from pprint import pformat
+
+        return pformat(_veiled(self))
+
+    @overload
+    @classmethod
+    def from_dict(cls, obj: Mapping[str, Any]) -> Self: ...
+    @overload
+    @classmethod
+    def from_dict(cls, obj: None) -> None: ...
+    @classmethod
+    def from_dict(cls, obj: Mapping[str, Any] | None) -> Self | None:
+        """Build a model from a dict with JSON or Python names; `None` gives `None`."""
+        return None if obj is None else cls.model_validate(obj)
+
+    @classmethod
+    def from_json(cls, json_str: str | bytes) -> Self:
+        """Build a model from JSON text as a server writes it: no field is demanded."""
+        return cls.model_validate_json(json_str)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        secrets = _secret_names(type(self))
+        for name, value in super().__repr_args__():
+            yield name, _Veiled() if name in secrets and value is not None else value
+
+
+class _Veiled:
+    """Stands for a secret where a model is printed."""
+
+    def __repr__(self) -> str:
+        return _HIDDEN
+
+
+class _SecretMarker:
+    """Marks a field whose value no repr shows."""
+
+
+def _secret_names(model: type[BaseModel]) -> set[str]:
+    fields = model.model_fields.items()
+    return {name for name, field in fields if any(isinstance(mark, _SecretMarker) for mark in field.metadata)}
+
+
+def _veiled(value: object) -> object:
+    """Return a model's data for reading: JSON names, no `None`, secrets hidden."""
+    if isinstance(value, Model):
+        secrets = _secret_names(type(value))
+        given = {name: held for name, held in value if held is not None}
+        return {to_camel(name): _Veiled() if name in secrets else _veiled(held) for name, held in given.items()}
+    if isinstance(value, list):
+        return [_veiled(item) for item in value]
+    return value
+
+
+class _Demanded:
+    """Schema of a mandatory field: callers (Python input) must give it, answers (JSON input) may leave it out."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        inner = handler(source)
+        return core_schema.json_or_python_schema(
+            json_schema=core_schema.nullable_schema(inner),
+            python_schema=core_schema.no_info_before_validator_function(_refuse_none, inner),
+        )
+
+
+def _refuse_none(value: object) -> object:
+    if value is None:
+        raise PydanticKnownError("missing")
+    return value
+
+
+class _FirstAlternative:
+    """Schema of `Model | str` where the model itself takes a str."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler.generate_schema(get_args(source)[0])
+
+
+def _by_dateutil(text: str) -> datetime:
+    """Read a date that pydantic does not: RFC 1123 and kin."""
+    from dateutil import parser
+
+    try:
+        return parser.parse(text)
+    except OverflowError as error:  # dateutil's own for numbers out of range; pydantic expects ValueErrors
+        raise ValueError(str(error)) from error
+
+
+def _as_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        return value.replace(tzinfo=timezone.utc)
+    return value if value.utcoffset() == timedelta(0) else value.astimezone(timezone.utc)
+
+
+def _write_z(value: datetime) -> str:
+    return _as_utc(value).replace(tzinfo=None).isoformat() + "Z"
+
+
+Text = StrictStr
+Integer = StrictInt
+Number = StrictFloat
+Flag = StrictBool
+
+Timestamp = Annotated[
+    datetime | Annotated[str, AfterValidator(_by_dateutil)],
+    # A smart union would run dateutil for every value, ten times slower.
+    Field(union_mode="left_to_right"),
+    AfterValidator(_as_utc),
+    PlainSerializer(_write_z, return_type=str, when_used="json-unless-none"),
+]
+"""A moment, always with a time zone (UTC). Takes ISO 8601, epoch milliseconds and RFC 1123; no zone means UTC."""
+Mandatory = Annotated[T, Field(default=None, validate_default=True), _Demanded()]
+"""A field that a caller must give, and that an answer may lack (it is `None` then)."""
+OrText = Annotated[T | str, _FirstAlternative()]
+"""A model, or the text that stands for one."""
+Secret = Annotated[T, _SecretMarker()]
+"""A field that holds a credential: never printed, but sent and dumped."""

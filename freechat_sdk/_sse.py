@@ -1,0 +1,101 @@
+"""Event streams after the WHATWG HTML standard, section 9.2 (server-sent events). No I/O."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSentEvent:
+    """One event of a stream."""
+
+    event: str = "message"
+    """The event's type."""
+    data: str = ""
+    """Its data lines, joined by line feeds."""
+    id: str = ""
+    """The last event id that the stream has set."""
+    retry: int | None = None
+    """The reconnection time in ms, where this event's block sets one."""
+
+
+def decode(chunks: Iterable[bytes]) -> Iterator[ServerSentEvent]:
+    """Yield the events of a stream of UTF-8 bytes, each as soon as the blank line behind it is there.
+
+    Chunks may be cut anywhere. Invalid UTF-8 is replaced, a block without data is no event, and a block without its
+    blank line is dropped.
+    """
+    event = last_id = ""
+    data: list[str] = []
+    retry: int | None = None
+    for lines in _lines(chunks):
+        for line in lines:
+            if not line:
+                if data:
+                    yield ServerSentEvent(event or "message", "\n".join(data), last_id, retry)
+                event, data, retry = "", [], None
+                continue
+            name, value = _field(line)
+            if name == "data":
+                data.append(value)
+            elif name == "event":
+                event = value
+            elif name == "id" and "\0" not in value:
+                last_id = value
+            elif name == "retry" and value.isascii() and value.isdigit():
+                retry = int(value)
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    """Return the name and the value of a line; a comment has an empty name."""
+    name, _, value = line.decode("utf-8", "replace").partition(":")
+    return name, value.removeprefix(" ")
+
+
+def data_only(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the data of each event as bytes, as soon as the blank line behind it is there."""
+    data: list[bytes] = []
+    for lines in _lines(chunks):
+        for line in lines:
+            if line.startswith(b"data:"):
+                data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
+            elif line == b"data":
+                data.append(b"")
+            elif not line and data:
+                yield data[0] if len(data) == 1 else b"\n".join(data)
+                data = []
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Yield the lines that each chunk completes, without their ends: CR, LF or CR LF."""
+    pending: list[bytes] = []
+    ended_by_cr = False
+    for chunk in _without_bom(chunks):
+        if ended_by_cr and chunk:
+            chunk = chunk.removeprefix(b"\n")  # the other half of a CR LF
+            ended_by_cr = False
+        if b"\r" in chunk:
+            ended_by_cr = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = chunk.split(b"\n")
+        rest = lines.pop()
+        if lines and pending:
+            lines[0] = b"".join((*pending, lines[0]))
+            pending.clear()
+        if rest:
+            pending.append(rest)
+        if lines:
+            yield lines
+
+
+def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the chunks without the byte order mark that the first bytes may be."""
+    source = iter(chunks)
+    start = b""
+    for chunk in source:
+        start += chunk
+        if len(start) >= len(_BOM) or not _BOM.startswith(start):
+            break
+    yield start.removeprefix(_BOM)
+    yield from source

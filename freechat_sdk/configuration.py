@@ -1,0 +1,409 @@
+"""Configuration: which server, with what token, how long to wait, how to connect."""
+
+from __future__ import annotations
+
+import os
+
+from freechat_sdk.exceptions import ApiTypeError, ApiValueError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from logging import FileHandler, Formatter, Logger, StreamHandler
+    from typing import Any, ClassVar
+
+    from typing_extensions import Self
+
+DEFAULT_HOST = "http://127.0.0.1:8080"
+GENERATIONS = ("auto", "v1", "v2")
+_SHARED = frozenset({"retries", "refresh_api_key_hook", "socket_options"})  # copies share what may not be copied
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+class Configuration:
+    """The settings of a client. They may be changed until the first call; the token at any time.
+
+    What is not given is taken from the environment: the host from FREECHAT_HOST, the token from FREECHAT_TOKEN, the
+    generation from FREECHAT_API_VERSION. A token from the environment goes to a host given in code only over https
+    or loopback.
+
+    It pickles and copies with its token and without its log handlers. Its repr shows no credential.
+
+    Args:
+        host: address of the server, with a path where a reverse proxy adds one. Default http://127.0.0.1:8080.
+        api_key, api_key_prefix, username, password: kept for scripts that set them; FreeChat knows bearer tokens only.
+        access_token: the bearer token, like `fc-` and 32 hex digits.
+        server_index, server_variables: choose among `get_host_settings()`, where no host is given.
+        server_operation_index, server_operation_variables, ignore_operation_servers: change nothing; kept.
+        ssl_ca_cert, ca_cert_data: file, or PEM text or DER bytes, of the authorities to trust instead of the system's.
+        retries: how often a request is sent again at the most: None for two, a number, 0 or False, a `RetryPolicy`.
+        cert_file, key_file: the client's own certificate.
+        verify_ssl: whether the server's certificate is checked. Default True.
+        assert_hostname: the name that the certificate must hold instead of the host's; False for any.
+        tls_server_name: the name that is sent in the TLS handshake (SNI) instead of the host's.
+        connection_pool_maxsize: how many idle connections are kept. Default five for each processor.
+        proxy, proxy_headers: address of a proxy instead of the environment's, and headers for it.
+        safe_chars_for_path_param, datetime_format, date_format: change nothing; kept.
+        client_side_validation: changes nothing; arguments are always checked.
+        socket_options: options for new sockets, as `socket.setsockopt` takes them.
+        debug: whether the logger `freechat_sdk` shows its debug messages.
+        api_version: generation of the server: "v1", "v2", or "auto" to find out by the first call. Default "auto".
+        timeout: seconds for a whole call. Default 60.
+        model_timeout: seconds for a whole call that waits for a model. Default 300.
+        connect_timeout: seconds for each connect. Default 5.
+        stream_first_event_timeout: seconds up to a stream's first event. Default 300.
+        stream_idle_timeout: seconds that a stream may be silent after it. Default 120.
+        stream_timeout: seconds for the whole of a stream. Default None: unlimited.
+
+    Each time limit may be None: unlimited.
+
+    Raises:
+        ApiTypeError, ApiValueError: for a setting that cannot work; no credential is shown.
+    """
+
+    _default: ClassVar[Configuration | None] = None
+
+    def __init__(
+        self,
+        host: str | None = None,
+        api_key: dict[str, str] | None = None,
+        api_key_prefix: dict[str, str] | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        access_token: str | None = None,
+        server_index: int | None = None,
+        server_variables: dict[str, str] | None = None,
+        server_operation_index: dict[int, int] | None = None,
+        server_operation_variables: dict[int, dict[str, str]] | None = None,
+        ignore_operation_servers: bool = False,
+        ssl_ca_cert: str | None = None,
+        retries: Any = None,
+        ca_cert_data: str | bytes | None = None,
+        cert_file: str | None = None,
+        key_file: str | None = None,
+        verify_ssl: bool = True,
+        assert_hostname: str | bool | None = None,
+        tls_server_name: str | None = None,
+        connection_pool_maxsize: int | None = None,
+        proxy: str | None = None,
+        proxy_headers: Mapping[str, str] | None = None,
+        safe_chars_for_path_param: str = "",
+        client_side_validation: bool = True,
+        socket_options: Sequence[tuple[int, int, int | bytes]] | None = None,
+        datetime_format: str = "%Y-%m-%dT%H:%M:%S.%f%z",
+        date_format: str = "%Y-%m-%d",
+        *,
+        debug: bool | None = None,
+        api_version: str | None = None,
+        timeout: float | None = 60.0,
+        model_timeout: float | None = 300.0,
+        connect_timeout: float | None = 5.0,
+        stream_first_event_timeout: float | None = 300.0,
+        stream_idle_timeout: float | None = 120.0,
+        stream_timeout: float | None = None,
+    ) -> None:
+        self.server_index = server_index or 0
+        self.server_variables = server_variables or {}
+        self.server_operation_index = server_operation_index or {}
+        self.server_operation_variables = server_operation_variables or {}
+        self.ignore_operation_servers = ignore_operation_servers
+        self._host: str | None = None
+        self.host = host or os.environ.get("FREECHAT_HOST") or self.host
+        self.api_key = api_key or {}
+        self.api_key_prefix = api_key_prefix or {}
+        self.refresh_api_key_hook: Callable[[Configuration], None] | None = None
+        self.username = username
+        self.password = password
+        self.access_token = self._environment_token(bool(host)) if access_token is None else access_token
+        self.api_version = api_version or os.environ.get("FREECHAT_API_VERSION") or "auto"
+        self.retries = retries
+        self.ssl_ca_cert = ssl_ca_cert
+        self.ca_cert_data = ca_cert_data
+        self.cert_file = cert_file
+        self.key_file = key_file
+        self.verify_ssl = verify_ssl
+        self.assert_hostname = assert_hostname
+        self.tls_server_name = tls_server_name
+        self.connection_pool_maxsize = connection_pool_maxsize or 5 * (os.cpu_count() or 1)
+        self.proxy = proxy
+        self.proxy_headers = proxy_headers
+        self.socket_options = socket_options
+        self.client_side_validation = client_side_validation
+        self.safe_chars_for_path_param = safe_chars_for_path_param
+        self.datetime_format = datetime_format
+        self.date_format = date_format
+        self.temp_folder_path: str | None = None
+        self.timeout = timeout
+        self.model_timeout = model_timeout
+        self.connect_timeout = connect_timeout
+        self.stream_first_event_timeout = stream_first_event_timeout
+        self.stream_idle_timeout = stream_idle_timeout
+        self.stream_timeout = stream_timeout
+        self._logger: dict[str, Logger] | None = None
+        self._logger_format = _LOG_FORMAT
+        self._logger_file: str | None = None
+        self.logger_file_handler: FileHandler | None = None
+        self.logger_stream_handler: StreamHandler[Any] | None = None
+        self._debug = False
+        if debug is not None:
+            self.debug = debug
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name.endswith("timeout") and value is not None:
+            value = check_seconds(name, value)
+        elif name == "api_version" and value not in GENERATIONS:
+            raise ApiValueError(f"api_version is one of {', '.join(GENERATIONS)}, not {value!r}")
+        object.__setattr__(self, name, value)
+
+    @property
+    def host(self) -> str:
+        """Address of the server, without a slash at its end."""
+        if self._host is None:
+            return self.get_host_from_settings(self.server_index, self.server_variables)
+        return self._host
+
+    @host.setter
+    def host(self, value: str) -> None:
+        self._host = _checked_host(value)
+
+    @property
+    def access_token(self) -> str | None:
+        """The bearer token, or None. A new one holds from the next call on."""
+        return self._access_token
+
+    @access_token.setter
+    def access_token(self, value: str | None) -> None:
+        if value is not None and not isinstance(value, str):
+            raise ApiTypeError(f"access_token takes a str, not {type(value).__name__}")
+        if value is not None and (not value or any(not "!" <= letter <= "~" for letter in value)):
+            raise ApiValueError("access_token is empty, or holds blanks, line breaks or other than ASCII characters")
+        self._access_token = value
+
+    def _environment_token(self, is_host_from_code: bool) -> str | None:
+        token = os.environ.get("FREECHAT_TOKEN")
+        if not token:
+            return None
+        if is_host_from_code and not _is_private(self.host):
+            import warnings
+
+            warnings.warn(
+                f"FREECHAT_TOKEN is not sent to {self.host}, which is given in code and would see it unencrypted: "
+                "use https, or give access_token in code",
+                stacklevel=3,
+            )
+            return None
+        return token
+
+    @classmethod
+    def set_default(cls, default: Configuration | None) -> None:
+        """Set what `get_default()` returns, and so what clients made without a configuration use."""
+        cls._default = default
+
+    @classmethod
+    def get_default(cls) -> Configuration:
+        """Return the default configuration, made on first need."""
+        if cls._default is None:
+            cls._default = cls()
+        return cls._default
+
+    @classmethod
+    def get_default_copy(cls) -> Configuration:
+        """Return a copy of the default configuration."""
+        from copy import deepcopy
+
+        return deepcopy(cls.get_default())
+
+    def auth_settings(self) -> dict[str, dict[str, str]]:
+        """Return how requests are authorized, the token included; an empty dict without a token."""
+        if self.access_token is None:
+            return {}
+        value = f"Bearer {self.access_token}"
+        return {"bearerAuth": {"type": "bearer", "in": "header", "key": "Authorization", "value": value}}
+
+    def get_api_key_with_prefix(self, identifier: str, alias: str | None = None) -> str | None:
+        """Return an entry of `api_key` behind its prefix, or None. FreeChat itself asks for none."""
+        if self.refresh_api_key_hook is not None:
+            self.refresh_api_key_hook(self)
+        key = self.api_key.get(identifier, self.api_key.get(alias) if alias is not None else None)
+        prefix = self.api_key_prefix.get(identifier)
+        return f"{prefix} {key}" if key and prefix else key
+
+    def get_basic_auth_token(self) -> str:
+        """Return an `Authorization` value of user name and password (RFC 7617). FreeChat itself does not take it."""
+        from base64 import b64encode
+
+        return "Basic " + b64encode(f"{self.username or ''}:{self.password or ''}".encode()).decode()
+
+    def get_host_settings(self) -> list[dict[str, Any]]:
+        """Return the known servers: one, on this machine."""
+        return [{"url": DEFAULT_HOST, "description": "a FreeChat server on this machine"}]
+
+    def get_host_from_settings(
+        self,
+        index: int | None,
+        variables: Mapping[str, str] | None = None,
+        servers: Sequence[Mapping[str, Any]] | None = None,
+    ) -> str:
+        """Return the address of server `index`, with `variables` (or their defaults) filled in.
+
+        Raises:
+            ApiValueError: for an index or a value that the servers do not have.
+        """
+        known = self.get_host_settings() if servers is None else servers
+        position = index or 0
+        if not 0 <= position < len(known):
+            raise ApiValueError(f"there is no server {position}: the index is below {len(known)}")
+        url: str = known[position]["url"]
+        for name, variable in known[position].get("variables", {}).items():
+            value = (variables or {}).get(name, variable["default_value"])
+            if "enum_values" in variable and value not in variable["enum_values"]:
+                raise ApiValueError(f"{name} is one of {', '.join(variable['enum_values'])}, not {value!r}")
+            url = url.replace("{" + name + "}", value)
+        return url
+
+    @property
+    def logger(self) -> dict[str, Logger]:
+        """The loggers of this package and of urllib3."""
+        if self._logger is None:
+            from logging import getLogger
+
+            self._logger = {"package_logger": getLogger("freechat_sdk"), "urllib3_logger": getLogger("urllib3")}
+        return self._logger
+
+    @property
+    def debug(self) -> bool:
+        """Whether the logger `freechat_sdk` shows its debug messages. No credential is ever logged."""
+        return self._debug
+
+    @debug.setter
+    def debug(self, value: bool) -> None:
+        self._debug = value
+        self.logger["package_logger"].setLevel("DEBUG" if value else "WARNING")
+
+    @property
+    def logger_file(self) -> str | None:
+        """A file that the package's log messages go to as well; None for none."""
+        return self._logger_file
+
+    @logger_file.setter
+    def logger_file(self, value: str | None) -> None:
+        from logging import FileHandler
+
+        logger = self.logger["package_logger"]
+        if self.logger_file_handler is not None:
+            logger.removeHandler(self.logger_file_handler)
+            self.logger_file_handler.close()
+            self.logger_file_handler = None
+        self._logger_file = value
+        if value:
+            self.logger_file_handler = FileHandler(value, encoding="utf-8")
+            self.logger_file_handler.setFormatter(self.logger_formatter)
+            logger.addHandler(self.logger_file_handler)
+
+    @property
+    def logger_format(self) -> str:
+        """The format of log messages, as `logging.Formatter` takes it."""
+        return self._logger_format
+
+    @logger_format.setter
+    def logger_format(self, value: str) -> None:
+        self._logger_format = value
+        if self.logger_file_handler is not None:
+            self.logger_file_handler.setFormatter(self.logger_formatter)
+
+    @property
+    def logger_formatter(self) -> Formatter:
+        """The formatter of log messages."""
+        from logging import Formatter
+
+        return Formatter(self._logger_format)
+
+    def to_debug_report(self) -> str:
+        """Return what a report of a fault should say of the environment; it holds no setting and no credential."""
+        import platform
+        from importlib.metadata import version
+
+        from freechat_sdk import __version__
+
+        packages = ("urllib3", "pydantic", "python-dateutil", "typing-extensions")
+        return "\n".join(
+            [
+                "Python SDK Debug Report:",
+                f"OS: {platform.platform()}",
+                f"Python Version: {platform.python_version()}",
+                f"SDK Package Version: {__version__}",
+                *(f"{package}: {version(package)}" for package in packages),
+            ]
+        )
+
+    def __repr__(self) -> str:
+        token = "None" if self.access_token is None else "'***'"
+        return f"Configuration(host={self.host!r}, access_token={token}, api_version={self.api_version!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_logger": None, "logger_file_handler": None, "logger_stream_handler": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        from copy import deepcopy
+
+        copied = type(self).__new__(type(self))
+        for name, value in self.__getstate__().items():
+            copied.__dict__[name] = value if name in _SHARED else deepcopy(value, memo)
+        return copied
+
+
+def check_seconds(name: str, value: object) -> float:
+    """Return a time limit as a float.
+
+    Raises:
+        ApiTypeError: when it is no number.
+        ApiValueError: when it is zero, negative or not finite.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ApiTypeError(f"{name} takes seconds as a number, not {type(value).__name__}")
+    if not 0 < value < float("inf"):
+        raise ApiValueError(f"{name} takes a finite number of seconds above 0, not {value}")
+    return float(value)
+
+
+def _checked_host(value: object) -> str:
+    """Return a host address without a slash at its end.
+
+    Raises:
+        ApiTypeError, ApiValueError: for what is no http(s) address, or holds a password; that is not shown.
+    """
+    from urllib.parse import urlsplit
+
+    if not isinstance(value, str):
+        raise ApiTypeError(f"host takes a str, not {type(value).__name__}")
+    if any(not "!" <= letter <= "~" for letter in value):
+        raise ApiValueError("host holds blanks, control characters or other than ASCII characters")
+    try:
+        parts = urlsplit(value)
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ApiValueError("host is no address like https://chat.example.com") from None
+    if "@" in parts.netloc:
+        raise ApiValueError("host holds a user name or password: give access_token instead")
+    if not is_whole:
+        raise ApiValueError(f"host is an address like https://chat.example.com, not {value!r}")
+    if parts.query or parts.fragment:
+        raise ApiValueError("host ends before any '?' or '#'")
+    return value.rstrip("/")
+
+
+def _is_private(host: str) -> bool:
+    """Tell whether nobody between here and a host can read what is sent to it: https or loopback."""
+    from ipaddress import ip_address
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(host)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return True
+    try:
+        return ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,15 @@
+"""The official client's place of `SseEmitter`, which is no model: it lives in `freechat_sdk.streaming`."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from freechat_sdk.streaming import SseEmitter as SseEmitter
+
+__all__ = ["SseEmitter"]
+
+
+def __getattr__(name: str) -> object:
+    if name != "SseEmitter":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from freechat_sdk import streaming
+
+    return streaming.SseEmitter
