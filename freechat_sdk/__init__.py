@@ -16,14 +16,21 @@ __version__ = "3.0.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from freechat_sdk import api, api_client, api_response, configuration, exceptions, models, rest, streaming
+    from freechat_sdk import api as api
+    from freechat_sdk import api_client as api_client
+    from freechat_sdk import api_response as api_response
+    from freechat_sdk import configuration as configuration
+    from freechat_sdk import exceptions as exceptions
+    from freechat_sdk import models as models
+    from freechat_sdk import rest as rest
+    from freechat_sdk import streaming as streaming
     from freechat_sdk.api import *
-    from freechat_sdk.api_client import ApiClient
-    from freechat_sdk.api_response import ApiResponse
-    from freechat_sdk.configuration import Configuration
+    from freechat_sdk.api_client import ApiClient as ApiClient
+    from freechat_sdk.api_response import ApiResponse as ApiResponse
+    from freechat_sdk.configuration import Configuration as Configuration
     from freechat_sdk.exceptions import *
     from freechat_sdk.models import *
-    from freechat_sdk.rest import RetryPolicy
+    from freechat_sdk.rest import RetryPolicy as RetryPolicy
 
 _MODULES = frozenset(
     {"api", "api_client", "api_response", "configuration", "exceptions", "models", "rest", "streaming"}

@@ -1,0 +1,238 @@
+"""A raw loopback server for tests: it records every request and can answer anything, wrongly too.
+
+A handler is called for each request with the request and the connection, and writes what it likes:
+
+    with RecordingServer(lambda request, connection: connection.answer(200, b"true")) as server:
+        ...
+    assert server.requests[0].path == "/api/v1/chat/abc"
+
+What a handler raises is raised again at the end of the `with` block. Every wait has an upper limit.
+"""
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+LIMIT = 10.0
+"""Seconds that any wait may last: a fault fails instead of hanging."""
+Pairs = Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    connection: int
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        return parse_qsl(urlsplit(self.target).query, keep_blank_values=True)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def header(self, name: str) -> str | None:
+        values = [value for key, value in self.headers if key.lower() == name.lower()]
+        return ", ".join(values) if values else None
+
+
+class Connection:
+    """One connection: the socket, and ways to answer on it."""
+
+    def __init__(self, sock: socket.socket, number: int) -> None:
+        self.sock = sock
+        self.number = number
+        self.is_open = True
+        self._file = sock.makefile("rb")
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def answer(self, status: int, body: bytes = b"", headers: Pairs = (), reason: str = "") -> None:
+        self.send(head(status, (*headers, ("Content-Length", str(len(body)))), reason) + body)
+
+    def start_chunked(self, status: int = 200, headers: Pairs = (), reason: str = "") -> None:
+        self.send(head(status, (*headers, ("Transfer-Encoding", "chunked")), reason))
+
+    def chunk(self, data: bytes) -> None:
+        self.send(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def end(self) -> None:
+        self.send(b"0\r\n\r\n")
+
+    def reset(self) -> None:
+        """Cut the connection so that the peer sees a reset."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def close(self) -> None:
+        self.is_open = False
+        self._file.close()
+        self.sock.close()
+
+    def wait_closed(self) -> bool:
+        """Wait until the peer has closed; tell whether it has."""
+        try:
+            while self.sock.recv(65536):
+                pass
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def read_request(self) -> Request | None:
+        """Return the next request, or None when the peer has closed."""
+        line = self._file.readline()
+        if not line.strip():
+            return None
+        method, target, _ = line.decode("latin-1").split(" ", 2)
+        headers = tuple(self._read_headers())
+        lengths = [int(value) for name, value in headers if name.lower() == "content-length"]
+        return Request(method, target, headers, self._file.read(lengths[0]) if lengths else b"", self.number)
+
+    def _read_headers(self) -> Iterator[tuple[str, str]]:
+        while line := self._file.readline().decode("latin-1").rstrip("\r\n"):
+            name, _, value = line.partition(":")
+            yield name, value.strip()
+
+
+Handler = Callable[[Request, Connection], None]
+
+
+def head(status: int, headers: Pairs = (), reason: str = "") -> bytes:
+    """Return the start of an answer, up to its body. Real servers send an empty reason."""
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers), "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def answers(*handlers: Handler) -> Handler:
+    """Return a handler that uses each of some once, in order."""
+    left = iter(handlers)
+    return lambda request, connection: next(left)(request, connection)
+
+
+def text_answer(text: str, status: int = 200, headers: Pairs = ()) -> Handler:
+    return lambda _, connection: connection.answer(
+        status, text.encode(), (("Content-Type", "text/plain;charset=UTF-8"), *headers)
+    )
+
+
+def json_answer(value: object, status: int = 200, headers: Pairs = ()) -> Handler:
+    body = json.dumps(value).encode()
+    return lambda _, connection: connection.answer(status, body, (("Content-Type", "application/json"), *headers))
+
+
+def html_answer(status: int = 200) -> Handler:
+    body = b"<!DOCTYPE html><html><body>Welcome</body></html>"
+    return lambda _, connection: connection.answer(status, body, [("Content-Type", "text/html;charset=UTF-8")])
+
+
+def login_redirect() -> Handler:
+    return lambda _, connection: connection.answer(302, b"", [("Location", "http://127.0.0.1/w/login")])
+
+
+def events_answer(*events: object) -> Handler:
+    """Return a handler that streams events, one chunk each, and ends the stream."""
+
+    def handle(_: Request, connection: Connection) -> None:
+        connection.start_chunked(headers=[("Content-Type", "text/event-stream")])
+        for event in events:
+            connection.chunk(event_bytes(event))
+        connection.end()
+
+    return handle
+
+
+def event_bytes(value: object) -> bytes:
+    """Return an event as FreeChat frames it."""
+    return f"data:{json.dumps(value)}\n\n".encode()
+
+
+@dataclass
+class RecordingServer:
+    """Serves on a free port of 127.0.0.1, a thread for each connection, until the `with` block ends."""
+
+    handler: Handler
+    requests: list[Request] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._errors: list[BaseException] = []
+        self._threads: list[threading.Thread] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "RecordingServer":
+        self._start(self._accept)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self.connections:
+            with suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(LIMIT)
+            assert not thread.is_alive(), "a thread of the server hangs"
+        if kind is None and self._errors:
+            raise self._errors[0]
+
+    def _start(self, function: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=function, args=arguments)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(LIMIT)
+            connection = Connection(sock, len(self.connections))
+            self.connections.append(connection)
+            self._start(self._serve, connection)
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            while connection.is_open and (request := connection.read_request()) is not None:
+                self.requests.append(request)
+                self.handler(request, connection)
+        except OSError:
+            pass  # the client went away, or was silent for too long, which tests make it do
+        except Exception as error:  # noqa: BLE001 - raised again at the end of the block
+            self._errors.append(error)
+        finally:
+            with suppress(OSError):
+                connection.close()
+
+
+@contextmanager
+def refused_port() -> Iterator[int]:
+    """Yield a port of 127.0.0.1 that refuses connections."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))  # bound, so that nobody else gets it, and not listening
+        yield sock.getsockname()[1]

@@ -1,0 +1,213 @@
+"""Every recorded exchange of ChatApi is made again through the SDK, against a server that repeats what was recorded."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic_core import from_json, to_json
+
+from freechat_sdk import (
+    ApiClient,
+    ApiException,
+    ApiValueError,
+    BadRequestException,
+    ChatApi,
+    Configuration,
+    ForbiddenException,
+    NotFoundException,
+    QuotaExceededException,
+    ServiceException,
+    ServiceUnavailableException,
+    SseEmitter,
+    StreamInterruptedError,
+    UnauthorizedException,
+)
+from test.recordings import SERVERS, Cut, Exchange, as_recorded, exchanges, in_crumbs, in_one, normal, repeat
+from test.server import RecordingServer, Request
+
+ERRORS = {
+    302: UnauthorizedException,
+    400: BadRequestException,
+    401: UnauthorizedException,
+    403: ForbiddenException,
+    404: NotFoundException,
+    406: ApiException,
+    429: QuotaExceededException,
+    500: ServiceException,
+    503: ServiceUnavailableException,
+}
+REFUSED = {
+    "dot segment": "a path value of '..' would leave its place",
+    "encoded slash": "servers refuse a '/' in a path value even when it is encoded",
+}
+BY_HAND = {
+    "method not allowed": "no operation uses this verb on this path",
+    "unknown path": "no operation has this path",
+}
+COUNTS = {"v1": 86, "v2.6": 87, "v2": 87}
+
+ALL = [exchange for server in SERVERS for exchange in exchanges(server)]
+TYPED = [exchange for exchange in ALL if exchange.name not in {*REFUSED, *BY_HAND}]
+
+
+def each(selected: list[Exchange]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("exchange", selected, ids=lambda exchange: exchange.id)
+
+
+def _operations() -> dict[str, dict[str, Any]]:
+    entries = yaml.safe_load((Path(__file__).parent / "data" / "contract" / "operations.yaml").read_text())
+    return {entry["method_name"]: entry for entry in entries if entry["api"] == "ChatApi"}
+
+
+OPERATIONS = _operations()
+
+
+def client_for(exchange: Exchange, server: RecordingServer) -> ApiClient:
+    generation = SERVERS[exchange.server]
+    return ApiClient(Configuration(server.url, access_token=exchange.token, api_version=generation, retries=0))
+
+
+def arguments(exchange: Exchange) -> Iterator[Any]:
+    """Yield the arguments of the typed call: the values of the path, then the body."""
+    operation = OPERATIONS[exchange.method_name]
+    template = operation["http"].split(" ")[1].split("/")
+    values = exchange.request["path"].split("/")[3:]
+    placed = [value for part, value in zip(template[1:], values, strict=True) if part.startswith("{")]
+    for parameter in operation.get("parameters", []):
+        kind = parameter.get("v2", parameter) if SERVERS[exchange.server] == "v2" else parameter
+        if parameter["in"] == "body":
+            yield from_json(exchange.request["body"])
+        else:
+            value = placed.pop(0)
+            yield int(value) if kind["type"] == "int" else value
+
+
+def options(exchange: Exchange) -> dict[str, Any]:
+    """Return the options that make the typed call send the headers that are special to an exchange."""
+    recorded = exchange.request["headers"]
+    special = {name: recorded[name] for name in ("Accept-Encoding",) if name in recorded}
+    if "accept json only" in exchange.name:
+        special["Accept"] = recorded["Accept"]
+    return {"_headers": special}
+
+
+def call(exchange: Exchange, api: ChatApi, variant: str = "") -> Any:
+    method = getattr(api, exchange.method_name + variant)
+    return method(*arguments(exchange), **options(exchange))
+
+
+def check_request(sent: Request, exchange: Exchange) -> None:
+    recorded = exchange.request
+    assert (sent.method, sent.path, sent.query) == (recorded["method"], recorded["path"], [])
+    assert sent.header("Authorization") == recorded["headers"].get("Authorization")
+    if "body" in recorded:
+        assert normal(sent.json) == normal(from_json(recorded["body"]))
+        assert sent.header("Content-Type") == recorded["headers"]["Content-Type"]
+    else:
+        assert (sent.body, sent.header("Content-Type")) == (b"", None)
+    accepted = (sent.header("Accept") or "").split(", ")
+    assert "application/json" in accepted
+    if exchange.status == 200 and exchange.body:
+        assert dict(exchange.response["headers"])["Content-Type"].partition(";")[0] in accepted
+
+
+def is_stream(exchange: Exchange) -> bool:
+    return exchange.method_name.startswith("stream_") and exchange.status == 200
+
+
+def ends_well(exchange: Exchange) -> bool:
+    last = exchange.events[-1]
+    return last.get("text") is None and last.get("message") is not None
+
+
+def expected(exchange: Exchange) -> Any:
+    """Return what the call gives, as JSON: text for operations that answer text, None for an empty body."""
+    if not exchange.body:
+        return None
+    if OPERATIONS[exchange.method_name]["produces"] == ["text/plain"]:
+        return exchange.body.decode()
+    return normal(from_json(exchange.body))
+
+
+def as_json(value: Any) -> Any:
+    return normal(from_json(to_json(value, by_alias=True)))
+
+
+def test_every_recorded_exchange_is_made_again_or_listed() -> None:
+    assert {server: len(list(exchanges(server))) for server in SERVERS} == COUNTS
+    for name in {**REFUSED, **BY_HAND}:
+        assert {exchange.server for exchange in ALL if exchange.name == name} == set(SERVERS)
+
+
+@pytest.mark.parametrize("cut", [as_recorded, in_one, in_crumbs])
+@each([exchange for exchange in TYPED if exchange.status == 200 and not is_stream(exchange)])
+def test_an_answer_is_what_was_recorded(exchange: Exchange, cut: Cut) -> None:
+    with RecordingServer(repeat(exchange, cut)) as server, client_for(exchange, server) as client:
+        value = call(exchange, ChatApi(client))
+        whole = call(exchange, ChatApi(client), "_with_http_info")
+        unread = call(exchange, ChatApi(client), "_without_preload_content")
+        assert as_json(value) == as_json(whole.data) == expected(exchange)
+        assert (whole.status_code, whole.raw_data, unread.data) == (200, exchange.body, exchange.body)
+        for sent in server.requests:
+            check_request(sent, exchange)
+        assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("cut", [as_recorded, in_one, in_crumbs])
+@each([exchange for exchange in TYPED if is_stream(exchange)])
+def test_a_stream_is_what_was_recorded(exchange: Exchange, cut: Cut) -> None:
+    with RecordingServer(repeat(exchange, cut)) as server, client_for(exchange, server) as client:
+        stream: SseEmitter = call(exchange, ChatApi(client))
+        if ends_well(exchange):
+            stream.until_done()
+            assert as_json(stream.result) == normal(exchange.events[-1])
+        else:
+            with pytest.raises(StreamInterruptedError) as caught:
+                stream.until_done()
+            assert (caught.value.status, caught.value.text) == (200, stream.text)
+            assert as_json(list(caught.value.events)) == normal(exchange.events)
+        assert as_json(stream.events) == normal(exchange.events)
+        assert stream.text == "".join(event.get("text") or "" for event in exchange.events)
+        (sent,) = server.requests
+        check_request(sent, exchange)
+
+
+@each([exchange for exchange in TYPED if exchange.status != 200])
+def test_an_error_is_the_documented_exception(exchange: Exchange) -> None:
+    with RecordingServer(repeat(exchange, as_recorded)) as server, client_for(exchange, server) as client:
+        with pytest.raises(ERRORS[exchange.status]) as caught:
+            call(exchange, ChatApi(client))
+        unread = call(exchange, ChatApi(client), "_without_preload_content")
+        assert (unread.status, unread.data) == (exchange.status, exchange.body)
+        error = caught.value
+        assert error.status == exchange.status
+        assert error.body == exchange.body.decode()
+        assert str(exchange.status) in str(error)
+        if exchange.body.startswith(b"{"):
+            assert (from_json(exchange.body).get("message") or "") in str(error)
+        assert exchange.token is None or exchange.token not in f"{error}{error!r}{error.body}{error.headers}"
+        for sent in server.requests:
+            check_request(sent, exchange)
+
+
+@each([exchange for exchange in ALL if exchange.name in REFUSED])
+def test_what_servers_refuse_is_not_sent(exchange: Exchange) -> None:
+    values = {"dot segment": "..", "encoded slash": "a/b"}
+    with RecordingServer(repeat(exchange, as_recorded)) as server, client_for(exchange, server) as client:
+        with pytest.raises(ApiValueError, match="chat_id"):
+            ChatApi(client).delete_chat(values[exchange.name])
+        assert server.requests == []
+
+
+@each([exchange for exchange in ALL if exchange.name in BY_HAND])
+def test_what_no_operation_sends_is_sent_by_hand(exchange: Exchange) -> None:
+    request = exchange.request
+    with RecordingServer(repeat(exchange, as_recorded)) as server, client_for(exchange, server) as client:
+        response = client.call_api(
+            request["method"], server.url + request["path"], {"Accept": request["headers"]["Accept"]}
+        )
+        assert (response.status, response.read(), response.data) == (exchange.status, exchange.body, exchange.body)
+        (sent,) = server.requests
+        check_request(sent, exchange)

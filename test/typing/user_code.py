@@ -1,0 +1,50 @@
+"""Code as users write it; `make check` runs mypy and pyright on it.
+
+The last lines are wrong. Both checkers complain of an ignore without need, so each of these must be flagged by both.
+"""
+
+import freechat_sdk
+from freechat_sdk import ApiClient, ApiResponse, ChatApi, ChatCreateDTO, ChatMessageDTO, Configuration, LlmResultDTO
+from freechat_sdk.models.chat_content_dto import ChatContentDTO
+from freechat_sdk.models.sse_emitter import SseEmitter
+from freechat_sdk.rest import ApiException
+
+configuration = Configuration(host="https://chat.example.com", access_token="fc-1", timeout=10)
+with ApiClient(configuration) as client:
+    api = ChatApi(client)
+    chat_id: str = api.start_chat(ChatCreateDTO(character_uid="x", about="a walk"))
+    result: LlmResultDTO = api.send_message(chat_id, "Hi", _request_timeout=(1, 2.5))
+    answer: str | None = result.answer
+    response: ApiResponse[LlmResultDTO] = api.send_message_with_http_info(chat_id, ChatMessageDTO.user("Hi"))
+    status: int = response.status_code
+    raw: bytes = api.send_message_without_preload_content(chat_id, "Hi", _headers={"X-Trace": "1"}).data
+    found: str | None = api.get_default_chat_id("uid")
+    found_by_name: str | None = api.get_default_chat_id(character_uid="uid")
+    ids: list[int | None] = [record.id for record in api.list_messages(chat_id, 10, offset=2)]
+    texts: list[str] = [part.content.upper() for part in [ChatContentDTO(content="a")]]
+    with api.stream_send_message(chat_id, "Hi") as stream:
+        for text in stream.text_deltas():
+            print(text.strip())
+        last: LlmResultDTO | None = stream.result
+    emitter: SseEmitter = api.stream_send_assistant(chat_id, "uid")
+    events: list[LlmResultDTO] = list(emitter)
+    deleted: bool = api.delete_chat(chat_id)
+    freechat_sdk.models.ChatUpdateDTO(about="x").to_json()
+    try:
+        api.clear_memory(chat_id)
+    except ApiException as error:
+        print(error.status, error.reason, error.body, error.headers)
+
+    api.delete_chat(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    api.delete_chat()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    api.delete_chat(chat_id, _retries=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    api.delete_chat(chat_id, _request_timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    api.delete_chat_with_http_info(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    api.delete_chat_without_preload_content(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    api.list_messages(chat_id, "10")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    api.send_message(chat_id, 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ChatContentDTO(type="text")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    ChatContentDTO(content=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    number: int = api.delete_chat_with_http_info(chat_id)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    wrong_result: str = api.send_message(chat_id, "Hi")  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    found.upper()  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
