@@ -159,7 +159,8 @@ def _translate(error: Exception, exchange: Exchange) -> ApiException:
     if any(isinstance(cause, DecodeError) for cause in causes):
         return ApiDecodeError(message="the answer's Content-Encoding is broken", **about)
     about["request_sent"] = exchange.request_sent
-    if any(isinstance(cause, (TimeoutError, UrllibTimeoutError)) for cause in causes):
+    is_refused = isinstance(causes[0], NewConnectionError)  # by inheritance a timeout, by meaning none
+    if not is_refused and any(isinstance(cause, (TimeoutError, UrllibTimeoutError)) for cause in causes):
         return ApiTimeoutError(_timeout_message(exchange), **about)
     return ApiConnectionError(_connection_message(causes), **about)
 
