@@ -24,7 +24,10 @@ class _Loader(yaml.SafeLoader):
 
 def load(path: Path) -> "Node":
     """Return the root of the document in a file."""
-    return Node.root(yaml.load(path.read_text(encoding="utf-8"), _Loader))  # noqa: S506 - a SafeLoader
+    try:
+        return Node.root(yaml.load(path.read_text(encoding="utf-8"), _Loader))  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise DocumentError(str(error)) from error
 
 
 class Node:

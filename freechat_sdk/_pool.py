@@ -82,28 +82,38 @@ class _TimedReader(io.RawIOBase):
         self._sock = sock
         self._exchange = exchange
         self._raw = sock.makefile("rb", buffering=0)
+        self.has_ended = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
         self._exchange.apply(self._sock)
-        return self._raw.readinto(buffer)
+        count = self._raw.readinto(buffer)
+        self.has_ended = count == 0
+        return count
 
     def close(self) -> None:
         self._raw.close()
         super().close()
 
-
-class _TimedSocket:
-    """What http.client reads an answer from: a socket that knows the call's time limit."""
-
-    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
-        self._sock = sock
-        self._exchange = exchange
-
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_TimedReader(self._sock, self._exchange))
+        """Return the file that http.client asks a socket for."""
+        return io.BufferedReader(self)
+
+
+class _Response(http.client.HTTPResponse):
+    """http.client's response over a timed reader; that alone would take the end of the connection for the header's."""
+
+    def __init__(self, reader: _TimedReader, *args: Any, **kwargs: Any) -> None:
+        source: Any = reader
+        super().__init__(source, *args, **kwargs)
+        self._reader = reader
+
+    def begin(self) -> None:
+        super().begin()
+        if self._reader.has_ended:
+            raise http.client.IncompleteRead(b"")
 
 
 class _LimitedConnection(HTTPConnection):
@@ -139,8 +149,9 @@ class _LimitedConnection(HTTPConnection):
         self.exchange.request_sent = True
 
     def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
-        timed: Any = sock if self.exchange is None else _TimedSocket(sock, self.exchange)
-        return http.client.HTTPResponse(timed, *args, **kwargs)
+        if self.exchange is None:
+            return http.client.HTTPResponse(sock, *args, **kwargs)
+        return _Response(_TimedReader(sock, self.exchange), *args, **kwargs)
 
 
 class _LimitedTlsConnection(_LimitedConnection, HTTPSConnection):

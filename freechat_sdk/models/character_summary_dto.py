@@ -48,6 +48,6 @@ class CharacterSummaryDTO(Model):
     tags: list[Text] | None = None
     """Words that the character is found by."""
     video: Text | None = None
-    """Address of a video of the character. (v2 only)"""
+    """Address of the moving picture on the character's page. (v2 only)"""
     telegram_url: Text | None = None
     """Address of the Telegram bot that the character answers on. (v2 only)"""

@@ -5,7 +5,7 @@ from freechat_sdk._model import Integer, Mandatory, Model, Secret, Text, Timesta
 
 
 class ChatContextDTO(Model):
-    """The settings of a chat."""
+    """The settings of a chat, such as who talks to whom, about what, and at whose cost."""
 
     request_id: Text | None = None
     """Id of the request that made this answer, for looking it up in the server's log."""
