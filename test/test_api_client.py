@@ -1,0 +1,444 @@
+"""ApiClient: connections over many calls, generations, headers, secrets, copies."""
+
+import copy
+import logging
+import multiprocessing
+import pickle
+import signal
+import threading
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+import freechat_sdk
+from freechat_sdk import (
+    ApiClient,
+    ApiException,
+    ApiTypeError,
+    ApiValueError,
+    ApiVersionError,
+    ChatApi,
+    ChatMessageDTO,
+    Configuration,
+    NotFoundException,
+    UnauthorizedException,
+)
+from freechat_sdk.rest import RetryPolicy
+from test.server import (
+    LIMIT,
+    Connection,
+    Handler,
+    RecordingServer,
+    Request,
+    answers,
+    json_answer,
+    login_redirect,
+    text_answer,
+)
+
+TOKEN = "fc-0123456789abcdef0123456789abcdef"
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def client_for(server: RecordingServer, **settings: Any) -> ApiClient:
+    return ApiClient(Configuration(server.url, **{"access_token": TOKEN, "api_version": "v1", **settings}))
+
+
+def by_path(routes: dict[str, Handler]) -> Handler:
+    """Return a handler that answers each generation in its own way."""
+    return lambda request, connection: routes[request.path.split("/")[2]](request, connection)
+
+
+# Connections
+
+
+def closing_after_100(request: Request, connection: Connection) -> None:
+    number = sum(sent.connection == request.connection for sent in connection_log)
+    connection_log.append(request)
+    headers = [("Connection", "close")] if number == 99 else []
+    json_answer([], headers=headers)(request, connection)
+    if headers:
+        connection.close()
+
+
+connection_log: list[Request] = []
+
+
+def test_a_thousand_calls_do_not_show_that_servers_close_after_100_requests() -> None:
+    connection_log.clear()
+    with RecordingServer(closing_after_100) as server, client_for(server, retries=0) as client:
+        for _ in range(1000):
+            assert ChatApi(client).list_chats() == []
+        assert (len(server.requests), len(server.connections)) == (1000, 10)
+
+
+def test_a_connection_that_the_server_closed_while_idle_is_replaced_before_anything_is_sent() -> None:
+    closed = threading.Event()
+
+    def handle(request: Request, connection: Connection) -> None:
+        json_answer({"text": "a"})(request, connection)
+        connection.close()
+        closed.set()
+
+    with RecordingServer(handle) as server, client_for(server, retries=0) as client:
+        for _ in range(20):
+            assert ChatApi(client).send_assistant("chat", "uid").answer == "a"
+            assert closed.wait(LIMIT)
+            closed.clear()
+        assert len(server.requests) == 20
+
+
+def test_a_connection_idle_for_50_s_is_not_used_again() -> None:
+    clock = Clock()
+    with (
+        RecordingServer(json_answer([])) as server,
+        client_for(server, retries=RetryPolicy(clock=clock)) as client,
+    ):
+        chats = ChatApi(client)
+        chats.list_chats()
+        clock.now += 49
+        chats.list_chats()
+        assert len(server.connections) == 1
+        clock.now += 51
+        chats.list_chats()
+        assert len(server.connections) == 2
+
+
+def test_the_context_manager_closes_the_sockets_and_a_later_call_opens_new_ones() -> None:
+    with RecordingServer(json_answer([])) as server:
+        with client_for(server) as client:
+            ChatApi(client).list_chats()
+        assert server.connections[0].wait_closed()
+        assert ChatApi(client).list_chats() == []
+        client.close()
+        client.close()
+
+
+def test_an_interrupted_call_leaves_a_working_client() -> None:
+    def interrupt(_: Request, connection: Connection) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        assert connection.wait_closed()
+
+    with RecordingServer(answers(interrupt, json_answer([]))) as server, client_for(server) as client:
+        with pytest.raises(KeyboardInterrupt):
+            ChatApi(client).list_chats()
+        assert ChatApi(client).list_chats() == []
+
+
+def test_many_threads_share_one_client() -> None:
+    def echo(request: Request, connection: Connection) -> None:
+        text_answer(request.path.rpartition("/")[2])(request, connection)
+
+    with RecordingServer(echo) as server, client_for(server) as client:
+        chats, seen = ChatApi(client), []
+
+        def call(number: int) -> None:
+            for turn in range(20):
+                key = number * 100 + turn
+                seen.append(chats.get_default_chat_id(key) == str(key))
+
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(LIMIT)
+        assert seen == [True] * 160
+        assert len(server.connections) <= 8
+
+
+def _call_in_child(client: ApiClient) -> None:
+    ChatApi(client).list_chats()
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_does_not_use_its_parents_connections() -> None:
+    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+        ChatApi(client).list_chats()
+        child = multiprocessing.get_context("fork").Process(target=_call_in_child, args=(client,))
+        child.start()
+        child.join(LIMIT)
+        assert child.exitcode == 0
+        ChatApi(client).list_chats()
+        assert [request.connection for request in server.requests] == [0, 1, 0]
+
+
+# Generations
+
+
+def test_auto_costs_nothing_on_a_v1_server() -> None:
+    with RecordingServer(json_answer([])) as server, client_for(server, api_version="auto") as client:
+        assert client.generation is None
+        ChatApi(client).list_chats()
+        assert client.generation == "v1"
+        assert [request.path for request in server.requests] == ["/api/v1/chat"]
+
+
+@pytest.mark.parametrize("elsewhere", [json_answer({}, 404), login_redirect()], ids=["404", "login redirect"])
+def test_auto_finds_a_v2_server_with_the_first_call_even_a_once_only_one(elsewhere: Handler) -> None:
+    handler = by_path({"v1": elsewhere, "v2": json_answer({"text": "a"})})
+    with RecordingServer(handler) as server, client_for(server, api_version="auto") as client:
+        chats = ChatApi(client)
+        assert chats.send_message("x", "Hi").answer == "a"
+        assert chats.send_message("x", "Hi").answer == "a"
+        assert client.generation == "v2"
+        assert [request.path.split("/")[2] for request in server.requests] == ["v1", "v2", "v2"]
+        assert [request.json for request in server.requests[:2]] == [server.requests[0].json] * 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
+def test_an_error_does_not_settle_the_generation_and_is_not_sent_elsewhere(status: int) -> None:
+    with RecordingServer(json_answer({}, status)) as server, client_for(server, api_version="auto") as client:
+        with pytest.raises(ApiException):
+            ChatApi(client).list_chats()
+        assert (client.generation, len(server.requests)) == (None, 1)
+
+
+def test_a_404_of_both_generations_says_that_the_generation_may_be_wrong() -> None:
+    with RecordingServer(json_answer({}, 404)) as server, client_for(server, api_version="auto") as client:
+        with pytest.raises(NotFoundException, match="another generation"):
+            ChatApi(client).list_chats()
+        assert (client.generation, len(server.requests)) == (None, 2)
+
+
+def test_a_chosen_generation_is_kept_to() -> None:
+    with RecordingServer(json_answer({}, 404)) as server, client_for(server, api_version="v2") as client:
+        with pytest.raises(NotFoundException, match="another generation"):
+            ChatApi(client).list_chats()
+        assert [request.path for request in server.requests] == ["/api/v2/chat"]
+
+
+def test_the_key_of_a_default_chat_tells_the_generation() -> None:
+    with RecordingServer(text_answer("chat")) as server:
+        for version, key in (("v1", "uid"), ("v2", 5)):
+            with client_for(server, api_version=version) as client, pytest.raises(ApiVersionError, match=version):
+                ChatApi(client).get_default_chat_id(key)
+        assert server.requests == []
+        with client_for(server, api_version="auto") as client:
+            assert ChatApi(client).get_default_chat_id(character_uid="uid") == "chat"
+            assert client.generation == "v2"
+        with client_for(server, api_version="v1") as client:
+            with pytest.raises(ApiTypeError, match="character_id and character_uid"):
+                ChatApi(client).get_default_chat_id()
+            with pytest.raises(ApiTypeError, match="character_id and character_uid"):
+                ChatApi(client).get_default_chat_id(1, character_uid="uid")
+        assert [request.path for request in server.requests] == ["/api/v2/chat/uid"]
+
+
+def test_the_settled_generation_goes_with_copies() -> None:
+    with RecordingServer(json_answer([])) as server, client_for(server, api_version="auto") as client:
+        ChatApi(client).list_chats()
+        assert pickle.loads(pickle.dumps(client)).generation == copy.deepcopy(client).generation == "v1"
+
+
+# Headers and options
+
+
+def test_headers_merge_without_regard_to_case_and_the_callers_dict_stays() -> None:
+    mine = {"x-trace": "1", "ACCEPT": "application/json;q=1"}
+    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+        client.set_default_header("X-Trace", "0")
+        client.cookie = "a=b"
+        ChatApi(client).list_chats(_headers=mine)
+        (sent,) = server.requests
+        names = [name.lower() for name, _ in sent.headers]
+        assert len(names) == len(set(names))
+        assert (sent.header("x-trace"), sent.header("accept"), sent.header("cookie")) == ("1", mine["ACCEPT"], "a=b")
+        assert (mine, client.default_headers["X-Trace"]) == ({"x-trace": "1", "ACCEPT": "application/json;q=1"}, "0")
+        assert sent.header("user-agent") == f"freechat-sdk/{freechat_sdk.__version__}/python"
+
+
+def test_request_auth_stands_in_for_the_token() -> None:
+    auth = {"type": "bearer", "in": "header", "key": "Authorization", "value": "Bearer other"}
+    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+        ChatApi(client).list_chats(_request_auth=auth)
+        assert server.requests[0].header("Authorization") == "Bearer other"
+
+
+def test_a_changed_token_holds_from_the_next_call_on() -> None:
+    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+        client.configuration.access_token = "fc-2"
+        ChatApi(client).list_chats()
+        client.configuration.access_token = None
+        ChatApi(client).list_chats()
+        assert [request.header("Authorization") for request in server.requests] == ["Bearer fc-2", None]
+
+
+BAD_OPTIONS: list[dict[str, Any]] = [
+    {"_headers": f"Bearer {TOKEN}"},
+    {"_headers": {"X": f"{TOKEN}\r\nX-Evil: 1"}},
+    {"_headers": {"X\n": TOKEN}},
+    {"_headers": {"X": TOKEN.encode()}},
+    {"_request_auth": TOKEN},
+    {"_request_auth": {"in": "body", "key": "a", "value": TOKEN}},
+    {"_request_auth": {"in": "header", "key": "Authorization", "value": f"{TOKEN}\n"}},
+    {"_request_timeout": 0},
+    {"_request_timeout": -1},
+    {"_request_timeout": True},
+    {"_request_timeout": "5"},
+    {"_request_timeout": float("nan")},
+    {"_request_timeout": (1, 2, 3)},
+    {"_request_timeout": (1, 0)},
+]
+
+
+@pytest.mark.parametrize("options", BAD_OPTIONS, ids=[f"{number}" for number in range(len(BAD_OPTIONS))])
+def test_a_bad_option_is_refused_before_anything_is_sent_without_showing_it(options: dict[str, Any]) -> None:
+    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+        with pytest.raises((ApiTypeError, ApiValueError)) as caught:
+            ChatApi(client).list_chats(**options)
+        assert server.requests == []
+        assert TOKEN not in "".join(traceback.format_exception(caught.value)[-1:])
+
+
+WRONG_CALLS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    ((), {}),
+    (("chat",), {}),
+    ((5, "Hi"), {}),
+    (("chat", 5), {}),
+    (("chat", {"contents": [{"type": "text"}]}), {}),
+    (("chat", "Hi", "more"), {}),
+    (("chat", "Hi"), {"chat_id": "chat"}),
+    (("chat", "Hi"), {"_retries": 3}),
+]
+
+
+@pytest.mark.parametrize(("arguments", "options"), WRONG_CALLS)
+def test_wrong_arguments_are_refused_before_anything_is_sent(arguments: Any, options: dict[str, Any]) -> None:
+    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+        chats = ChatApi(client)
+        for method in (chats.send_message, chats.send_message_with_http_info):
+            with pytest.raises(ValidationError):
+                method(*arguments, **options)
+        assert server.requests == []
+
+
+def test_an_int_takes_neither_bool_nor_str() -> None:
+    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+        for wrong in (True, "1", 1.5):
+            with pytest.raises(ValidationError):
+                ChatApi(client).list_messages("chat", wrong)  # type: ignore[arg-type]
+        assert server.requests == []
+
+
+def test_the_text_of_a_message_is_enough() -> None:
+    expected = {"role": "user", "contents": [{"type": "text", "content": "Hi"}]}
+    with RecordingServer(json_answer({"text": "a"})) as server, client_for(server) as client:
+        for message in ("Hi", ChatMessageDTO.user("Hi"), expected):
+            ChatApi(client).send_message("chat", message)  # type: ignore[arg-type]
+        assert [request.json for request in server.requests] == [expected] * 3
+
+
+def test_the_route_of_a_group_follows_from_the_arguments_given() -> None:
+    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+        chats = ChatApi(client)
+        for method in (chats.list_messages, chats.list_messages2):
+            method("c")
+            method("c", 3)
+            method("c", 3, offset=1)
+        chats.list_messages1("c", 3, 1)
+        routes = ["/api/v1/chat/messages/c", "/api/v1/chat/messages/c/3", "/api/v1/chat/messages/c/3/1"]
+        assert [request.path for request in server.requests] == [*routes, *routes, routes[2]]
+        with pytest.raises(ApiTypeError, match="offset needs limit"):
+            chats.list_messages("c", offset=1)
+
+
+def test_a_host_may_have_a_path() -> None:
+    with RecordingServer(json_answer([])) as server:
+        with ApiClient(Configuration(f"{server.url}/chat-server/", api_version="v1")) as client:
+            ChatApi(client).list_chats()
+        assert server.requests[0].target == "/chat-server/api/v1/chat"
+
+
+# By hand
+
+
+def test_call_api_sends_the_token_to_the_configured_host_alone() -> None:
+    with (
+        RecordingServer(text_answer("a", 418)) as server,
+        RecordingServer(text_answer("b")) as other,
+        client_for(server) as client,
+    ):
+        response = client.call_api("GET", "/api/v1/anything")
+        assert (response.status, response.data, response.read(), response.data) == (418, None, b"a", b"a")
+        assert response.getheader("content-type") == "text/plain;charset=UTF-8"
+        assert response.getheader("X-None", "none") == "none"
+        assert client.call_api("GET", f"{other.url}/elsewhere").read() == b"b"
+        assert server.requests[0].header("Authorization") == f"Bearer {TOKEN}"
+        assert other.requests[0].header("Authorization") is None
+
+
+def test_call_api_sends_json_bytes_and_forms() -> None:
+    with RecordingServer(text_answer("a")) as server, client_for(server) as client:
+        client.call_api("POST", "/json", body={"a": [1]}).read()
+        client.call_api("POST", "/raw", {"content-type": "text/plain"}, body="ä").read()
+        client.call_api("POST", "/form", post_params=[("a", "b c")]).read()
+        client.call_api(
+            "POST", "/file", {"Content-Type": "multipart/form-data"}, post_params=[("f", ("n", b"x"))]
+        ).read()
+        json_sent, raw, form, parts = server.requests
+        assert (json_sent.json, json_sent.header("Content-Type")) == ({"a": [1]}, "application/json")
+        assert (raw.body, raw.header("Content-Type")) == ("ä".encode(), "text/plain")
+        assert (form.body, form.header("Content-Type")) == (b"a=b+c", "application/x-www-form-urlencoded")
+        assert b'filename="n"' in parts.body
+        assert (parts.header("Content-Type") or "").startswith("multipart/form-data; boundary=")
+
+
+# Secrets, copies
+
+
+@pytest.fixture
+def debug_log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    with caplog.at_level(logging.DEBUG):
+        yield caplog
+
+
+def test_the_token_shows_nowhere(debug_log: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    with RecordingServer(login_redirect()) as server, client_for(server, debug=True) as client:
+        chats = ChatApi(client)
+        with pytest.raises(UnauthorizedException) as caught:
+            chats.list_chats()
+        shown = [repr(client), repr(chats), repr(client.configuration), client.configuration.to_debug_report()]
+        shown += [str(caught.value), repr(caught.value), "".join(traceback.format_exception(caught.value))]
+        shown += [debug_log.text, *capfd.readouterr(), pickle.dumps(caught.value).decode("latin-1")]
+        assert TOKEN not in "".join(shown)
+        client.configuration.debug = False
+
+
+def test_clients_and_apis_pickle_and_copy_with_their_configuration() -> None:
+    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+        client.set_default_header("X-Trace", "1")
+        for copied in (pickle.loads(pickle.dumps(ChatApi(client))), copy.deepcopy(ChatApi(client))):
+            assert copied.list_chats() == []
+            copied.api_client.close()
+        assert {request.header("Authorization") for request in server.requests} == {f"Bearer {TOKEN}"}
+        assert {request.header("X-Trace") for request in server.requests} == {"1"}
+
+
+def test_the_default_client_is_made_once_and_can_be_set() -> None:
+    client = ApiClient(Configuration())
+    ApiClient.set_default(client)
+    try:
+        assert ApiClient.get_default() is ChatApi().api_client is client
+    finally:
+        ApiClient.set_default(None)
+
+
+def test_values_are_made_plain_for_json() -> None:
+    client = ApiClient(Configuration())
+    assert client.sanitize_for_serialization([ChatMessageDTO.user("Hi"), None]) == [
+        {"role": "user", "contents": [{"type": "text", "content": "Hi"}]},
+        None,
+    ]

@@ -1,0 +1,360 @@
+"""Streams: events as they arrive, order proved by peers that wait for the reader, and closing in every way."""
+
+import gc
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from freechat_sdk import (
+    ApiClient,
+    ApiDecodeError,
+    ApiTimeoutError,
+    ChatApi,
+    Configuration,
+    SseEmitter,
+    StreamFailedError,
+    StreamInterruptedError,
+)
+from test.server import (
+    LIMIT,
+    Connection,
+    Handler,
+    RecordingServer,
+    Request,
+    answers,
+    event_bytes,
+    events_answer,
+    head,
+    json_answer,
+)
+
+EVENT_STREAM = [("Content-Type", "text/event-stream")]
+FINAL = {
+    "message": {"role": "assistant", "contents": [{"type": "text", "content": "Hello you"}]},
+    "finishReason": "stop",
+}
+
+
+@contextmanager
+def chat_with(handler: Handler, **settings: Any) -> Iterator[tuple[ChatApi, RecordingServer]]:
+    with RecordingServer(handler) as server:
+        configuration = Configuration(server.url, access_token="fc-1", api_version="v2", retries=0, **settings)
+        with ApiClient(configuration) as client:
+            yield ChatApi(client), server
+
+
+class Framing:
+    """One way to send the bytes of a stream."""
+
+    def __init__(self, headers: list[tuple[str, str]], wrap: Callable[[], Callable[[bytes], bytes]]) -> None:
+        self.headers = headers
+        self.wrap = wrap
+
+
+def chunked() -> Callable[[bytes], bytes]:
+    return lambda data: b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def plain() -> Callable[[bytes], bytes]:
+    return lambda data: data
+
+
+def gzipped() -> Callable[[bytes], bytes]:
+    packer = zlib.compressobj(wbits=31)
+    return lambda data: packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
+
+
+def gzipped_chunks() -> Callable[[bytes], bytes]:
+    pack, frame = gzipped(), chunked()
+    return lambda data: frame(pack(data))
+
+
+FRAMINGS = {
+    "chunks": Framing([("Transfer-Encoding", "chunked")], chunked),
+    "gzip in chunks": Framing([("Transfer-Encoding", "chunked"), ("Content-Encoding", "gzip")], gzipped_chunks),
+    "ended by close": Framing([("Connection", "close")], plain),
+    "gzip ended by close": Framing([("Connection", "close"), ("Content-Encoding", "gzip")], gzipped),
+}
+
+
+@pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
+def test_an_event_is_handed_on_before_the_next_one_is_sent(framing: Framing) -> None:
+    has_read = threading.Semaphore(0)
+
+    def handle(_: Request, connection: Connection) -> None:
+        wrap = framing.wrap()
+        connection.send(head(200, [*EVENT_STREAM, *framing.headers]))
+        for number in range(5):
+            connection.send(wrap(event_bytes({"text": f"{number} "})))
+            assert has_read.acquire(timeout=LIMIT)
+        connection.send(wrap(event_bytes(FINAL)))
+        assert has_read.acquire(timeout=LIMIT)
+        connection.close()
+
+    with chat_with(handle) as (api, _):
+        seen = []
+        for event in api.stream_send_message("chat", "Hi"):
+            seen.append(event.text)
+            has_read.release()
+        assert seen == ["0 ", "1 ", "2 ", "3 ", "4 ", None]
+
+
+def test_the_text_the_events_and_the_result_are_collected() -> None:
+    with chat_with(events_answer({"text": ""}, {"text": "Hello "}, {"text": "you"}, FINAL)) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        assert (stream.text, stream.result, stream.events) == ("", None, [])
+        assert list(stream.text_deltas()) == ["Hello ", "you"]
+        assert stream.text == "Hello you"
+        assert stream.result is not None
+        assert stream.result.answer == "Hello you"
+        assert (len(stream.events), stream.closed, list(stream)) == (4, True, [])
+
+
+def test_thinking_is_no_part_of_the_answer() -> None:
+    thought = {"text": "Hm", "message": {"role": "assistant", "thinking": "Hm", "contents": None}}
+    blank = {"text": " ", "message": {"role": "assistant", "thinking": None, "contents": None}}
+    with chat_with(events_answer(thought, blank, {"text": "Hello"}, FINAL)) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        assert list(stream.text_deltas()) == [" ", "Hello"]
+        assert stream.text == " Hello"
+        assert stream.events[0].text == "Hm"
+
+
+def test_until_done_returns_the_final_event() -> None:
+    with chat_with(events_answer({"text": "a"}, FINAL)) as (api, _):
+        assert api.stream_send_message("chat", "Hi").until_done().finish_reason == "stop"
+
+
+def test_a_response_with_http_info_holds_the_stream() -> None:
+    with chat_with(events_answer({"text": "a"}, FINAL)) as (api, _):
+        response = api.stream_send_message_with_http_info("chat", "Hi")
+        assert (response.status_code, response.raw_data) == (200, None)
+        assert response.headers["content-type"] == "text/event-stream"
+        assert [event.text for event in response.data] == ["a", None]
+
+
+def test_next_takes_one_event_and_leaves_the_rest() -> None:
+    with chat_with(events_answer({"text": "a"}, {"text": "b"}, FINAL)) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        assert next(stream).text == "a"
+        assert [event.text for event in stream] == ["b", None]
+        with pytest.raises(StopIteration):
+            next(stream)
+
+
+def waiting_for_close(closed: threading.Event) -> Handler:
+    """Return a handler that sends one event and notes when the client has closed."""
+
+    def handle(_: Request, connection: Connection) -> None:
+        connection.start_chunked(headers=EVENT_STREAM)
+        connection.chunk(event_bytes({"text": "a"}))
+        if connection.wait_closed():
+            closed.set()
+
+    return handle
+
+
+def by_break(stream: SseEmitter) -> None:
+    for _ in stream:
+        break
+
+
+def by_break_of_deltas(stream: SseEmitter) -> None:
+    for _ in stream.text_deltas():
+        break
+
+
+def by_with(stream: SseEmitter) -> None:
+    with stream:
+        next(stream)
+
+
+def by_close(stream: SseEmitter) -> None:
+    stream.close()
+    stream.close()
+
+
+def by_error_of_the_reader(stream: SseEmitter) -> None:
+    def interrupted() -> None:
+        for _ in stream:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+
+CLOSINGS = [by_break, by_break_of_deltas, by_with, by_close, by_error_of_the_reader]
+
+
+@pytest.mark.parametrize("end", CLOSINGS)
+def test_a_stream_left_early_closes_its_connection_without_the_garbage_collector(
+    end: Callable[[SseEmitter], None],
+) -> None:
+    closed = threading.Event()
+    with chat_with(waiting_for_close(closed)) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        gc.disable()
+        try:
+            end(stream)
+            assert closed.wait(LIMIT)
+        finally:
+            gc.enable()
+        assert stream.closed
+
+
+def test_a_stream_nobody_reads_closes_its_connection_when_it_is_dropped() -> None:
+    closed = threading.Event()
+    with chat_with(waiting_for_close(closed)) as (api, _):
+        api.stream_send_message("chat", "Hi")
+        assert closed.wait(LIMIT)
+
+
+def test_close_from_another_thread_ends_the_reader() -> None:
+    closed, is_reading = threading.Event(), threading.Event()
+    seen: list[str | None] = []
+    with chat_with(waiting_for_close(closed)) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+
+        def read() -> None:
+            for event in stream:
+                seen.append(event.text)
+                is_reading.set()
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert is_reading.wait(LIMIT)
+        stream.close()
+        reader.join(LIMIT)
+        assert not reader.is_alive()
+        assert closed.wait(LIMIT)
+        assert (seen, stream.closed) == (["a"], True)
+
+
+def test_twenty_streams_and_a_hundred_calls_use_one_socket() -> None:
+    stream = events_answer({"text": "a"}, FINAL)
+
+    def handle(request: Request, connection: Connection) -> None:
+        (stream if "stream" in request.path else json_answer([]))(request, connection)
+
+    with chat_with(handle) as (api, server):
+        for _ in range(20):
+            api.stream_send_message("chat", "Hi").until_done()
+            for _ in range(5):
+                assert api.list_chats() == []
+        assert (len(server.requests), len(server.connections)) == (120, 1)
+
+
+def test_a_missing_terminator_costs_the_connection_and_nothing_else() -> None:
+    def handle(_: Request, connection: Connection) -> None:
+        connection.start_chunked(headers=EVENT_STREAM)
+        connection.chunk(event_bytes(FINAL))
+        connection.wait_closed()
+
+    with chat_with(answers(handle, json_answer([]))) as (api, server):
+        assert api.stream_send_message("chat", "Hi").until_done().answer == "Hello you"
+        assert api.list_chats() == []
+        assert len(server.connections) == 2
+
+
+def cut(_: Request, connection: Connection) -> None:
+    connection.start_chunked(headers=EVENT_STREAM)
+    connection.chunk(event_bytes({"text": "Hello "}))
+    connection.close()
+
+
+def half_an_event(_: Request, connection: Connection) -> None:
+    connection.start_chunked(headers=EVENT_STREAM)
+    connection.chunk(event_bytes({"text": "Hello "}))
+    connection.chunk(event_bytes(FINAL)[:-1])
+    connection.end()
+
+
+def no_final(_: Request, connection: Connection) -> None:
+    events_answer({"text": "Hello "})(_, connection)
+
+
+def blob(_: Request, connection: Connection) -> None:
+    connection.start_chunked(headers=EVENT_STREAM)
+    connection.chunk(event_bytes({"text": "Hello "}))
+    connection.chunk(b'{"error": "the model is gone"}\n\n')
+    connection.close()
+
+
+@pytest.mark.parametrize("handler", [cut, half_an_event, no_final, blob])
+def test_an_end_without_the_final_event_is_an_error_that_holds_what_came(handler: Handler) -> None:
+    with chat_with(handler) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        with pytest.raises(StreamInterruptedError) as caught:
+            list(stream)
+        error = caught.value
+        assert (error.status, error.text, len(error.events)) == (200, "Hello ", 1)
+        assert "POST /chat/send/stream/{chatId}" in str(error)
+        assert stream.closed
+
+
+def test_until_done_of_a_closed_stream_is_an_error() -> None:
+    with chat_with(events_answer({"text": "a"}, FINAL)) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        stream.close()
+        with pytest.raises(StreamInterruptedError, match="closed"):
+            stream.until_done()
+
+
+@pytest.mark.parametrize("failure", [{"text": "Connection reset", "finishReason": "other"}, {"finishReason": "other"}])
+def test_a_failure_told_in_the_stream_is_an_error(failure: dict[str, str]) -> None:
+    with chat_with(events_answer({"text": "a"}, failure)) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        with pytest.raises(StreamFailedError, match=failure.get("text", "no reason")):
+            stream.until_done()
+
+
+@pytest.mark.parametrize("data", [b"data:{\n\n", b"data:[]\n\n", b'data:{"text":5}\n\n', b"data:\xff\n\n"])
+def test_an_event_of_another_shape_is_a_decode_error(data: bytes) -> None:
+    def handle(_: Request, connection: Connection) -> None:
+        connection.start_chunked(headers=EVENT_STREAM)
+        connection.chunk(data)
+        connection.end()
+
+    with chat_with(handle) as (api, _):
+        with pytest.raises(ApiDecodeError) as caught:
+            api.stream_send_message("chat", "Hi").until_done()
+        assert caught.value.status == 200
+
+
+def test_a_silent_stream_ends_as_a_timeout() -> None:
+    closed = threading.Event()
+    with chat_with(waiting_for_close(closed), stream_idle_timeout=0.1) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        assert next(stream).text == "a"
+        with pytest.raises(ApiTimeoutError):
+            next(stream)
+        assert (stream.closed, closed.wait(LIMIT)) == (True, True)
+
+
+def test_a_stream_without_a_first_event_ends_as_a_timeout() -> None:
+    def handle(_: Request, connection: Connection) -> None:
+        connection.start_chunked(headers=EVENT_STREAM)
+        assert connection.wait_closed()
+
+    with chat_with(handle, stream_first_event_timeout=0.1) as (api, _), pytest.raises(ApiTimeoutError):
+        api.stream_send_message("chat", "Hi").until_done()
+
+
+def test_the_whole_of_a_stream_can_be_limited() -> None:
+    def handle(_: Request, connection: Connection) -> None:
+        connection.start_chunked(headers=EVENT_STREAM)
+        while True:  # until the client goes away, which ends it with an OSError
+            connection.chunk(event_bytes({"text": "a"}))
+
+    with chat_with(handle, stream_timeout=0.2) as (api, _), pytest.raises(ApiTimeoutError):
+        api.stream_send_message("chat", "Hi").until_done()
+
+
+def test_a_whole_answer_in_one_event_of_many_bytes_arrives() -> None:
+    text = "ä" * 200_000
+    with chat_with(events_answer({"text": text}, FINAL)) as (api, _):
+        assert list(api.stream_send_message("chat", "Hi").text_deltas()) == [text]
