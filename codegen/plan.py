@@ -338,9 +338,9 @@ def plan_model(schema: Schema) -> ModelModule:
 
 def _model_field(field: Field) -> ModelField:
     type_ = python_type(field.type, _STRICT)
-    if field.secret:
-        type_ = f"Secret[{type_}]"
-    annotation = f"Mandatory[{type_}]" if field.required else f"{type_} | None = None"
+    type_ = f"Mandatory[{type_}]" if field.required else f"{type_} | None"
+    type_ = f"Secret[{type_}]" if field.secret else type_
+    annotation = type_ if field.required else f"{type_} = None"
     only = f" ({' and '.join(field.generations)} only)" if field.generations else ""
     text = wrapped(field.description + only, 4)
     return ModelField(field.name, annotation, textwrap.indent(text, "    ").strip())

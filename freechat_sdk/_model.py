@@ -7,7 +7,7 @@ JSON type (an int is neither a bool nor a numeral), :data:`Timestamp` takes each
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Annotated, Any, TypeVar, get_args, overload
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, overload
 
 from pydantic import (
     AfterValidator,
@@ -170,13 +170,16 @@ Integer = StrictInt
 Number = StrictFloat
 Flag = StrictBool
 
-Timestamp = Annotated[
-    datetime | Annotated[str, AfterValidator(_by_dateutil)],
-    # A smart union would run dateutil for every value, ten times slower.
-    Field(union_mode="left_to_right"),
-    AfterValidator(_as_utc),
-    PlainSerializer(_write_z, return_type=str, when_used="json-unless-none"),
-]
+if TYPE_CHECKING:
+    Timestamp = datetime
+else:
+    Timestamp = Annotated[
+        datetime | Annotated[str, AfterValidator(_by_dateutil)],
+        # A smart union would run dateutil for every value, ten times slower.
+        Field(union_mode="left_to_right"),
+        AfterValidator(_as_utc),
+        PlainSerializer(_write_z, return_type=str, when_used="json-unless-none"),
+    ]
 """A moment, always with a time zone (UTC). Takes ISO 8601, epoch milliseconds and RFC 1123; no zone means UTC."""
 Mandatory = Annotated[T, Field(default=None, validate_default=True), _Demanded()]
 """A field that a caller must give, and that an answer may lack (it is `None` then)."""

@@ -348,7 +348,7 @@ def durations_for(defaults: Durations, timeout: object) -> Durations:
         running.start_connect()
         connect = Timeout.resolve_default_timeout(running.connect_timeout)
         read = Timeout.resolve_default_timeout(running.read_timeout)
-        return defaults.with_steps(timeout.total if isinstance(timeout.total, float) else None, connect, read)
+        return defaults.with_steps(timeout.total if isinstance(timeout.total, (int, float)) else None, connect, read)
     if isinstance(timeout, tuple):
         if len(timeout) != 2:
             raise ApiTypeError(f"_request_timeout takes a pair (connect, read), not a tuple of {len(timeout)}")

@@ -29,7 +29,7 @@ class ChatContextDTO(Model):
     """The character's backend (model, prompt and limits) that answers in this chat, 32 hex digits."""
     api_key_name: Text | None = None
     """Name of the user's stored api key that pays for the answers."""
-    api_key_value: Secret[Text] | None = None
+    api_key_value: Secret[Text | None] = None
     """Api key of the model's provider that pays for the answers. Servers give it back in clear."""
     quota: Integer | None = None
     """How much the chat may use, in units of `quota_type`; 0 with type `none`."""

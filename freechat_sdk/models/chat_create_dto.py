@@ -21,7 +21,7 @@ class ChatCreateDTO(Model):
     """The character's backend that shall answer; its default one where none is given."""
     api_key_name: Text | None = None
     """Name of the caller's stored api key that shall pay for the answers."""
-    api_key_value: Secret[Text] | None = None
+    api_key_value: Secret[Text | None] = None
     """Api key of the model's provider that pays for the answers. Servers give it back in clear."""
     ext: Text | None = None
     """Further settings of a front end; must be valid JSON text."""

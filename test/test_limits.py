@@ -1,0 +1,103 @@
+"""Time limits and retries on a clock of the test's."""
+
+import pytest
+from urllib3.util import Retry
+
+from freechat_sdk import ApiTypeError, ApiValueError, Configuration
+from freechat_sdk._limits import UNLIMITED, Durations, TimeLimit, shortest
+from freechat_sdk._request import MODEL, ORDINARY
+from freechat_sdk.rest import RetryPolicy, Timeout, durations_for
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_defaults_follow_the_kind_of_call() -> None:
+    configuration = Configuration()
+    assert Durations.of(configuration, ORDINARY) == Durations(60, 5)
+    assert Durations.of(configuration, MODEL) == Durations(300, 5)
+    assert Durations.of(configuration, MODEL, True) == Durations(300, 5, None, 120, None)
+    configuration.stream_timeout = 30
+    assert Durations.of(configuration, MODEL, True) == Durations(30, 5, None, 120, 30)
+
+
+def test_a_request_timeout_changes_what_it_names() -> None:
+    call, stream = Durations(60, 5), Durations(300, 5, None, 120)
+    assert durations_for(call, 7) == Durations(7, 5, None, 7)
+    assert durations_for(stream, 7) == Durations(7, 5, None, 7)
+    assert durations_for(call, (1, 2)) == Durations(60, 1, 2, 2)
+    assert durations_for(call, Timeout(connect=1, read=2)) == Durations(60, 1, 2, 2)
+    assert durations_for(call, Timeout(total=9)).total == 9
+    assert durations_for(call, None) == UNLIMITED
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("inf"), float("nan"), (0, 1), (1,)])
+def test_a_timeout_is_a_finite_number_above_zero(wrong: object) -> None:
+    with pytest.raises((ApiValueError, ApiTypeError), match="_request_timeout"):
+        durations_for(UNLIMITED, wrong)
+
+
+@pytest.mark.parametrize("wrong", [True, "5", [1, 2], (1, "2")])
+def test_a_timeout_is_a_number(wrong: object) -> None:
+    with pytest.raises(ApiTypeError, match="_request_timeout"):
+        durations_for(UNLIMITED, wrong)
+
+
+def test_each_step_gets_what_is_left() -> None:
+    clock = Clock()
+    limit = TimeLimit(Durations(10, 5, 8), clock)
+    assert (limit.for_connect(), limit.for_read()) == (5, 8)
+    clock.now += 7
+    assert (limit.for_connect(), limit.for_read()) == (3, 3)
+    assert limit.allows(2.9)
+    assert not limit.allows(3)
+    clock.now += 3
+    for step in (limit.for_connect, limit.for_read):
+        with pytest.raises(TimeoutError):
+            step()
+
+
+def test_no_limit_is_no_limit() -> None:
+    limit = TimeLimit(UNLIMITED, Clock())
+    assert (limit.for_connect(), limit.for_read(), limit.allows(1e9)) == (None, None, True)
+    assert shortest(None, None) is None
+    assert shortest(None, 3, 2) == 2
+
+
+def test_a_stream_changes_over_to_silences_and_counts_its_whole_from_the_start() -> None:
+    clock = Clock()
+    limit = TimeLimit(Durations(300, 5, None, 120, 400), clock)
+    clock.now += 200
+    limit.begin_stream()
+    assert limit.for_read() == 120
+    clock.now += 150
+    assert limit.for_read() == 50
+    limit.end_within(0.05)
+    assert limit.for_read() == pytest.approx(0.05)
+
+
+def test_waits_grow_up_to_a_limit_and_are_spread_out() -> None:
+    policy = RetryPolicy(retries=9, random=lambda: 1.0)
+    assert [policy.wait(attempt) for attempt in (1, 2, 3, 4, 5, 6)] == [0.5, 1, 2, 4, 8, 8]
+    assert RetryPolicy(random=lambda: 0.0).wait(1) == 0
+    assert RetryPolicy().wait(3) is None
+    assert policy.wait(1, retry_after=30) == 30
+    assert policy.wait(1, retry_after=31) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "count"), [(None, 2), (0, 0), (False, 0), (5, 5), (Retry(4), 4), (Retry(False), 0), (RetryPolicy(7), 7)]
+)
+def test_retries_are_given_in_many_ways(given: object, count: int) -> None:
+    assert RetryPolicy.of(given).retries == count
+
+
+@pytest.mark.parametrize("wrong", [True, "2", 1.5, -1])
+def test_wrong_retries_are_refused(wrong: object) -> None:
+    with pytest.raises((ApiTypeError, ApiValueError), match="retries"):
+        RetryPolicy.of(wrong)

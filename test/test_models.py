@@ -1,0 +1,186 @@
+"""Models: what callers must give, what answers may lack, dates, unknown fields, secrets, conveniences."""
+
+import copy
+import pickle
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from freechat_sdk import (
+    ChatContentDTO,
+    ChatContextDTO,
+    ChatCreateDTO,
+    ChatMessageDTO,
+    ChatMessageRecordDTO,
+    ChatSessionDTO,
+    ChatUpdateDTO,
+    LlmResultDTO,
+    TokenUsageDTO,
+)
+from freechat_sdk._names import MODEL_MODULES
+
+MOMENT = datetime(2024, 10, 18, 9, 42, 44, tzinfo=timezone.utc)
+KEY = "sk-very-secret"
+
+FORMS = [
+    '"2024-10-18T09:42:44.000+00:00"',
+    '"2024-10-18T09:42:44"',
+    '"2024-10-18T09:42:44Z"',
+    '"2024-10-18T17:42:44+08:00"',
+    "1729244564000",
+    '"Fri, 18 Oct 2024 09:42:44 GMT"',
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_of_a_date_is_one_moment_in_utc(form: str) -> None:
+    read = ChatUpdateDTO.from_json(f'{{"gmtRead":{form}}}').gmt_read
+    assert read == MOMENT
+    assert read is not None
+    assert read.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(("value", "year"), [(0, 1970), (1000, 1970), (19_000_000_000, 1970), (-1000, 1969)])
+def test_numbers_are_milliseconds_however_small(value: int, year: int) -> None:
+    read = ChatUpdateDTO.from_json(f'{{"gmtRead":{value}}}').gmt_read
+    assert read == datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=value)
+    assert read.year == year
+
+
+@pytest.mark.parametrize("form", ["true", '""', '"soon"', "{}", "1e400"])
+def test_what_is_no_date_is_refused(form: str) -> None:
+    with pytest.raises(ValidationError):
+        ChatUpdateDTO.from_json(f'{{"gmtRead":{form}}}')
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        MOMENT,
+        MOMENT.replace(tzinfo=None),
+        MOMENT.astimezone(timezone(timedelta(hours=8))),
+        "2024-10-18T09:42:44",
+        1729244564000,
+    ],
+)
+def test_a_date_is_sent_in_utc_with_a_z(value: Any) -> None:
+    assert ChatUpdateDTO(gmt_read=value).to_json() == '{"gmtRead":"2024-10-18T09:42:44Z"}'
+
+
+def test_a_date_set_later_is_sent_in_utc_too() -> None:
+    update = ChatUpdateDTO()
+    update.gmt_read = MOMENT.replace(tzinfo=None, microsecond=5000)
+    assert update.to_json() == '{"gmtRead":"2024-10-18T09:42:44.005000Z"}'
+
+
+def test_a_mandatory_field_is_demanded_of_callers_and_not_of_answers() -> None:
+    for wrong in ({}, {"content": None}, {"type": "text"}):
+        with pytest.raises(ValidationError, match="Field required"):
+            ChatContentDTO(**wrong)
+        with pytest.raises(ValidationError, match="Field required"):
+            ChatMessageDTO.from_dict({"contents": [wrong]})
+    answer = ChatMessageDTO.from_json('{"contents":[{"type":"text","content":null},{}]}')
+    assert [part.content for part in answer.contents or []] == [None, None]
+
+
+def test_both_names_of_a_field_are_taken() -> None:
+    assert ChatCreateDTO(character_uid="a") == ChatCreateDTO.from_dict({"characterUid": "a"})
+    assert ChatCreateDTO.model_validate({"character_uid": "a"}).to_dict() == {"characterUid": "a"}
+
+
+@pytest.mark.parametrize("wrong", ["5", True, 1.5])
+def test_an_int_takes_neither_str_nor_bool(wrong: Any) -> None:
+    with pytest.raises(ValidationError):
+        TokenUsageDTO(input_token_count=wrong)
+    with pytest.raises(ValidationError):
+        ChatContentDTO(content=5)  # type: ignore[arg-type]
+
+
+def test_null_and_absent_are_one() -> None:
+    assert LlmResultDTO.from_json('{"text":null}').to_dict() == LlmResultDTO.from_json("{}").to_dict() == {}
+
+
+def test_unknown_fields_are_kept_and_sent_back() -> None:
+    text = '{"about":"a","newField":{"deep":[1]}}'
+    update = ChatUpdateDTO.from_json(text)
+    assert update.additional_properties == {"newField": {"deep": [1]}}
+    assert (update.to_json(), update.to_dict()["newField"]) == (text, {"deep": [1]})
+    update.additional_properties["more"] = 1
+    assert ChatUpdateDTO.from_dict(update.to_dict()) == update
+
+
+def test_a_model_of_nothing_is_nothing() -> None:
+    assert ChatUpdateDTO.from_dict(None) is None
+
+
+def test_to_dict_holds_json_names_and_dates() -> None:
+    record = ChatMessageRecordDTO.from_json('{"message":{"role":"user"},"gmtCreate":1729244564000,"ext":null}')
+    assert record.to_dict() == {"message": {"role": "user"}, "gmtCreate": MOMENT}
+
+
+def test_secrets_are_hidden_in_print_and_kept_in_data() -> None:
+    create = ChatCreateDTO(character_uid="a", api_key_value=KEY)
+    session = ChatSessionDTO.from_dict({"context": {"backendId": "b", "apiKeyValue": KEY}})
+    for shown in (repr(create), str(create), create.to_str(), repr(session), session.to_str()):
+        assert KEY not in shown
+        assert "***" in shown
+    assert create.to_dict()["apiKeyValue"] == create.api_key_value == KEY
+    assert KEY in create.to_json()
+    assert "***" not in repr(ChatContextDTO(backend_id="b"))
+
+
+def test_a_refused_value_is_not_shown() -> None:
+    with pytest.raises(ValidationError) as caught:
+        ChatCreateDTO(character_uid="a", api_key_value=[KEY])  # type: ignore[arg-type]
+    assert KEY not in f"{caught.value}{caught.value!r}"
+
+
+def test_a_text_stands_for_a_message_from_the_user() -> None:
+    message = ChatMessageDTO.user("Hi")
+    assert message.to_dict() == {"role": "user", "contents": [{"type": "text", "content": "Hi"}]}
+    assert ChatMessageDTO.model_validate("Hi") == message
+    assert ChatMessageRecordDTO.model_validate({"message": "Hi"}).message == message
+    with pytest.raises(ValidationError):
+        ChatMessageRecordDTO.from_json('{"message":"Hi"}')
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"messageId":3}', 3),
+        ('{"message":{"messageId":4}}', 4),
+        ('{"message":{"messageId":4},"messageId":3}', 3),
+        ('{"message":{}}', None),
+        ("{}", None),
+    ],
+)
+def test_a_record_finds_its_id_wherever_it_is(text: str, expected: int | None) -> None:
+    record = ChatMessageRecordDTO.from_json(text)
+    assert record.id == expected
+    assert "id" not in record.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"text":"a"}', "a"),
+        (
+            '{"message":{"contents":[{"content":"a"},{"type":"text","content":"b"},{"type":"image","content":"x"}]}}',
+            "ab",
+        ),
+        ('{"message":{}}', ""),
+        ("{}", None),
+    ],
+)
+def test_the_answer_is_found_in_text_or_message(text: str, expected: str | None) -> None:
+    assert LlmResultDTO.from_json(text).answer == expected
+
+
+@pytest.mark.parametrize("name", [name for name in MODEL_MODULES if name != "SseEmitter"])
+def test_every_model_pickles_and_copies(name: str) -> None:
+    import freechat_sdk
+
+    model = getattr(freechat_sdk, name).from_json('{"unknown":{"a":1}}')
+    assert pickle.loads(pickle.dumps(model)) == copy.deepcopy(model) == model

@@ -1,0 +1,38 @@
+"""The private names of urllib3 that the pool stands on: a release without them must fail here first."""
+
+import inspect
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.response import HTTPResponse
+
+from freechat_sdk._pool import LimitedPool, LimitedTlsPool
+
+
+def parameters(function: object) -> list[str]:
+    assert callable(function)
+    return list(inspect.signature(function).parameters)
+
+
+def test_urllib3_has_the_private_methods_that_the_pool_overrides() -> None:
+    assert parameters(HTTPConnectionPool._get_conn) == ["self", "timeout"]
+    assert parameters(HTTPConnectionPool._put_conn) == ["self", "conn"]
+    assert parameters(HTTPConnectionPool._make_request)[:4] == ["self", "conn", "method", "url"]
+    assert "timeout" in parameters(HTTPConnectionPool._make_request)
+
+
+def test_urllib3_calls_what_the_connection_overrides() -> None:
+    for kind in (HTTPConnection, HTTPSConnection):
+        assert callable(kind.connect)
+        assert callable(kind.send)
+        assert isinstance(kind.response_class, type)
+
+
+def test_urllib3_reads_in_the_two_ways_that_streams_need() -> None:
+    assert callable(HTTPResponse.read1)
+    assert callable(HTTPResponse.read_chunked)
+
+
+def test_the_pools_use_the_limited_connections() -> None:
+    assert issubclass(LimitedPool.ConnectionCls, HTTPConnection)
+    assert issubclass(LimitedTlsPool.ConnectionCls, HTTPSConnection)
