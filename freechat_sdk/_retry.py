@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from freechat_sdk.exceptions import ApiTypeError, ApiValueError
 
 
+def _draw() -> float:
+    """Return a number from 0 up to 1; a function of the module pickles by name, and so without the generator's state."""
+    return random.random()  # noqa: S311 - spreads load, keeps no secret
+
+
 @dataclass(frozen=True)
 class RetryPolicy:
     """When and how soon a request is sent again. Immutable, so that one policy serves many threads.
@@ -23,7 +28,7 @@ class RetryPolicy:
     longest_retry_after: float = 30.0
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    random: Callable[[], float] = random.random
+    random: Callable[[], float] = _draw
 
     @classmethod
     def of(cls, retries: object) -> "RetryPolicy":
