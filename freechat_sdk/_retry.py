@@ -9,7 +9,7 @@ from freechat_sdk.exceptions import ApiTypeError, ApiValueError
 
 
 def _draw() -> float:
-    """Return a number from 0 up to 1; a function of the module pickles by name, and so without the generator's state."""
+    """Return a number from 0 up to 1. A function of a module pickles by its name, without the numbers' state."""
     return random.random()  # noqa: S311 - spreads load, keeps no secret
 
 
