@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from freechat_sdk._request import MODEL, TimeClass
 from freechat_sdk.configuration import Configuration
 
 
-@dataclass(frozen=True, slots=True)
-class Durations:
+class Durations(NamedTuple):
     """The time limits of one call in seconds; None is no limit."""
 
     total: float | None
@@ -34,19 +33,21 @@ class Durations:
 
     def within(self, seconds: float) -> "Durations":
         """Return the limits of a call that is given one number: all of it, or a stream's first event and silences."""
-        return replace(self, total=seconds, silence=seconds)
+        return self._replace(total=seconds, silence=seconds)
 
     def with_steps(self, total: float | None, connect: float | None, read: float | None) -> "Durations":
         """Return these limits with others for each connect and each wait for bytes."""
-        return replace(self, total=shortest(self.total, total), connect=connect, read=read, silence=read)
+        return self._replace(total=shortest(self.total, total), connect=connect, read=read, silence=read)
 
 
 UNLIMITED = Durations(None, None)
 
 
-def shortest(*seconds: float | None) -> float | None:
-    """Return the shortest of several limits, where None is no limit."""
-    return min((limit for limit in seconds if limit is not None), default=None)
+def shortest(limit: float | None, other: float | None) -> float | None:
+    """Return the shorter of two limits, where None is no limit."""
+    if limit is None or other is None:
+        return other if limit is None else limit
+    return min(limit, other)
 
 
 class TimeLimit:
@@ -77,7 +78,7 @@ class TimeLimit:
         Raises:
             TimeoutError: when none are left.
         """
-        return shortest(self._read, self._left()) if self._deadline is not None else self._read
+        return shortest(self._read, self._left())
 
     def _left(self) -> float | None:
         if self._deadline is None:

@@ -6,7 +6,7 @@ JSON type (an int is neither a bool nor a numeral), :data:`Timestamp` takes each
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, overload
 
 from pydantic import (
@@ -155,14 +155,12 @@ def _by_dateutil(text: str) -> datetime:
         raise ValueError(str(error)) from error
 
 
-def _as_utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        return value.replace(tzinfo=timezone.utc)
-    return value if value.utcoffset() == timedelta(0) else value.astimezone(timezone.utc)
+def _aware(value: datetime) -> datetime:
+    return value if value.tzinfo is not None else value.replace(tzinfo=timezone.utc)
 
 
 def _write_z(value: datetime) -> str:
-    return _as_utc(value).replace(tzinfo=None).isoformat() + "Z"
+    return _aware(value).astimezone(timezone.utc).replace(tzinfo=None).isoformat() + "Z"
 
 
 Text = StrictStr
@@ -177,10 +175,10 @@ else:
         datetime | Annotated[str, AfterValidator(_by_dateutil)],
         # A smart union would run dateutil for every value, ten times slower.
         Field(union_mode="left_to_right"),
-        AfterValidator(_as_utc),
+        AfterValidator(_aware),
         PlainSerializer(_write_z, return_type=str, when_used="json-unless-none"),
     ]
-"""A moment, always with a time zone (UTC). Takes ISO 8601, epoch milliseconds and RFC 1123; no zone means UTC."""
+"""A moment, always with a time zone. Takes ISO 8601, epoch milliseconds and RFC 1123; no zone means UTC."""
 Mandatory = Annotated[T, Field(default=None, validate_default=True), _Demanded()]
 """A field that a caller must give, and that an answer may lack (it is `None` then)."""
 OrText = Annotated[T | str, _FirstAlternative()]

@@ -81,20 +81,20 @@ class _TimedReader(io.RawIOBase):
     def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
         self._sock = sock
         self._exchange = exchange
-        self._raw = sock.makefile("rb", buffering=0)
+        self._hold = sock.makefile("rb", buffering=0)  # keeps the socket open where http.client closes it early
         self.has_ended = False
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: Any) -> int:
         self._exchange.apply(self._sock)
-        count = self._raw.readinto(buffer)
+        count = self._sock.recv_into(buffer)
         self.has_ended = count == 0
         return count
 
     def close(self) -> None:
-        self._raw.close()
+        self._hold.close()
         super().close()
 
     def makefile(self, mode: str) -> io.BufferedReader:

@@ -5,12 +5,13 @@ value of a header.
 """
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic_core import to_json
+from typing_extensions import NamedTuple
 
 from freechat_sdk._response import Decoder
 from freechat_sdk.exceptions import ApiTypeError, ApiValueError
@@ -48,9 +49,10 @@ BOTH: Final = ("v1", "v2")
 
 JSON: Final = "application/json"
 
+_NO_VALUES: Final[Mapping[str, object]] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Operation(Generic[T]):
+
+class Operation(NamedTuple, Generic[T]):
     """One call of an API method, as a value: what to send, and how to read what comes back."""
 
     method: str
@@ -59,10 +61,9 @@ class Operation(Generic[T]):
     answer: Decoder[T]
     options: Mapping[str, Any]
     """The `RequestOptions` of the call."""
-    _: KW_ONLY
     retry: RetryClass
-    path: Mapping[str, object] = field(default_factory=dict)
-    query: Mapping[str, object] = field(default_factory=dict)
+    path: Mapping[str, object] = _NO_VALUES
+    query: Mapping[str, object] = _NO_VALUES
     body: object = None
     time: TimeClass = ORDINARY
     retry_busy: bool = False
@@ -70,8 +71,7 @@ class Operation(Generic[T]):
     generations: tuple[str, ...] = BOTH
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What the REST layer sends."""
 
     method: str
@@ -178,9 +178,10 @@ def build_headers(
     if token is not None:
         own["Authorization"] = f"Bearer {token}"
     if has_body:
-        own["Content-Type"] = options.get("_content_type") or JSON
-        check_header("Content-Type", own["Content-Type"])
+        own["Content-Type"] = JSON
     sources = [defaults]
+    if has_body and "_content_type" in options:
+        sources.append(checked_headers("_content_type", {"Content-Type": options["_content_type"]}))
     if "_request_auth" in options:
         sources.append(_auth_header(options["_request_auth"]))
     if "_headers" in options:
@@ -190,10 +191,14 @@ def build_headers(
 
 def merge_headers(first: Mapping[str, str], *others: Mapping[str, str]) -> dict[str, str]:
     """Return the headers of all mappings in one dict; of names that differ in case alone the last one stays."""
-    merged = {name.lower(): (name, value) for name, value in first.items()}
+    merged = dict(first)
     for headers in others:
-        merged.update((name.lower(), (name, value)) for name, value in headers.items())
-    return dict(merged.values())
+        for name, value in headers.items():
+            if name not in merged:
+                for same in [present for present in merged if present.lower() == name.lower()]:
+                    del merged[same]
+            merged[name] = value
+    return merged
 
 
 def checked_headers(source: str, headers: object) -> Mapping[str, str]:

@@ -58,13 +58,14 @@ def data_only(chunks: Iterable[bytes]) -> Iterator[bytes]:
     data: list[bytes] = []
     for lines in _lines(chunks):
         for line in lines:
-            if line.startswith(b"data:"):
-                data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
+            if line[:5] == b"data:":  # cheaper than startswith
+                data.append(line[6:] if line[5:6] == b" " else line[5:])
+            elif not line:
+                if data:
+                    yield b"\n".join(data)
+                    data.clear()
             elif line == b"data":
                 data.append(b"")
-            elif not line and data:
-                yield data[0] if len(data) == 1 else b"\n".join(data)
-                data = []
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:

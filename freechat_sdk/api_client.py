@@ -123,7 +123,7 @@ class ApiClient:
 
     def _settle(self, generation: str, reply: Reply) -> None:
         """Note the generation after an answer that only the right one gives: a success, and no web page."""
-        if self._settled is None and reply.status < 300 and not _is_html(reply.headers):
+        if self.generation is None and reply.status < 300 and not _is_html(reply.headers):
             self._settled = generation
 
     def _value(self, operation: Operation[T], reply: Reply) -> T:
@@ -132,23 +132,23 @@ class ApiClient:
         if not 200 <= reply.status < 300:
             raise self._error(reply)
         if not opens_stream(decoder):
-            return decode(decoder, reply.answer(), request.method, request.template)
+            return decode(decoder, reply, request.method, request.template)
         if reply.headers.get("Content-Type", "").lower().startswith("text/event-stream"):
             return decoder.open(reply)
         reply.read()
-        raise undecodable(reply.answer(), request.method, request.template, decoder.accept)
+        raise undecodable(reply, request.method, request.template, decoder.accept)
 
     def _error(self, reply: Reply) -> ApiException:
         """Return the error for an answer that is no success."""
-        answer, request = reply.answer(), reply.exchange.request
+        request = reply.exchange.request
         hint = None
         if _may_be_elsewhere(reply) and self._settled is None:
             hint = "Or is the server of another generation? See Configuration(api_version=...)."
         return kind_for(reply.status, reply.headers)(
-            answer.status,
-            answer.reason,
-            body=answer.body,
-            headers=answer.headers,
+            reply.status,
+            reply.reason,
+            body=reply.body,
+            headers=reply.headers,
             method=request.method,
             path=request.template,
             attempts=reply.exchange.attempt,

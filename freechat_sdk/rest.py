@@ -8,8 +8,7 @@ import http.client
 import os
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol, TypeGuard, TypeVar
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -33,7 +32,7 @@ from urllib3.util import Retry, Timeout
 from freechat_sdk._limits import UNLIMITED, Durations, TimeLimit
 from freechat_sdk._pool import Exchange, LimitedPool, LimitedTlsPool
 from freechat_sdk._request import IDEMPOTENT, JSON, ONCE, ORDINARY, READ, Request
-from freechat_sdk._response import Answer, Decoder
+from freechat_sdk._response import Decoder
 from freechat_sdk._retry import RetryPolicy
 from freechat_sdk.configuration import Configuration, check_seconds
 from freechat_sdk.exceptions import (
@@ -52,6 +51,7 @@ T_co = TypeVar("T_co", covariant=True)
 RETRIED_STATUSES: Final = frozenset({502, 503, 504})
 READ_BYTES: Final = 65536
 
+_LOWER_ERRORS: Final = (HTTPError, OSError, ValueError, http.client.HTTPException)
 _NO_RETRIES: Final = Retry(False)
 _SENT_AGAIN: Final = {READ, IDEMPOTENT}
 
@@ -94,7 +94,8 @@ class Reply:
         self.response = response
         self.exchange = exchange
         self.status = response.status
-        self.headers = response.headers
+        self.reason = response.reason or ""
+        self.headers: Mapping[str, str] = response.headers
         self.body = b""
 
     def read(self) -> bytes:
@@ -103,13 +104,11 @@ class Reply:
         Raises:
             ApiConnectionError, ApiTimeoutError: when it does not come to its end.
         """
-        with _translated(self.exchange):
+        try:
             self.body = self.response.read()
+        except _LOWER_ERRORS as error:
+            raise _translate(error, self.exchange) from error
         return self.body
-
-    def answer(self) -> Answer:
-        """Return what has come as a value."""
-        return Answer(self.status, self.response.reason or "", self.headers, self.body)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it comes in.
@@ -117,12 +116,14 @@ class Reply:
         Raises:
             ApiConnectionError, ApiTimeoutError: when it does not come to its end.
         """
-        with _translated(self.exchange):
+        try:
             if self.response.chunked and "Content-Encoding" not in self.headers:
                 yield from self.response.read_chunked()  # a quarter of what read1 costs; servers write whole chunks
                 return
             while chunk := self.response.read1(READ_BYTES):
                 yield chunk
+        except _LOWER_ERRORS as error:
+            raise _translate(error, self.exchange) from error
 
     def close(self) -> None:
         """Close the connection unless all of the body has been read, and give its place back to the pool."""
@@ -140,15 +141,6 @@ class StreamDecoder(Decoder[T_co], Protocol[T_co]):
 def opens_stream(decoder: Decoder[T]) -> TypeGuard[StreamDecoder[T]]:
     """Tell whether a decoder opens answers instead of reading them."""
     return decoder.is_streamed
-
-
-@contextmanager
-def _translated(exchange: Exchange) -> Generator[None]:
-    """Raise what urllib3 raises as the errors of this package."""
-    try:
-        yield
-    except (HTTPError, OSError, ValueError, http.client.HTTPException) as error:
-        raise _translate(error, exchange) from error
 
 
 def _translate(error: Exception, exchange: Exchange) -> ApiException:
@@ -317,7 +309,7 @@ class RESTClientObject:
 def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Reply:
     """Send a request over a pool, once, and return the answer unread."""
     request = exchange.request
-    with _translated(exchange):
+    try:
         response = pool.urlopen(
             request.method,
             target,
@@ -329,6 +321,8 @@ def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Reply:
             timeout=exchange,
             preload_content=False,
         )
+    except _LOWER_ERRORS as error:
+        raise _translate(error, exchange) from error
     return Reply(response, exchange)
 
 

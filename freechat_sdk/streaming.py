@@ -1,14 +1,15 @@
 """Streamed answers: an iterator over events that closes itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from threading import Lock
 from types import TracebackType
 from typing import Any, Final
 
 from typing_extensions import Self
 
-from freechat_sdk._response import Decoder, as_json
+from freechat_sdk._response import as_json
 from freechat_sdk._sse import data_only
 from freechat_sdk.exceptions import (
     ApiConnectionError,
@@ -18,6 +19,7 @@ from freechat_sdk.exceptions import (
     StreamFailedError,
     StreamInterruptedError,
 )
+from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 from freechat_sdk.models.llm_result_dto import LlmResultDTO
 from freechat_sdk.rest import Reply
 
@@ -39,22 +41,23 @@ class SseEmitter:
         ApiDecodeError: when an event is not what FreeChat sends.
     """
 
-    def __init__(self, reply: Reply, decoder: Decoder[LlmResultDTO]) -> None:
+    def __init__(self, reply: Reply) -> None:
         self._reply = reply
-        self._parse: Callable[[bytes], LlmResultDTO] = decoder.decode
-        self._data = data_only(reply.chunks())
-        self._lock = Lock()
+        self._so_far = _SoFar()
+        self._source = data_only(reply.chunks())
+        self._events = _events(reply, self._source, self._so_far)
         self._is_closed = False
-        self._texts: list[str] = []
-        self.events: list[LlmResultDTO] = []
-        """The events that have come so far."""
-        self.result: LlmResultDTO | None = None
+        self._released = Lock()
+
+    @property
+    def result(self) -> LlmResultDTO | None:
         """The final event, once it has come: the whole answer, why it ended, and what it cost in tokens."""
+        return self._so_far.result
 
     @property
     def text(self) -> str:
         """The text of the answer that has come so far."""
-        return "".join(self._texts)
+        return self._so_far.text
 
     @property
     def closed(self) -> bool:
@@ -62,35 +65,38 @@ class SseEmitter:
         return self._is_closed
 
     def __iter__(self) -> Iterator[LlmResultDTO]:
-        # Nothing may keep the running generator: then `break` drops it, and dropping it closes the stream.
+        # Nothing may keep this generator: then `break` drops it, and dropping it closes the stream.
         try:
-            while (event := self._next()) is not None:
-                yield event
+            yield from self._events
+        except Exception:
+            if not self._is_closed:  # else the error comes of being closed by another thread
+                raise
         finally:
             self.close()
 
     def __next__(self) -> LlmResultDTO:
         """Return the next event."""
-        event = self._next()
-        if event is None:
-            raise StopIteration
-        return event
+        try:
+            return next(self._events)
+        except BaseException as error:
+            is_unwanted = self._is_closed and isinstance(error, Exception)
+            self.close()
+            if is_unwanted:
+                raise StopIteration from None
+            raise
 
     def text_deltas(self) -> Iterator[str]:
         """Yield the parts of the answer's text as they arrive, without what the model thinks aloud."""
-        try:
-            while (event := self._next()) is not None:
-                if delta := _answer_text(event):
-                    yield delta
-        finally:
-            self.close()
+        for event in self:
+            if event.text and (event.message is None or not _is_thought(event.message)):
+                yield event.text
 
     def until_done(self) -> LlmResultDTO:
         """Read the stream to its end and return the final event."""
         for _ in self:
             pass
         if self.result is None:
-            raise self._error(StreamInterruptedError, "the stream was closed before its final event")
+            raise _interrupted(self._reply, self._so_far, "the stream was closed before its final event")
         return self.result
 
     def __enter__(self) -> Self:
@@ -103,93 +109,90 @@ class SseEmitter:
 
     def close(self) -> None:
         """End the stream. A thread that is reading it sees the end of the iteration; a second close does nothing."""
-        is_reading = not self._lock.acquire(blocking=False)
-        if is_reading:
-            self._is_closed = True
-            self._reply.exchange.interrupt()  # the reader finds the flag and lets go of the connection
-            return
-        try:
-            self._finish()
-        finally:
-            self._lock.release()
-
-    def _next(self) -> LlmResultDTO | None:
-        """Return the next event, or None at the end."""
-        with self._lock:
-            if self._is_closed or self.result is not None:
-                self._finish()
-                return None
-            try:
-                return self._take(self._pull())
-            except BaseException as error:
-                was_closed = self.closed  # by another thread, which is what ended the reading
-                self._finish()
-                if was_closed and isinstance(error, ApiException):
-                    return None
-                raise
-
-    def _pull(self) -> bytes | None:
-        """Return the data of the next event, or None at the end of what the server sends."""
-        try:
-            return next(self._data, None)
-        except ApiTimeoutError:
-            raise
-        except ApiConnectionError as error:
-            raise self._error(StreamInterruptedError, "the connection was lost within the answer") from error
-
-    def _take(self, data: bytes | None) -> LlmResultDTO:
-        """Return the event in `data`, noted; None is the end of what the server sends."""
-        if data is None:
-            raise self._error(StreamInterruptedError, "the stream ended without its final event")
-        event = self._parsed(data)
-        if not self.events:
-            self._reply.exchange.limit.begin_stream()
-        self.events.append(event)
-        if event.message is None and event.finish_reason == "other":
-            raise self._error(StreamFailedError, event.text or "the model failed and gave no reason")
-        if event.text is not None:
-            self._texts.append(_answer_text(event))
-        elif event.message is not None:
-            self.result = event
-        return event
-
-    def _parsed(self, data: bytes) -> LlmResultDTO:
-        try:
-            return self._parse(data)
-        except (ValueError, RecursionError) as error:
-            raise self._error(ApiDecodeError, "an event of the stream is not what FreeChat sends", data) from error
-
-    def _finish(self) -> None:
-        """Let go of the connection: to the pool when the server ends its answer at once, else closed."""
         self._is_closed = True
-        if self.result is not None:
-            self._reply.exchange.limit.end_within(TERMINATOR_SECONDS)
-            with suppress(ApiException):
-                for _ in self._data:
-                    pass
-        self._reply.close()
+        try:
+            if self.result is not None:
+                self._await_end()
+            self._events.close()
+        except ValueError:  # the generator is running: another thread reads
+            self._reply.exchange.interrupt()  # that thread finds the flag and closes
+            return
+        if self._released.acquire(blocking=False):  # once, whichever thread is first
+            self._reply.close()
 
-    def _error(self, kind: type[ApiException], message: str, data: bytes | None = None) -> ApiException:
-        """Return an error of the stream, with what has come so far."""
-        request, answer = self._reply.exchange.request, self._reply.answer()
-        about: dict[str, Any] = {"method": request.method, "path": request.template, "body": data}
-        if kind is StreamInterruptedError:
-            about.update(text=self.text, events=tuple(self.events))
-        return kind(
-            answer.status,
-            answer.reason,
-            message=message,
-            headers=answer.headers,
-            attempts=self._reply.exchange.attempt,
-            **about,
-        )
+    def _await_end(self) -> None:
+        """Read what ends the answer, if it comes at once: then the connection can be used again."""
+        self._reply.exchange.limit.end_within(TERMINATOR_SECONDS)
+        with suppress(ApiException):
+            for _ in self._source:
+                pass
 
 
-def _answer_text(event: LlmResultDTO) -> str:
-    """Return the part of the answer in an event: nothing where the model thinks aloud."""
-    message = event.message
-    is_thinking = message is not None and bool(message.thinking) and not message.contents
-    return "" if is_thinking else event.text or ""
+@dataclass
+class _SoFar:
+    """What has come of a stream."""
+
+    data: list[bytes] = field(default_factory=list)
+    """The data of its events: bytes, unlike models, are nothing that the garbage collector looks through."""
+    texts: list[str] = field(default_factory=list)
+    result: LlmResultDTO | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+
+def _events(reply: Reply, source: Iterable[bytes], so_far: _SoFar) -> Generator[LlmResultDTO]:
+    """Yield the events of a stream up to its final one, and note them."""
+    parse = as_json(LlmResultDTO).decode
+    try:
+        for data in source:
+            event = parse(data)
+            if not so_far.data:
+                reply.exchange.limit.begin_stream()
+            so_far.data.append(data)
+            text, message = event.text, event.message
+            if text is None and message is not None:
+                so_far.result = event
+                yield event
+                return
+            if message is None and event.finish_reason == "other":
+                raise _error(StreamFailedError, reply, text or "the model failed and gave no reason")
+            if text and (message is None or not _is_thought(message)):
+                so_far.texts.append(text)
+            yield event
+    except (ValueError, RecursionError) as error:
+        raise _error(ApiDecodeError, reply, "an event of the stream is not what FreeChat sends", body=data) from error
+    except ApiTimeoutError:
+        raise
+    except ApiConnectionError as error:
+        raise _interrupted(reply, so_far, "the connection was lost within the answer") from error
+    raise _interrupted(reply, so_far, "the stream ended without its final event")
+
+
+def _is_thought(message: ChatMessageDTO) -> bool:
+    """Tell whether a message is what the model thinks aloud rather than a part of its answer."""
+    return bool(message.thinking) and not message.contents
+
+
+def _interrupted(reply: Reply, so_far: _SoFar, message: str) -> ApiException:
+    parse = as_json(LlmResultDTO).decode
+    return _error(StreamInterruptedError, reply, message, text=so_far.text, events=tuple(map(parse, so_far.data)))
+
+
+def _error(kind: type[ApiException], reply: Reply, message: str, **about: Any) -> ApiException:
+    """Return an error of a stream."""
+    request = reply.exchange.request
+    return kind(
+        reply.status,
+        reply.reason,
+        message=message,
+        headers=reply.headers,
+        method=request.method,
+        path=request.template,
+        attempts=reply.exchange.attempt,
+        **about,
+    )
 
 
 class _Events:
@@ -202,7 +205,7 @@ class _Events:
         raise ValueError("the answer is no event stream")
 
     def open(self, reply: Reply) -> SseEmitter:
-        return SseEmitter(reply, as_json(LlmResultDTO))
+        return SseEmitter(reply)
 
 
 as_events = _Events()

@@ -1,0 +1,179 @@
+"""The server that benchmarks call: as little work as possible for an answer, in a process of its own.
+
+    python -m test.benchmarks.peer
+
+prints its port and answers until its standard input ends. `/sockets` tells how many connections there have been.
+"""
+
+import asyncio
+import json
+import sys
+import threading
+
+TOKENS = 20_000
+CHAT = "0123456789abcdef0123456789abcdef"
+PREFIX = "/api/v1/chat"
+MOMENT = "2026-11-23T05:22:39.000+00:00"
+USAGE = {"inputTokenCount": 11, "outputTokenCount": 4, "totalTokenCount": 15}
+
+
+def answer(content_type: str, body: bytes) -> bytes:
+    return head(content_type, f"Content-Length: {len(body)}") + body
+
+
+def chunked_answer(content_type: str, chunks: list[bytes]) -> bytes:
+    body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return head(content_type, "Transfer-Encoding: chunked") + body + b"0\r\n\r\n"
+
+
+def head(content_type: str, framing: str) -> bytes:
+    """Return a header like that of a recorded server."""
+    lines = (
+        "HTTP/1.1 200 ",
+        "Vary: Origin",
+        "Vary: Access-Control-Request-Method",
+        "Vary: Access-Control-Request-Headers",
+        "X-Content-Type-Options: nosniff",
+        "X-XSS-Protection: 0",
+        "Cache-Control: no-cache, no-store, max-age=0, must-revalidate",
+        "Pragma: no-cache",
+        "Expires: 0",
+        "X-Frame-Options: DENY",
+        f"Content-Type: {content_type}",
+        framing,
+        "Date: Mon, 23 Nov 2026 05:22:38 GMT",
+        "",
+        "",
+    )
+    return "\r\n".join(lines).encode()
+
+
+def message(number: int) -> dict[str, object]:
+    """Return a record of list_messages as v1 writes it."""
+    text = f"Message {number}: " + "some words that were said " * 14
+    return {
+        "message": {"role": "assistant" if number % 2 else "user", "contents": [{"type": "text", "content": text}]},
+        "messageId": number,
+        "gmtCreate": MOMENT,
+    }
+
+
+def session(number: int) -> dict[str, object]:
+    """Return an entry of list_chats as v1 writes it."""
+    uid = f"{number:032x}"
+    return {
+        "context": {
+            "chatId": uid,
+            "gmtCreate": MOMENT,
+            "gmtModified": MOMENT,
+            "gmtRead": MOMENT,
+            "userNickname": "Ada",
+            "userProfile": "A tester",
+            "about": "testing",
+            "backendId": uid,
+            "quota": 0,
+            "quotaType": "none",
+        },
+        "character": {
+            "requestId": uid,
+            "characterId": number,
+            "characterUid": uid,
+            "gmtCreate": MOMENT,
+            "gmtModified": MOMENT,
+            "visibility": "private",
+            "version": 0,
+            "name": f"character{number}",
+            "description": "someone who likes to talk",
+            "nickname": f"Character {number}",
+            "gender": "other",
+            "lang": "en",
+            "greeting": f"Hello, I am number {number}!",
+            "defaultScene": "a café",
+            "priority": 1,
+            "username": "ada",
+            "tags": ["friend"],
+        },
+        "provider": "open_ai",
+        "latestMessageRecord": message(number),
+        "proactiveChatWaitingTime": 0,
+        "senderStatus": "invisible",
+        "isDebugEnabled": True,
+        "isCustomizedApiKeyEnabled": True,
+    }
+
+
+def events() -> list[bytes]:
+    deltas: list[dict[str, object]] = [{"text": f"token{number} "} for number in range(TOKENS)]
+    final = {
+        "message": {"role": "assistant", "contents": [{"type": "text", "content": "done"}]},
+        "finishReason": "stop",
+        "tokenUsage": USAGE,
+    }
+    return [b"data:" + json.dumps(event).encode() + b"\n\n" for event in [*deltas, final]]
+
+
+def as_json(value: object) -> bytes:
+    return answer("application/json", json.dumps(value).encode())
+
+
+def routes() -> dict[str, bytes]:
+    """Return the whole answer for each path below the prefix."""
+    streamed = events()
+    return {
+        f"/memory/usage/{CHAT}": as_json({"messageUsage": 12, "tokenUsage": USAGE}),
+        f"/send/{CHAT}": as_json(
+            {
+                "requestId": "0" * 32,
+                "text": "Hello",
+                "message": {"role": "assistant", "contents": [{"type": "text", "content": "Hello"}]},
+                "finishReason": "stop",
+                "tokenUsage": USAGE,
+            }
+        ),
+        "": as_json([session(number) for number in range(50)]),
+        f"/messages/{CHAT}": as_json([message(number) for number in range(1000)]),
+        "/send/stream/length": answer("text/event-stream", b"".join(streamed)),
+        "/send/stream/chunks": chunked_answer("text/event-stream", streamed),
+    }
+
+
+class Peer(asyncio.Protocol):
+    """Answers each request of a connection from the table."""
+
+    answers = routes()
+    connections = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.buffer = b""
+        Peer.connections += 1
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            start = self.buffer[:end]
+            lengths = [line for line in start.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+            size = end + 4 + (int(lengths[0][15:]) if lengths else 0)
+            if len(self.buffer) < size:
+                return
+            self.buffer = self.buffer[size:]
+            self.reply(start.split(b" ", 2)[1].decode())
+
+    def reply(self, target: str) -> None:
+        path = target.removeprefix(PREFIX)
+        self.transport.write(as_json(Peer.connections) if path == "/sockets" else self.answers[path])
+
+
+async def serve() -> None:
+    server = await asyncio.get_running_loop().create_server(Peer, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    threading.Thread(target=lambda: (sys.stdin.read(), loop.call_soon_threadsafe(ended.set)), daemon=True).start()
+    await ended.wait()
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())
