@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol, TypeGuard, TypeVar
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
 import urllib3
 from pydantic_core import from_json, to_json
@@ -27,7 +27,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.filepost import encode_multipart_formdata
 from urllib3.response import BaseHTTPResponse
-from urllib3.util import Retry, Timeout
+from urllib3.util import Retry, Timeout, make_headers
 
 from freechat_sdk._limits import UNLIMITED, Durations, TimeLimit
 from freechat_sdk._pool import Exchange, LimitedPool, LimitedTlsPool
@@ -151,10 +151,14 @@ def _translate(error: Exception, exchange: Exchange) -> ApiException:
     if any(isinstance(cause, DecodeError) for cause in causes):
         return ApiDecodeError(message="the answer's Content-Encoding is broken", **about)
     about["request_sent"] = exchange.request_sent
-    is_refused = isinstance(causes[0], NewConnectionError)  # by inheritance a timeout, by meaning none
-    if not is_refused and any(isinstance(cause, (TimeoutError, UrllibTimeoutError)) for cause in causes):
+    if any(_is_timeout(cause) for cause in causes):
         return ApiTimeoutError(_timeout_message(exchange), **about)
     return ApiConnectionError(_connection_message(causes), **about)
+
+
+def _is_timeout(error: BaseException) -> bool:
+    is_refused = isinstance(error, NewConnectionError)  # by inheritance a timeout, by meaning none
+    return isinstance(error, (TimeoutError, UrllibTimeoutError)) and not is_refused
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -406,11 +410,11 @@ def _make_manager(configuration: Configuration) -> urllib3.PoolManager:
     }
     given = {name: value for name, value in options.items() if value is not None}
     proxy = configuration.proxy or _proxy_from_environment(configuration.host)
-    manager = (
-        urllib3.PoolManager(**given)
-        if proxy is None
-        else urllib3.ProxyManager(proxy, proxy_headers=configuration.proxy_headers, **given)
-    )
+    if proxy is None:
+        manager = urllib3.PoolManager(**given)
+    else:
+        headers = {**_proxy_credentials(proxy), **(configuration.proxy_headers or {})}
+        manager = urllib3.ProxyManager(proxy, proxy_headers=headers, **given)
     manager.pool_classes_by_scheme = {"http": LimitedPool, "https": LimitedTlsPool}
     return manager
 
@@ -427,3 +431,11 @@ def _proxy_from_environment(host: str) -> str | None:
         return None
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+
+
+def _proxy_credentials(proxy: str) -> dict[str, str]:
+    """Return the header for the user name and password in a proxy's address."""
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return {}
+    return make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")

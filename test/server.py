@@ -11,6 +11,7 @@ What a handler raises is raised again at the end of the `with` block. Every wait
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -98,9 +99,9 @@ class Connection:
         return True
 
     def read_request(self) -> Request | None:
-        """Return the next request, or None when the peer has closed."""
+        """Return the next request, or None when the peer has closed, or does not speak HTTP."""
         line = self._file.readline()
-        if not line.strip():
+        if line.count(b" ") < 2:
             return None
         method, target, _ = line.decode("latin-1").split(" ", 2)
         headers = tuple(self._read_headers())
@@ -170,6 +171,7 @@ class RecordingServer:
     """Serves on a free port of 127.0.0.1, a thread for each connection, until the `with` block ends."""
 
     handler: Handler
+    tls: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
 
@@ -178,7 +180,7 @@ class RecordingServer:
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> "RecordingServer":
         self._start(self._accept)
@@ -212,11 +214,17 @@ class RecordingServer:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(LIMIT)
-            connection = Connection(sock, len(self.connections))
-            self.connections.append(connection)
-            self._start(self._serve, connection)
+            self._start(self._serve, sock)
 
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, sock: socket.socket) -> None:
+        try:
+            if self.tls is not None:
+                sock = self.tls.wrap_socket(sock, server_side=True)
+        except OSError:
+            sock.close()  # the client did not like the certificate, or the server the client's
+            return
+        connection = Connection(sock, len(self.connections))
+        self.connections.append(connection)
         try:
             while connection.is_open and (request := connection.read_request()) is not None:
                 self.requests.append(request)

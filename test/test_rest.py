@@ -325,7 +325,16 @@ def test_a_send_to_a_busy_chat_is_made_again_but_not_after_another_503(waits: Wa
         api.api_client.close()
 
 
-@pytest.mark.parametrize(("header", "expected"), [("7", [7.0]), ("3600", []), ("soon", [0.5])])
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("7", [7.0]),
+        ("3600", []),
+        ("soon", [0.5]),
+        ("Mon, 23 Nov 2020 09:00:00 GMT", [0.0]),
+        ("Sun, 23 Nov 2220 09:00:00 GMT", []),
+    ],
+)
 def test_retry_after_is_kept_to_within_limits(header: str, expected: list[float], waits: Waits) -> None:
     with RecordingServer(json_answer({}, 503, [("Retry-After", header)])) as server:
         policy = RetryPolicy(retries=1, sleep=waits, random=lambda: 1.0)

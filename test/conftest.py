@@ -1,0 +1,19 @@
+"""What every test starts from."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from freechat_sdk import ApiClient, Configuration
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hide the settings of whoever runs the tests, and forget the defaults that a test has made."""
+    for name in list(os.environ):
+        if name.startswith("FREECHAT_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    yield
+    ApiClient.set_default(None)
+    Configuration.set_default(None)

@@ -1,0 +1,124 @@
+"""Generated methods: what they show of themselves, when they check, and their two siblings."""
+
+import inspect
+import pydoc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import ValidationError, validate_call
+from typing_extensions import Unpack
+
+from freechat_sdk import ApiClient, ApiResponse, ChatApi, Configuration, LlmResultDTO
+from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._request import READ, Operation
+from freechat_sdk._response import as_json
+from freechat_sdk.rest import BaseHTTPResponse
+from test.server import RecordingServer, json_answer
+
+
+class SampleApi(Api):
+    """An API of one method."""
+
+    @operation
+    def count(self, name: str, limit: int | None = None, **options: Unpack[RequestOptions]) -> Operation[int]:
+        """Count things."""
+        return Operation(
+            "GET", "/count/{name}/{limit}", as_json(int), options, retry=READ, path={"name": name, "limit": limit}
+        )
+
+    count_with_http_info = with_http_info(count)
+    count_without_preload_content = without_preload_content(count)
+
+
+@pytest.fixture
+def server() -> Iterator[RecordingServer]:
+    with RecordingServer(json_answer(7, headers=[("X-Extra", "1")])) as running:
+        yield running
+
+
+@pytest.fixture
+def api(server: RecordingServer) -> Iterator[SampleApi]:
+    with ApiClient(Configuration(server.url, api_version="v1")) as client:
+        yield SampleApi(client)
+
+
+def test_a_method_returns_the_value(api: SampleApi, server: RecordingServer) -> None:
+    assert api.count("a b", 3) == 7
+    assert server.requests[0].target == "/api/v1/count/a%20b/3"
+
+
+def test_its_siblings_return_the_whole_answer_and_the_unread_one(api: SampleApi) -> None:
+    whole = api.count_with_http_info("a")
+    assert (whole.data, whole.status_code, whole.headers["x-extra"], whole.raw_data) == (7, 200, "1", b"7")
+    unread = api.count_without_preload_content("a")
+    assert (unread.status, unread.data) == (200, b"7")
+
+
+def test_the_validator_is_built_on_the_first_call_and_once(
+    monkeypatch: pytest.MonkeyPatch, server: RecordingServer
+) -> None:
+    built: list[object] = []
+
+    def counting(**settings: Any) -> Any:
+        built.append(settings)
+        return validate_call(**settings)
+
+    monkeypatch.setattr("freechat_sdk._operation.validate_call", counting)
+
+    class LateApi(Api):
+        @operation
+        def count(self, **options: Unpack[RequestOptions]) -> Operation[int]:
+            return Operation("GET", "/count", as_json(int), options, retry=READ)
+
+        count_with_http_info = with_http_info(count)
+
+    assert built == []
+    with ApiClient(Configuration(server.url, api_version="v1")) as client:
+        LateApi(client).count()
+        LateApi(client).count_with_http_info()
+    assert len(built) == 1
+
+
+@pytest.mark.parametrize("suffix", ["", "_with_http_info", "_without_preload_content"])
+@pytest.mark.parametrize(
+    ("arguments", "options", "said"),
+    [
+        ((), {}, "name"),
+        (("a", "3"), {}, "valid integer"),
+        (("a", True), {}, "valid integer"),
+        (("a", 3, 4), {}, "Unexpected positional argument"),
+        (("a",), {"name": "b"}, "multiple values"),
+        (("a",), {"colour": "red"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_each_way_to_call_checks_its_arguments_before_anything_is_sent(
+    api: SampleApi, server: RecordingServer, suffix: str, arguments: Any, options: Any, said: str
+) -> None:
+    method = inspect.getattr_static(api, f"count{suffix}").__get__(api)
+    with pytest.raises(ValidationError, match=said):
+        method(*arguments, **options)
+    assert server.requests == []
+
+
+def test_help_and_signature_show_the_arguments_and_what_each_sibling_returns() -> None:
+    methods = [ChatApi.send_message, ChatApi.send_message_with_http_info, ChatApi.send_message_without_preload_content]
+    signatures = [inspect.signature(method) for method in methods]
+    assert [list(signature.parameters) for signature in signatures] == [
+        ["self", "chat_id", "chat_message_dto", "options"]
+    ] * 3
+    assert [signature.return_annotation for signature in signatures] == [
+        LlmResultDTO,
+        ApiResponse[LlmResultDTO],
+        BaseHTTPResponse,
+    ]
+    for method in methods:
+        text = pydoc.plain(pydoc.render_doc(method))
+        assert f"{method.__name__}(" in text
+        assert (method.__doc__ or "-").splitlines()[0] in text
+
+
+def test_an_api_without_a_client_uses_the_default_one() -> None:
+    client = ApiClient(Configuration("http://127.0.0.1:1"))
+    ApiClient.set_default(client)
+    assert SampleApi().api_client is client

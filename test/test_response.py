@@ -1,0 +1,95 @@
+"""Decoders: the bytes of an answer become the value of its operation, or an error that says what came instead."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from freechat_sdk import ApiDecodeError, ChatSessionDTO, LlmResultDTO
+from freechat_sdk._response import Decoder, as_json, as_text, decode, nothing, optional
+
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclass
+class Answer:
+    """An answer as a server gives it."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=lambda: JSON)
+    status: int = 200
+    reason: str = ""
+
+
+def read(decoder: Decoder[Any], body: bytes, headers: Mapping[str, str] = JSON) -> Any:
+    return decode(decoder, Answer(body, headers), "GET", "/thing/{thingId}")
+
+
+@pytest.mark.parametrize(
+    ("decoder", "body", "value"),
+    [
+        (as_json(bool), b"true", True),
+        (as_json(bool), b" false\n", False),
+        (as_json(int), b"9007199254740993", 9007199254740993),
+        (as_json(list[int]), b"[3,2]", [3, 2]),
+        (as_json(list[ChatSessionDTO]), b"[]", []),
+        (as_text, "[open_ai]gpt-4o 朋友".encode(), "[open_ai]gpt-4o 朋友"),
+        (as_text, b"true", "true"),
+        (nothing, b"anything", None),
+        (optional(as_text), b"", None),
+        (as_json(list[int]), b"", None),
+    ],
+)
+def test_a_body_is_read_by_operation(decoder: Decoder[Any], body: bytes, value: object) -> None:
+    assert read(decoder, body) == value
+
+
+def test_a_model_is_read_with_every_field_that_came() -> None:
+    result = read(as_json(LlmResultDTO), b'{"text":"Hi","finishReason":null,"newField":[1]}')
+    assert (result.text, result.finish_reason, result.additional_properties) == ("Hi", None, {"newField": [1]})
+
+
+@pytest.mark.parametrize(
+    ("decoder", "body"),
+    [
+        (as_json(bool), b"1"),
+        (as_json(bool), b'"true"'),
+        (as_json(int), b"1.5"),
+        (as_json(int), b"true"),
+        (as_json(int), b'"1"'),
+        (as_json(list[int]), b"{}"),
+        (as_json(LlmResultDTO), b"[]"),
+        (as_json(LlmResultDTO), b'{"text":'),
+        (as_json(LlmResultDTO), b'{"text":3}'),
+        (as_json(list[int]), b"[" * 100_000),
+        (as_text, b"\xff\xfe"),
+    ],
+)
+def test_another_shape_is_a_decode_error_with_the_body(decoder: Decoder[Any], body: bytes) -> None:
+    with pytest.raises(ApiDecodeError, match=r"GET /thing/{thingId} answered 200.*Expected") as caught:
+        read(decoder, body)
+    assert (caught.value.body is not None, caught.value.headers) == (True, JSON)
+
+
+@pytest.mark.parametrize("decoder", [as_text, as_json(bool)])
+def test_a_web_page_is_no_value_and_the_error_asks_about_the_host(decoder: Decoder[Any]) -> None:
+    with pytest.raises(ApiDecodeError, match="is the host a FreeChat API"):
+        read(decoder, b"<!DOCTYPE html>", {"Content-Type": "text/html;charset=UTF-8"})
+
+
+def test_each_type_has_one_decoder_whose_validator_is_built_on_first_use() -> None:
+    class Unused:
+        """A type that nothing else decodes."""
+
+    decoder = as_json(Unused)
+    assert as_json(Unused) is decoder
+    assert "decode" not in vars(decoder)
+    numbers = as_json(list[int])
+    assert numbers.decode(b"[1]") == [1]
+    assert "decode" in vars(numbers)
+
+
+@pytest.mark.parametrize("decoder", [as_text, as_json(bool), nothing, optional(as_json(int))])
+def test_every_decoder_accepts_json_which_errors_come_in(decoder: Decoder[Any]) -> None:
+    assert "application/json" in decoder.accept

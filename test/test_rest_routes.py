@@ -1,0 +1,249 @@
+"""The ways to a host: TLS with its certificates, and proxies."""
+
+import socket
+import ssl
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from freechat_sdk import ApiClient, ApiConnectionError, ApiException, ChatApi, Configuration
+from test.server import (
+    LIMIT,
+    Connection,
+    Handler,
+    RecordingServer,
+    Request,
+    events_answer,
+    json_answer,
+    refused_port,
+)
+
+TOKEN = "fc-0123456789abcdef0123456789abcdef"
+FINAL = {"message": {"role": "assistant", "contents": [{"type": "text", "content": "Hi"}]}, "finishReason": "stop"}
+
+
+def api_for(url: str, **settings: Any) -> ChatApi:
+    return ChatApi(ApiClient(Configuration(url, access_token=TOKEN, api_version="v1", **settings)))
+
+
+def answer(request: Request, connection: Connection) -> None:
+    handler = events_answer({"text": "Hi"}, FINAL) if "stream" in request.path else json_answer([])
+    handler(request, connection)
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("tls") / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+def test_calls_and_streams_go_over_tls_on_one_connection(authority: trustme.CA, authority_file: str) -> None:
+    with RecordingServer(answer, server_context(authority, "127.0.0.1")) as server:
+        api = api_for(server.url, ssl_ca_cert=authority_file)
+        with api.api_client:
+            assert api.list_chats() == []
+            assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
+            assert api.list_chats() == []
+    assert [request.connection for request in server.requests] == [0, 0, 0]
+
+
+def test_an_authority_may_be_given_as_text(authority: trustme.CA) -> None:
+    with RecordingServer(answer, server_context(authority, "127.0.0.1")) as server:
+        api = api_for(server.url, ca_cert_data=authority.cert_pem.bytes().decode())
+        with api.api_client:
+            assert api.list_chats() == []
+
+
+@pytest.mark.parametrize("names", [("127.0.0.1",), ("chat.example.com",)])
+def test_a_certificate_that_does_not_fit_is_refused_once_and_nothing_is_sent(
+    authority: trustme.CA, authority_file: str, names: tuple[str]
+) -> None:
+    trusted = authority_file if names != ("127.0.0.1",) else None  # else the system's authorities hold
+    refusal = pytest.raises(ApiConnectionError, match=r"no secure connection .*certificate verify failed")
+    with RecordingServer(answer, server_context(authority, *names)) as server, refusal as caught:
+        api_for(server.url, ssl_ca_cert=trusted).list_chats()
+    assert (caught.value.request_sent, caught.value.attempts, server.requests) == (False, 1, [])
+
+
+@pytest.mark.parametrize("settings", [{"assert_hostname": "chat.example.com"}, {"tls_server_name": "chat.example.com"}])
+def test_the_name_in_the_certificate_can_be_given(
+    authority: trustme.CA, authority_file: str, settings: dict[str, str]
+) -> None:
+    with RecordingServer(answer, server_context(authority, "chat.example.com")) as server:
+        api = api_for(server.url, ssl_ca_cert=authority_file, **settings)
+        with api.api_client:
+            assert api.list_chats() == []
+
+
+def test_without_verification_any_certificate_will_do_and_a_warning_says_so(authority: trustme.CA) -> None:
+    with RecordingServer(answer, server_context(authority, "chat.example.com")) as server:
+        api = api_for(server.url, verify_ssl=False)
+        with api.api_client, pytest.warns(Warning, match="Unverified HTTPS request"):
+            assert api.list_chats() == []
+
+
+def test_the_client_shows_its_own_certificate(authority: trustme.CA, authority_file: str, tmp_path: Path) -> None:
+    context = server_context(authority, "127.0.0.1")
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    own = authority.issue_cert("client.example.com")
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    own.private_key_pem.write_to_path(str(key))
+    own.cert_chain_pems[0].write_to_path(str(certificate))
+
+    with RecordingServer(answer, context) as server:
+        api = api_for(server.url, ssl_ca_cert=authority_file, cert_file=str(certificate), key_file=str(key))
+        with api.api_client:
+            assert api.list_chats() == []
+        with pytest.raises(ApiConnectionError):
+            api_for(server.url, ssl_ca_cert=authority_file, retries=0).list_chats()
+    assert len(server.requests) == 1
+
+
+def test_https_to_a_server_without_tls_says_so() -> None:
+    with RecordingServer(answer) as server, pytest.raises(ApiConnectionError, match="no secure connection"):
+        api_for(server.url.replace("http:", "https:"), retries=0).list_chats()
+
+
+# Proxies
+
+
+def forward(request: Request, connection: Connection) -> None:
+    """Stand in for a proxy: answer requests for http, and open tunnels for https."""
+    if request.method != "CONNECT":
+        answer(request, connection)
+        return
+    host, _, port = request.target.rpartition(":")
+    with socket.create_connection((host, int(port)), LIMIT) as beyond:
+        connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        back = threading.Thread(target=pump, args=(beyond, connection.sock))
+        back.start()
+        pump(connection.sock, beyond)
+        back.join(LIMIT)
+    connection.close()
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    """Hand on what comes, up to the end."""
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def proxy() -> Iterator[RecordingServer]:
+    with RecordingServer(forward) as server:
+        yield server
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_gets_the_whole_address(
+    proxy: RecordingServer, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, proxy.url)
+    api = api_for("http://chat.example.com/base")
+    with api.api_client:
+        assert api.list_chats() == []
+        api.stream_send_message("chat", "Hi").until_done()
+    assert [request.target for request in proxy.requests] == [
+        "http://chat.example.com/base/api/v1/chat",
+        "http://chat.example.com/base/api/v1/chat/send/stream/chat",
+    ]
+    assert proxy.requests[0].header("Host") == "chat.example.com"
+    assert [request.connection for request in proxy.requests] == [0, 0]
+
+
+def test_a_proxy_may_be_named_without_a_scheme(proxy: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"127.0.0.1:{proxy.port}")
+    api = api_for("http://chat.example.com")
+    with api.api_client:
+        assert api.list_chats() == []
+
+
+@pytest.mark.parametrize("exceptions", ["127.0.0.1", "example.com,127.0.0.1", "*"])
+def test_no_proxy_names_the_hosts_to_reach_directly(
+    proxy: RecordingServer, monkeypatch: pytest.MonkeyPatch, exceptions: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    monkeypatch.setenv("NO_PROXY", exceptions)
+    with RecordingServer(answer) as server:
+        api = api_for(server.url)
+        with api.api_client:
+            assert api.list_chats() == []
+    assert (len(server.requests), proxy.requests) == (1, [])
+
+
+def test_https_goes_through_a_tunnel_that_does_not_see_the_token(
+    proxy: RecordingServer, monkeypatch: pytest.MonkeyPatch, authority: trustme.CA, authority_file: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    with RecordingServer(answer, server_context(authority, "127.0.0.1")) as server:
+        api = api_for(server.url, ssl_ca_cert=authority_file)
+        with api.api_client:
+            assert api.list_chats() == []
+            assert api.list_chats() == []
+    (tunnel,) = proxy.requests
+    assert (tunnel.method, tunnel.target) == ("CONNECT", f"127.0.0.1:{server.port}")
+    assert tunnel.header("Authorization") is None
+    assert [request.header("Authorization") for request in server.requests] == [f"Bearer {TOKEN}"] * 2
+
+
+def test_a_configured_proxy_stands_in_for_the_environments_and_gets_its_headers(
+    proxy: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refused_port() as port:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+        api = api_for("http://chat.example.com", proxy=proxy.url, proxy_headers={"Proxy-Authorization": "Basic abc"})
+        with api.api_client:
+            assert api.list_chats() == []
+    assert proxy.requests[0].header("Proxy-Authorization") == "Basic abc"
+
+
+def test_the_credentials_in_a_proxys_address_are_sent_to_it(proxy: RecordingServer) -> None:
+    api = api_for("http://chat.example.com", proxy=proxy.url.replace("//", "//ada:p%40ss@"))
+    with api.api_client:
+        assert api.list_chats() == []
+    assert proxy.requests[0].header("Proxy-Authorization") == "Basic " + b64encode(b"ada:p@ss").decode()
+
+
+def refuse(_: Request, connection: Connection) -> None:
+    connection.answer(407, b"", [("Proxy-Authenticate", "Basic")], "Proxy Authentication Required")
+
+
+@pytest.mark.parametrize(("scheme", "handler"), [("http", None), ("https", None), ("https", refuse)])
+def test_a_proxy_that_fails_is_named_as_the_cause_and_no_credential_is_shown(
+    scheme: str, handler: Handler | None
+) -> None:
+    with RecordingServer(handler or forward) as server, refused_port() as closed:
+        port = closed if handler is None else server.port
+        api = api_for(f"{scheme}://chat.example.com", proxy=f"http://ada:secret@127.0.0.1:{port}", retries=0)
+        with pytest.raises(ApiException) as caught:
+            api.list_chats()
+    error = caught.value
+    assert isinstance(error, ApiConnectionError)
+    assert "the proxy failed" in str(error)
+    assert error.request_sent is False
+    assert "secret" not in f"{error!s} {error!r} {error.__cause__!r} {api!r}"
