@@ -33,12 +33,12 @@ clean:
 
 $(VENV)/installed: $(METADATA)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codegen,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codegen,sandbox,test]'
 	touch $@
 
 $(OLDEST_VENV)/installed: $(METADATA)
 	$(PYTHON) -m venv $(OLDEST_VENV)
 	sed -n 's/^\([a-z0-9-]*\)>=\([^,]*\),.*/\1==\2/p' requirements.txt > $(OLDEST_VENV)/oldest.txt
 	$(OLDEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--constraint $(OLDEST_VENV)/oldest.txt --editable '.[codegen,test]'
+		--constraint $(OLDEST_VENV)/oldest.txt --editable '.[codegen,sandbox,test]'
 	touch $@

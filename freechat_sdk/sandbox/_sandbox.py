@@ -1,0 +1,146 @@
+"""Sandbox: a running server with its users, characters and settings."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+from typing_extensions import Self
+
+from freechat_sdk.sandbox._app import App
+from freechat_sdk.sandbox._chats import Chats
+from freechat_sdk.sandbox._dialect import DIALECTS
+from freechat_sdk.sandbox._reply import Answerer, echo
+from freechat_sdk.sandbox._server import Server
+from freechat_sdk.sandbox._store import Backend, Character, Store
+
+_OWNER = "sandbox"
+_USER = "you"
+_GREETING = "Hello! I am Pip, and I live in this sandbox. Whatever you say, I say back."
+
+
+class Sandbox:
+    """A FreeChat server on this machine; a context manager that starts and stops it.
+
+    Args:
+        release: which server to be: "2.9.0" (v2), "2.6.0" (v2) or "2.0.0" (v1).
+        port: where to listen on 127.0.0.1; 0 takes a free port.
+        db: file to keep everything in; None keeps it in memory.
+        reply: what stands for the model: a function from a `Prompt` to a `Reply`, or to a str that is said word by
+            word. Default `echo`.
+        delay: seconds before each token. Default 0.
+        faithful: whether to do wrong what the recorded servers do wrong. Default False.
+
+    Raises:
+        ValueError: for an unknown release or a negative delay.
+        OSError: when the port is taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        release: str = "2.9.0",
+        port: int = 0,
+        db: str | None = None,
+        reply: Answerer = echo,
+        delay: float = 0.0,
+        faithful: bool = False,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        if release not in DIALECTS:
+            raise ValueError(f"release is one of {', '.join(DIALECTS)}, not {release!r}")
+        if delay < 0:
+            raise ValueError(f"delay is a number of seconds from 0 on, not {delay}")
+        self._store = Store(db)
+        dialect = DIALECTS[release]()
+        chats = Chats(self._store, dialect, reply, faithful=faithful, delay=delay, sleep=sleep)
+        try:
+            self._server = Server(App(self._store, chats, dialect), port)
+        except BaseException:
+            self._store.close()
+            raise
+        self._thread: threading.Thread | None = None
+        self.host = f"http://127.0.0.1:{self._server.port}"
+        """Where it listens: `Configuration(host=...)`."""
+        self.token = self._store.token_of(_USER) or self.add_user(_USER)
+        """The token of a first user."""
+        self.character = self._built_in()
+        """The built-in character: `uid`, `id`, `greeting` and so on."""
+
+    def _built_in(self) -> Character:
+        """Return the built-in character, made where the database has none."""
+        known = self._store.characters_of(_OWNER)
+        if known:
+            return known[0]
+        self.add_user(_OWNER)
+        return self.add_character("pip", owner=_OWNER, nickname="Pip", greeting=_GREETING, description="An echo.")
+
+    def add_user(self, name: str, token: str | None = None) -> str:
+        """Add a user, or another token of one, and return the token."""
+        given = f"fc-{secrets.token_hex(16)}" if token is None else token
+        self._store.add_user(name, given)
+        return given
+
+    def add_character(
+        self,
+        name: str,
+        *,
+        owner: str = _USER,
+        uid: str | None = None,
+        backend: str | None = None,
+        tags: Sequence[str] = (),
+        **fields: Any,
+    ) -> Character:
+        """Add a character with a backend and return it.
+
+        `fields` are `nickname`, `description`, `greeting`, `gender`, `lang`, `default_scene`, `visibility`, `priority`.
+        """
+        given = {"name": name, "owner": owner, "uid": uid or uuid4().hex, "tags": list(tags), **fields}
+        character = self._store.add_character(given)
+        self.add_backend(character.uid, backend)
+        return character
+
+    def add_backend(
+        self, character: str, backend: str | None = None, *, quota_type: str = "none", quota: int = 0
+    ) -> str:
+        """Add a backend to a character and return its id; the first one is the default.
+
+        A chat with it may have `quota` answers or tokens, as `quota_type` says: "messages", "tokens" or "none".
+        """
+        number = backend or uuid4().hex
+        self._store.add_backend(Backend(number, character, quota_type, quota, is_removed=False))
+        return number
+
+    def remove_backend(self, backend: str) -> None:
+        """Remove a backend; its chats stay and can no longer be used."""
+        self._store.remove_backend(backend)
+
+    def start(self) -> None:
+        """Start answering."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="freechat-sandbox")
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop: close all connections, wait for their threads and close the database."""
+        if self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._thread = None
+        self._server.server_close()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"Sandbox(host={self.host!r})"
