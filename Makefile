@@ -1,4 +1,5 @@
-# Targets: test (everything), check (test without pytest), test-oldest (pytest with the oldest dependencies), clean.
+# Targets: demo (a conversation), test (everything), check (test without pytest), bench (how fast it is),
+# test-oldest (pytest with the oldest dependencies), clean.
 # Another Python or place: make test PYTHON=python3.10 VENV=.venv-3.10
 
 PYTHON ?= python3
@@ -12,6 +13,14 @@ METADATA := pyproject.toml requirements.txt setup.py
 .PHONY: test
 test: check
 	$(BIN)/python -m pytest
+
+.PHONY: demo
+demo: $(VENV)/installed
+	@$(BIN)/python docs/examples/demo.py
+
+.PHONY: bench
+bench: $(VENV)/installed
+	@$(BIN)/python -m test.benchmarks
 
 .PHONY: check
 check: $(VENV)/installed

@@ -63,7 +63,9 @@ class Sandbox:
             self._store.close()
             raise
         self._thread: threading.Thread | None = None
-        self.host = f"http://127.0.0.1:{self._server.port}"
+        self.release = release
+        self.port = self._server.port
+        self.host = f"http://127.0.0.1:{self.port}"
         """Where it listens: `Configuration(host=...)`."""
         self.token = self._store.token_of(_USER) or self.add_user(_USER)
         """The token of a first user."""

@@ -86,7 +86,7 @@ class World:
 
     def send(self, exchange: Exchange) -> tuple[int, dict[str, str], bytes, bool]:
         """Make a recorded request; return status, headers, body, and whether the answer was cut."""
-        connection = http.client.HTTPConnection("127.0.0.1", int(self.sandbox.host.rpartition(":")[2]), timeout=LIMIT)
+        connection = http.client.HTTPConnection("127.0.0.1", self.sandbox.port, timeout=LIMIT)
         path, body = self.translated(exchange.request["path"]), exchange.request.get("body")
         connection.request(exchange.request["method"], path, body and body.encode(), exchange.request["headers"])
         response = connection.getresponse()

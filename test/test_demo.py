@@ -1,0 +1,55 @@
+"""The demo, run as `make demo` runs it, with its output piped."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from freechat_sdk.sandbox import Sandbox
+
+ROOT = Path(__file__).parent.parent
+LIMIT = 60
+
+
+def run(**environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "docs/examples/demo.py"],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+
+
+def test_it_holds_a_conversation_with_a_sandbox_of_its_own() -> None:
+    ran = run()
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines()[1:] == [
+        "  Hello! I am Pip, and I live in this sandbox. Whatever you say, I say back.",
+        "> Nice to meet you!",
+        "  You said: Nice to meet you!",
+        "> Could you tell me what a stream is?",
+        "  Good question! I am only an echo, but here it is again: Could you tell me what a stream is?",
+        "5 messages so far; 2 answers cost 38 tokens.",
+        "The chat is deleted.",
+    ]
+
+
+def test_it_talks_to_the_server_of_the_environment_and_leaves_it_as_it_was() -> None:
+    with Sandbox() as sandbox:
+        server = {"FREECHAT_HOST": sandbox.host, "FREECHAT_TOKEN": sandbox.token}
+        ran = run(**server, FREECHAT_CHARACTER=sandbox.character.uid)
+        assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "The chat is deleted.")
+        assert "Set FREECHAT_CHARACTER" in run(**server).stdout
+
+
+def test_a_token_that_is_not_taken_is_explained_without_showing_it() -> None:
+    token = "fc-" + "7" * 32
+    with Sandbox() as sandbox:
+        ran = run(FREECHAT_HOST=sandbox.host, FREECHAT_TOKEN=token)
+    assert ran.returncode == 1
+    assert "401" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert token not in ran.stderr + ran.stdout
