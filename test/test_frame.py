@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from packaging.requirements import Requirement
 
 import freechat_sdk
@@ -23,14 +22,6 @@ REQUIREMENTS = [
     for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     if line and not line.startswith("#")
 ]
-PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
-
-
-def headings(page: str) -> set[str]:
-    """The anchors of a page: what GitHub makes of its headings, and those it sets itself."""
-    text = (ROOT / page).read_text("utf-8")
-    made = {re.sub(r"[^\w -]", "", title).replace(" ", "-").lower() for title in re.findall(r"(?m)^#+ (.+)$", text)}
-    return made | set(re.findall(r'<a id="([^"]+)">', text))
 
 
 def test_the_version_is_a_literal_that_pyproject_reads() -> None:
@@ -78,16 +69,3 @@ def test_every_folder_of_the_package_is_a_package_and_says_that_it_is_typed() ->
 
     assert [folder for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
     assert (ROOT / "freechat_sdk/py.typed").is_file()
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_links_of_a_page_lead_somewhere(page: str) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)]+)\)", (ROOT / page).read_text("utf-8"))
-
-    assert [link for link in links if not (ROOT / (link.partition("#")[0] or page)).exists()] == []
-    assert {link[1:] for link in links if link.startswith("#")} <= headings(page)
-
-
-@pytest.mark.parametrize("anchor", ["documentation-for-api-endpoints", "documentation-for-models", "bearerAuth"])
-def test_the_readme_has_the_anchors_that_generated_pages_link_to(anchor: str) -> None:
-    assert anchor in headings("README.md")

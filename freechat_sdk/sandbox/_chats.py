@@ -24,7 +24,7 @@ Body = Mapping[str, Any]
 
 MOST_MESSAGES = 1000
 """How many messages a list has at most."""
-_SETTINGS = ("about", "apiKeyName", "apiKeyValue", "characterNickname", "ext", "userNickname", "userProfile")
+SETTINGS = ("about", "apiKeyName", "apiKeyValue", "characterNickname", "ext", "userNickname", "userProfile")
 
 
 class RefusedError(Exception):
@@ -391,7 +391,7 @@ class Chats:
 
 
 def _settings(body: Body) -> dict[str, Any]:
-    return {name: body.get(name) for name in _SETTINGS}
+    return {name: body.get(name) for name in SETTINGS}
 
 
 def _epoch_seconds(date: Any, *, is_strict: bool) -> int | None:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from freechat_sdk.sandbox._chats import Result, Session
+from freechat_sdk.sandbox._chats import SETTINGS, Result, Session
 from freechat_sdk.sandbox._reply import Usage
 from freechat_sdk.sandbox._store import Message
 
@@ -154,6 +154,7 @@ class Dialect:
     def _context(self, session: Session) -> Json:
         chat, backend = session.chat, session.backend
         return {
+            **dict.fromkeys(SETTINGS),
             **chat.settings,
             "chatId": chat.id,
             "backendId": chat.backend_id,

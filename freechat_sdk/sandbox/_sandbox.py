@@ -116,6 +116,13 @@ class Sandbox:
         self._store.add_backend(Backend(number, character, quota_type, quota, is_removed=False))
         return number
 
+    def add_chat(self, character: str, chat: str | None = None, *, user: str = _USER) -> str:
+        """Start a chat of a user with a character's default backend, under an id of the caller's, and return the id."""
+        backend = self._store.default_backend(character)
+        if backend is None:
+            raise ValueError(f"there is no character {character!r} with a backend")
+        return self._store.add_chat(user, backend.id, {}, chat)
+
     def remove_backend(self, backend: str) -> None:
         """Remove a backend; its chats stay and can no longer be used."""
         self._store.remove_backend(backend)

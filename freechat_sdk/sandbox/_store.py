@@ -202,9 +202,9 @@ class Store:
         statement = "SELECT * FROM chats WHERE user = ? AND backend_id = ? AND NOT is_deleted"
         return _first(_chats(self._run(statement, user, backend_id)))
 
-    def add_chat(self, user: str, backend_id: str, settings: Mapping[str, Any]) -> str:
+    def add_chat(self, user: str, backend_id: str, settings: Mapping[str, Any], chat_id: str | None = None) -> str:
         """Start a chat and return its id."""
-        chat_id, now = uuid4().hex, self._now()
+        chat_id, now = chat_id or uuid4().hex, self._now()
         statement = "INSERT INTO chats (id, user, backend_id, settings, created, modified) VALUES (?, ?, ?, ?, ?, ?)"
         self._run(statement, chat_id, user, backend_id, json.dumps(settings), now, now)
         return chat_id

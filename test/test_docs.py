@@ -1,0 +1,143 @@
+"""README and docs/: every snippet runs, every link leads somewhere."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from freechat_sdk import Configuration
+from freechat_sdk.sandbox import Sandbox
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+WEB = ("http://", "https://")
+
+CHAT = "9d2e9cfb87034e379b0ad6e420e4fb20"
+CHARACTER = "75629cd542784e12b9a19b50620c94c3"
+ASSISTANT = "9055417ba6b448e7b389e6d44d8634b0"
+SHELL = {
+    "pip install": "needs the package index",
+    "pip uninstall": "would remove the package under test",
+    "make demo": "test_demo.py runs what it runs",
+    "make test": "runs this test",
+    "python -m freechat_sdk.sandbox": "test_command.py runs it",
+}
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A piece of code on a page."""
+
+    page: str
+    line: int
+    language: str
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def snippets() -> Iterator[Snippet]:
+    for page in PAGES:
+        text = (ROOT / page).read_text("utf-8")
+        for match in re.finditer(r"(?ms)^```(\w*)\n(.*?)^```", text):
+            yield Snippet(page, text[: match.start()].count("\n") + 2, match[1], match[2])
+
+
+SNIPPETS = list(snippets())
+PYTHON = [snippet for snippet in SNIPPETS if snippet.language == "python"]
+
+
+def releases(snippet: Snippet) -> list[str]:
+    """The releases of the server that a snippet is for."""
+    if "character_id = 1" in snippet.code:
+        return ["2.0.0"]  # an int id: v1 alone knows characters by it
+    return ["2.9.0"] if 'api_version="v2"' in snippet.code else ["2.0.0", "2.9.0"]
+
+
+@pytest.mark.parametrize(
+    ("snippet", "release"),
+    [pytest.param(snippet, release, id=f"{snippet}-{release}") for snippet in PYTHON for release in releases(snippet)],
+)
+def test_a_snippet_runs_as_it_stands_and_no_call_in_it_fails(
+    snippet: Snippet, release: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Sandbox(release=release) as sandbox:
+        for uid, name in ((CHARACTER, "ally"), (ASSISTANT, "helper")):
+            sandbox.add_character(name, uid=uid, greeting="Hello")
+        sandbox.add_chat(CHARACTER, CHAT)
+        monkeypatch.setenv("FREECHAT_HOST", sandbox.host)
+        monkeypatch.setenv("FREECHAT_TOKEN", sandbox.token)
+        exec(compile(snippet.code, str(snippet), "exec"), {"__name__": "__main__"})
+    said = capsys.readouterr().out
+    shows_errors = snippet.page in ("docs/errors.md", "docs/configuration.md")
+    assert shows_errors or re.findall(r"(?m)^[A-Z]+ /\S+.*", said) == []  # how an ApiException begins
+
+
+def test_pages_have_snippets_of_known_kinds_alone() -> None:
+    assert {snippet.language for snippet in SNIPPETS} == {"python", "sh"}
+    commands = [line for snippet in SNIPPETS if snippet.language == "sh" for line in snippet.code.splitlines()]
+    assert [line for line in commands if not line.startswith(tuple(SHELL))] == []
+
+
+def test_the_first_words_of_the_readme_come_true(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, streaming, errors = (snippet for snippet in PYTHON if snippet.page == "README.md")
+    with Sandbox() as sandbox:
+        sandbox.add_character("ally", uid=CHARACTER)
+        sandbox.add_chat(CHARACTER, CHAT)
+        monkeypatch.setenv("FREECHAT_HOST", sandbox.host)
+        monkeypatch.setenv("FREECHAT_TOKEN", sandbox.token)
+        for snippet, expected in (
+            (first, "You said: Hi\n"),
+            (streaming, "I hear you: Tell me a story\nstop\n"),
+            (errors, "1 chats\n"),
+        ):
+            exec(snippet.code, {"__name__": "__main__"})
+            assert capsys.readouterr().out == expected
+        monkeypatch.setenv("FREECHAT_TOKEN", "fc-" + "0" * 32)
+        Configuration.set_default(None)
+        exec(errors.code, {"__name__": "__main__"})
+        assert capsys.readouterr().out == "Set FREECHAT_TOKEN to a token that the server accepts.\n"
+
+
+def without_code(page: str) -> str:
+    return re.sub(r"(?ms)^```.*?^```", "", (ROOT / page).read_text("utf-8"))
+
+
+def anchors(page: str) -> set[str]:
+    """What can be linked to on a page: what GitHub makes of its headings, and what it names itself."""
+    text = without_code(page)
+    titles = re.findall(r"(?m)^#+ (.+)$", text)
+    made = {re.sub(r"[^\w -]", "", title).replace(" ", "-").lower() for title in titles}
+    return made | {name.lower() for name in re.findall(r'<a id="([^"]+)">', text)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page)):
+        if link.startswith(WEB):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        name = target.resolve().relative_to(ROOT).as_posix()
+        if not target.exists() or (anchor and anchor.lower() not in anchors(name)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    seen, waiting = set(), ["README.md"]
+    while waiting:
+        page = waiting.pop()
+        seen.add(page)
+        for link in re.findall(r"\]\(([^)#\s]+\.md)", without_code(page)):
+            target = ((ROOT / page).parent / link).resolve()
+            name = target.relative_to(ROOT).as_posix()
+            if name not in seen and target.exists():
+                waiting.append(name)
+    assert set(PAGES) - seen == set()
