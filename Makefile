@@ -20,7 +20,7 @@ demo: $(VENV)/installed
 
 .PHONY: bench
 bench: $(VENV)/installed
-	@$(BIN)/python -m test.benchmarks
+	@$(BIN)/python -m pytest -q --no-header --benchmark-enable --benchmark-quiet test/benchmarks
 
 .PHONY: check
 check: $(VENV)/installed

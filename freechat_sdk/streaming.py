@@ -144,13 +144,13 @@ class _SoFar:
 
 def _events(reply: Reply, source: Iterable[bytes], so_far: _SoFar) -> Generator[LlmResultDTO]:
     """Yield the events of a stream up to its final one, and note them."""
-    parse = as_json(LlmResultDTO).decode
+    parse, keep, keep_text = as_json(LlmResultDTO).decode, so_far.data.append, so_far.texts.append
     try:
         for data in source:
             event = parse(data)
             if not so_far.data:
                 reply.exchange.limit.begin_stream()
-            so_far.data.append(data)
+            keep(data)
             text, message = event.text, event.message
             if text is None and message is not None:
                 so_far.result = event
@@ -159,7 +159,7 @@ def _events(reply: Reply, source: Iterable[bytes], so_far: _SoFar) -> Generator[
             if message is None and event.finish_reason == "other":
                 raise _error(StreamFailedError, reply, text or "the model failed and gave no reason")
             if text and (message is None or not _is_thought(message)):
-                so_far.texts.append(text)
+                keep_text(text)
             yield event
     except (ValueError, RecursionError) as error:
         raise _error(ApiDecodeError, reply, "an event of the stream is not what FreeChat sends", body=data) from error

@@ -9,6 +9,7 @@ import asyncio
 import json
 import sys
 import threading
+from collections.abc import Callable
 
 TOKENS = 20_000
 CHAT = "0123456789abcdef0123456789abcdef"
@@ -102,14 +103,35 @@ def session(number: int) -> dict[str, object]:
     }
 
 
-def events() -> list[bytes]:
-    deltas: list[dict[str, object]] = [{"text": f"token{number} "} for number in range(TOKENS)]
+def delta(number: int) -> dict[str, object]:
+    """Return an event as v1 writes it."""
+    return {"text": f"token{number} "}
+
+
+def delta_of_v2(number: int) -> dict[str, object]:
+    """Return an event as v2 2.9 writes it."""
+    text = f"token{number} "
+    message = {
+        "role": "assistant",
+        "name": None,
+        "contents": [{"type": "text", "content": text}],
+        "toolCalls": None,
+        "thinking": None,
+        "context": None,
+        "messageId": None,
+    }
+    return {"text": text, "message": message, "finishReason": None, "tokenUsage": None, "requestId": None}
+
+
+def events(delta: Callable[[int], dict[str, object]]) -> list[bytes]:
+    """Return the events of a stream, framed."""
+    deltas = [delta(number) for number in range(TOKENS)]
     final = {
         "message": {"role": "assistant", "contents": [{"type": "text", "content": "done"}]},
         "finishReason": "stop",
         "tokenUsage": USAGE,
     }
-    return [b"data:" + json.dumps(event).encode() + b"\n\n" for event in [*deltas, final]]
+    return [b"data:" + json.dumps(event, separators=(",", ":")).encode() + b"\n\n" for event in [*deltas, final]]
 
 
 def as_json(value: object) -> bytes:
@@ -118,7 +140,7 @@ def as_json(value: object) -> bytes:
 
 def routes() -> dict[str, bytes]:
     """Return the whole answer for each path below the prefix."""
-    streamed = events()
+    streamed = events(delta)
     return {
         f"/memory/usage/{CHAT}": as_json({"messageUsage": 12, "tokenUsage": USAGE}),
         f"/send/{CHAT}": as_json(
@@ -133,6 +155,7 @@ def routes() -> dict[str, bytes]:
         "": as_json([session(number) for number in range(50)]),
         f"/messages/{CHAT}": as_json([message(number) for number in range(1000)]),
         "/send/stream/length": answer("text/event-stream", b"".join(streamed)),
+        "/send/stream/length-v2": answer("text/event-stream", b"".join(events(delta_of_v2))),
         "/send/stream/chunks": chunked_answer("text/event-stream", streamed),
     }
 

@@ -1,0 +1,135 @@
+"""What benchmarks share: the peer, the measurement of pairs, and the table at the end.
+
+`make bench` measures; the ordinary test run calls each pair once, to see that both sides do the same.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+from pydantic_core import from_json
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from freechat_sdk import ApiClient, ChatApi, Configuration
+from test.benchmarks.peer import PREFIX
+
+ROOT = Path(__file__).parent.parent.parent
+ROUNDS = 24
+TOKEN = "fc-" + "0" * 32
+HEADERS = {
+    "Accept": "application/json",
+    "Authorization": f"Bearer {TOKEN}",
+    "User-Agent": "floor",
+    "Content-Type": "application/json",
+}
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table."""
+
+    name: str
+    measured: str
+    goal: str
+    is_met: bool
+    about: str
+
+
+ROWS: list[Row] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not ROWS:
+        return
+    terminalreporter.section("benchmarks: ours / floor")
+    for row in ROWS:
+        verdict = "met" if row.is_met else "MISSED"
+        terminalreporter.write_line(f"{row.name:<22}{row.measured:>12}  goal {row.goal:<12}{verdict:<8}{row.about}")
+
+
+@dataclass
+class Peer:
+    """The server, and both ways to call it."""
+
+    host: str
+    chats: ChatApi
+    pool: urllib3.PoolManager
+
+    def floor(self, method: str, path: str, body: bytes | None = None) -> object:
+        """Make a call as plainly as it can be made."""
+        return from_json(self.pool.request(method, self.host + PREFIX + path, body=body, headers=HEADERS).data)
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "test.benchmarks.peer"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process:
+        host = f"http://127.0.0.1:{int(process.stdout.readline())}"
+        configuration = Configuration(host, access_token=TOKEN, api_version="v1")
+        with ApiClient(configuration) as client, urllib3.PoolManager(maxsize=20) as pool:
+            yield Peer(host, ChatApi(client), pool)
+        process.communicate()
+
+
+@pytest.fixture
+def is_measuring(pytestconfig: pytest.Config) -> bool:
+    return bool(pytestconfig.getoption("benchmark_enable"))
+
+
+def in_turns(benchmark: BenchmarkFixture, ours: Call, floor: Call, calls: int = 1) -> tuple[list[float], list[float]]:
+    """Time two calls in turns, each so many times a round, and return the seconds a call of both."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    measure: Any = benchmark.pedantic  # it has no types
+    if benchmark.disabled:
+        measure(lambda: (ours(), floor()))
+        return seconds
+    for side in (ours, floor, ours, floor):
+        timed(side, calls)
+    measure(lambda: take_turn(seconds, ours, floor, calls), rounds=ROUNDS, iterations=1)
+    return seconds
+
+
+def take_turn(seconds: tuple[list[float], list[float]], ours: Call, floor: Call, calls: int) -> None:
+    """Time both once; they take turns in being first."""
+    order = (0, 1) if len(seconds[0]) % 2 else (1, 0)
+    for side in order:
+        seconds[side].append(timed((ours, floor)[side], calls))
+
+
+def timed(call: Call, calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter() - start) / calls
+
+
+def report_ratio(name: str, seconds: tuple[list[float], list[float]], goal: float, *, calls: int = 1) -> None:
+    """Add the median and the 90th percentile of the ratios to the table."""
+    if not seconds[0]:
+        return
+    ratios = sorted(ours / floor for ours, floor in zip(*seconds, strict=True))
+    median, late = statistics.median(ratios), ratios[int(len(ratios) * 0.9)]
+    floor = statistics.median(seconds[1]) * 1e3
+    about = f"90th percentile {late:.2f}; floor {floor:.3g} ms"
+    ROWS.append(Row(name, f"{median:.2f}", f"<= {goal}", median <= goal, about))
+
+
+def report(name: str, measured: float, goal: float, unit: str, about: str, *, at_least: bool = False) -> None:
+    """Add a figure to the table."""
+    is_met = measured >= goal if at_least else measured <= goal
+    ROWS.append(Row(name, f"{measured:.2f} {unit}".strip(), f"{'>=' if at_least else '<='} {goal}", is_met, about))
