@@ -148,3 +148,11 @@ def test_the_first_call(benchmark: BenchmarkFixture, peer: Peer, run: Callable[[
     )
     floor = "import urllib3, pydantic; from pydantic import BaseModel, TypeAdapter"
     report_ratio("import and first call", in_turns(benchmark, lambda: run(script), lambda: run(floor)), 1.3)
+
+
+def test_the_sandbox_is_ready_at_once(benchmark: BenchmarkFixture, run: Callable[[str], None]) -> None:
+    script = "from freechat_sdk.sandbox import Sandbox\nwith Sandbox() as sandbox:\n    pass\n"
+    seconds = in_turns(benchmark, lambda: run(script), lambda: run("pass"))
+    if seconds[0]:
+        added = statistics.median(ours - floor for ours, floor in zip(*seconds, strict=True))
+        report("sandbox", added, 0.3, "s", "import, start and stop, above `python -c pass`")
