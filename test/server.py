@@ -100,9 +100,9 @@ class Connection:
 
     def read_request(self) -> Request | None:
         """Return the next request, or None when the peer has closed, or does not speak HTTP."""
-        line = self._file.readline()
-        if line.count(b" ") < 2:
+        if not self._file.peek(1)[:1].isalpha():
             return None
+        line = self._file.readline()
         method, target, _ = line.decode("latin-1").split(" ", 2)
         headers = tuple(self._read_headers())
         lengths = [int(value) for name, value in headers if name.lower() == "content-length"]
