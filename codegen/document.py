@@ -35,6 +35,8 @@ class Parameter:
     description: str
     example: Any
     v2: "Parameter | None"
+    generations: tuple[str, ...] = ()
+    """Where it exists; empty is wherever the operation does."""
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,7 @@ def _parameter(node: Node) -> Parameter:
         description=node.text("description"),
         example=node.take("example", object, ""),
         v2=_other_parameter(wire, place, node.child("x-v2")) if "x-v2" in node else None,
+        generations=_generations(node) if "x-generations" in node else (),
     )
     if place == "path" and not parameter.required:
         raise node.error("a value in the path is required")
@@ -279,7 +282,8 @@ def _body(node: Node) -> Body:
     media_type, content = _only(node, "content")
     if media_type not in (JSON, FORM):
         raise node.error(f"a body of {media_type!r} is not supported")
-    type_ = _type(content.child("schema"))
+    schema = content.child("schema")
+    type_ = _form_type(schema) if media_type == FORM else _type(schema)
     body = Body(
         python_name(node.text("x-name"), node),
         type_,
@@ -292,10 +296,22 @@ def _body(node: Node) -> Body:
     return body
 
 
+def _form_type(node: Node) -> Type:
+    """Return the type of the one part of a form: a file."""
+    node.choice("type", ("object",))
+    name, part = _only(node, "properties")
+    if name != "file" or node.take("required", list) != [name]:
+        raise node.error("a form has one part, a file named 'file', that is required")
+    part.text("description")
+    type_ = _type(part)
+    node.finish()
+    return type_
+
+
 def _only(node: Node, key: str) -> tuple[str, Node]:
     children = list(node.children(key))
     if len(children) != 1:
-        raise node.error(f"{key!r} has one media type")
+        raise node.error(f"{key!r} has one entry")
     return children[0]
 
 

@@ -95,6 +95,8 @@ def parameter_fact(parameter: Parameter) -> dict[str, Any]:
         fact["wire"] = parameter.template_name
     if not parameter.required:
         fact["required"] = False
+    if parameter.generations:
+        fact["generations"] = list(parameter.generations)
     if parameter.v2 is not None:
         other = parameter.v2
         fact["v2"] = {"name": other.name, "type": fact_type(other.type), "wire": camel_case(other.name)}
