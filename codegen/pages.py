@@ -159,6 +159,7 @@ def _rows(operation: Operation, signature: str, document: Document) -> Iterator[
             else described[name].description
         )
         shown = type_.replace("OrText[", "").replace("]", " | str") if type_.startswith("OrText[") else type_
+        shown = shown.removeprefix("SkipValidation[").removesuffix("]") if shown.startswith("Skip") else shown
         yield Row(name, _linked(shown, document), text, "[optional]" if default else "")
 
 
@@ -184,6 +185,8 @@ def _example(tag: Tag, operation: Operation, document: Document) -> Iterator[str
     yield f"    api_instance = {PACKAGE}.{tag.name}(api_client)"
     names = []
     for parameter in operation.parameters:
+        if not parameter.required:
+            continue
         yield f"    {parameter.name} = {_sample(parameter.type, parameter.example, document)}"
         names.append(parameter.name)
     if operation.body is not None:
@@ -196,6 +199,8 @@ def _example(tag: Tag, operation: Operation, document: Document) -> Iterator[str
         yield f"        with {call} as stream:"
         yield "            for text in stream.text_deltas():"
         yield '                print(text, end="", flush=True)'
+    elif operation.answer.kind == "download":
+        yield f"        print({call}.save())"
     else:
         yield f"        pprint({call})"
     yield f"    except {PACKAGE}.ApiException as error:"
@@ -204,7 +209,7 @@ def _example(tag: Tag, operation: Operation, document: Document) -> Iterator[str
 
 def _body_sample(body: Body, document: Document) -> str:
     if body.media_type == FORM:
-        return '"file"'
+        return '("name.txt", b"content")  # or a path'
     schema = next((schema for schema in document.schemas if schema.name == body.type.model), None)
     return '"Hi"' if schema is not None and schema.from_string else _sample(body.type, "", document)
 

@@ -21,6 +21,7 @@ _ERRORS = {
     429: "QuotaExceededException",
     503: "ServiceUnavailableException",
 }
+_FILE = "SkipValidation[FileInput | Upload]"  # checked by Form, whose errors are clearer
 OPTIONS = "What this one call does otherwise: see `RequestOptions`."
 
 
@@ -152,11 +153,13 @@ def _imports(used: str, models: list[str]) -> Iterator[Import]:
     """Return the imports of an API file: of what might be used, what is."""
     offered = {
         "typing": ("Any",),
+        "pydantic": ("SkipValidation",),
         "typing_extensions": ("Unpack",),
         f"{PACKAGE}._model": ("OrText", "Timestamp"),
-        f"{PACKAGE}._request": ("IDEMPOTENT", "MODEL", "ONCE", "READ", "V1", "V2", "Operation", "either"),
+        f"{PACKAGE}._request": (*("BOTH", "IDEMPOTENT", "MODEL", "ONCE", "READ", "V1", "V2", "Operation", "either"),),
         f"{PACKAGE}._response": ("as_json", "as_text", "nothing", "optional"),
         f"{PACKAGE}.streaming": ("SseEmitter", "as_events"),
+        f"{PACKAGE}.upload": ("FileInput", "Form", "Upload"),
         f"{PACKAGE}.download": ("Download", "as_download"),
         **{f"{PACKAGE}.models.{module_name(model)}": (model,) for model in models},
     }
@@ -204,7 +207,7 @@ def _arguments(operation: Operation, group: list[Operation], document: Document)
         else:
             yield Argument(parameter.name, f"{type_} | None", False, False, parameter.description)
     if operation.body is not None:
-        type_ = python_type(operation.body.type, _PLAIN)
+        type_ = _FILE if operation.body.type.kind == "file" else python_type(operation.body.type, _PLAIN)
         if any(schema.from_string for schema in document.schemas if schema.name == type_):
             type_ = f"OrText[{type_}]"
         is_required = operation.body.required
@@ -266,13 +269,17 @@ def _call(operation: Operation, longest: Operation, decoder: str) -> Iterator[st
         if values:
             yield f"{place}={{{', '.join(values)}}}"
     if operation.body is not None:
-        yield f"body={operation.body.name}"
+        name = operation.body.name
+        yield f"body=Form({name})" if operation.body.type.kind == "file" else f"body={name}"
     if operation.waits_for_model:
         yield "time=MODEL"
     if operation.retry_busy:
         yield "retry_busy=True"
     if _key(operation):
         yield "generations=V1 if isinstance(key, int) else V2"
+    elif limited := [parameter for parameter in longest.parameters if parameter.generations]:
+        generations = limited[0].generations[0].upper()
+        yield f"generations=BOTH if {limited[0].name} is None else {generations}"
     elif len(operation.generations) == 1:
         yield f"generations={operation.generations[0].upper()}"
 

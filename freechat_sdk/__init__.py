@@ -20,20 +20,35 @@ if TYPE_CHECKING:
     from freechat_sdk import api_client as api_client
     from freechat_sdk import api_response as api_response
     from freechat_sdk import configuration as configuration
+    from freechat_sdk import download as download
     from freechat_sdk import exceptions as exceptions
     from freechat_sdk import models as models
     from freechat_sdk import rest as rest
     from freechat_sdk import streaming as streaming
+    from freechat_sdk import upload as upload
     from freechat_sdk.api import *
     from freechat_sdk.api_client import ApiClient as ApiClient
     from freechat_sdk.api_response import ApiResponse as ApiResponse
     from freechat_sdk.configuration import Configuration as Configuration
+    from freechat_sdk.download import Download as Download
     from freechat_sdk.exceptions import *
     from freechat_sdk.models import *
     from freechat_sdk.rest import RetryPolicy as RetryPolicy
+    from freechat_sdk.upload import Upload as Upload
 
 _MODULES = frozenset(
-    {"api", "api_client", "api_response", "configuration", "exceptions", "models", "rest", "streaming"}
+    {
+        "api",
+        "api_client",
+        "api_response",
+        "configuration",
+        "download",
+        "exceptions",
+        "models",
+        "rest",
+        "streaming",
+        "upload",
+    }
 )
 _EXCEPTIONS = (
     "ApiAttributeError",
@@ -65,7 +80,9 @@ _HOMES = {
     "ApiClient": "freechat_sdk.api_client",
     "ApiResponse": "freechat_sdk.api_response",
     "Configuration": "freechat_sdk.configuration",
+    "Download": "freechat_sdk.download",
     "RetryPolicy": "freechat_sdk.rest",
+    "Upload": "freechat_sdk.upload",
 }
 
 __all__ = sorted([*_HOMES, *_MODULES, "__version__"])  # noqa: PLE0605

@@ -10,11 +10,12 @@ from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
 from typing_extensions import NamedTuple
 
 from freechat_sdk._response import Decoder
 from freechat_sdk.exceptions import ApiTypeError, ApiValueError
+from freechat_sdk.upload import Form
 
 T = TypeVar("T")
 
@@ -49,6 +50,7 @@ BOTH: Final = ("v1", "v2")
 
 JSON: Final = "application/json"
 
+_JSON_HEADERS: Final = {"Content-Type": JSON}
 _NO_VALUES: Final[Mapping[str, object]] = MappingProxyType({})
 
 
@@ -79,7 +81,7 @@ class Request(NamedTuple):
     """The path with the names of its parameters: what errors and logs show."""
     target: str
     headers: Mapping[str, str]
-    body: bytes | None
+    body: bytes | Form | None
     retry: RetryClass
     retry_busy: bool = False
 
@@ -99,7 +101,9 @@ def either(**values: T | None) -> T:
 def build_request(operation: Operation[T], prefix: str, headers: Mapping[str, str]) -> Request:
     """Return the request of an operation below `prefix` (like `/api/v1`), with all headers but its own given."""
     template, target = build_target(operation.template, operation.path, operation.query)
-    body = None if operation.body is None else to_json(operation.body, by_alias=True, exclude_none=True)
+    body = operation.body
+    if body is not None and not isinstance(body, Form):
+        body = to_json(body, by_alias=True, exclude_none=True)
     return Request(operation.method, template, prefix + target, headers, body, operation.retry, operation.retry_busy)
 
 
@@ -117,7 +121,7 @@ def build_target(template: str, values: Mapping[str, object], query: Mapping[str
             template, target = _cut(template, place, values), target.partition("/" + place)[0]
             break
         target = target.replace(place, encode_path_value(name, value), 1)
-    pairs = [(name, _query_text(value)) for name, value in query.items() if value is not None]
+    pairs = [pair for name, value in query.items() if value is not None for pair in _query_pairs(name, value)]
     return template, f"{target}?{urlencode(pairs, quote_via=quote)}" if pairs else target
 
 
@@ -156,6 +160,13 @@ def _is_unfit_for_path(character: str) -> bool:
     return is_control or character in "/\\%;\u2028\u2029" or 0xD800 <= code <= 0xDFFF
 
 
+def _query_pairs(name: str, value: object) -> list[tuple[str, str]]:
+    """Return what a parameter is in a query; of a model each field on its own."""
+    plain = to_jsonable_python(value, by_alias=True, exclude_none=True)
+    values = plain if isinstance(plain, dict) else {name: plain}
+    return [(key, _query_text(held)) for key, held in values.items()]
+
+
 def _query_text(value: object) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
@@ -165,7 +176,7 @@ def _python_name(wire_name: str) -> str:
 
 
 def build_headers(
-    accept: str, has_body: bool, token: str | None, defaults: Mapping[str, str], options: Mapping[str, Any]
+    accept: str, body: object, token: str | None, defaults: Mapping[str, str], options: Mapping[str, Any]
 ) -> dict[str, str]:
     """Return the headers of a request; a later source wins: the operation, the client's defaults, the call's own.
 
@@ -177,10 +188,10 @@ def build_headers(
     own = {"Accept": accept}
     if token is not None:
         own["Authorization"] = f"Bearer {token}"
-    if has_body:
-        own["Content-Type"] = JSON
+    if body is not None:
+        own.update(body.headers if isinstance(body, Form) else _JSON_HEADERS)
     sources = [defaults]
-    if has_body and "_content_type" in options:
+    if body is not None and "_content_type" in options and not isinstance(body, Form):
         sources.append(checked_headers("_content_type", {"Content-Type": options["_content_type"]}))
     if "_request_auth" in options:
         sources.append(_auth_header(options["_request_auth"]))

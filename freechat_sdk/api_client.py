@@ -22,7 +22,16 @@ from freechat_sdk._response import Decoder, decode, undecodable
 from freechat_sdk.api_response import ApiResponse
 from freechat_sdk.configuration import Configuration
 from freechat_sdk.exceptions import ApiException, ApiVersionError, is_login_redirect, kind_for
-from freechat_sdk.rest import BaseHTTPResponse, Reply, RESTClientObject, RESTResponse, durations_for, opens_stream
+from freechat_sdk.rest import (
+    LARGEST_FILES,
+    BaseHTTPResponse,
+    Reply,
+    RESTClientObject,
+    RESTResponse,
+    durations_for,
+    opens_stream,
+)
+from freechat_sdk.upload import Form
 
 T = TypeVar("T")
 
@@ -86,7 +95,7 @@ class ApiClient:
             durations = durations_for(durations, options["_request_timeout"])
         limit = TimeLimit(durations, self.rest_client.policy.clock)
         headers = build_headers(
-            operation.answer.accept, operation.body is not None, configuration.access_token, self._defaults(), options
+            operation.answer.accept, operation.body, configuration.access_token, self._defaults(), options
         )
         generations = self._generations(operation)
         for generation in generations:
@@ -133,7 +142,7 @@ class ApiClient:
             raise self._error(reply)
         if not opens_stream(decoder):
             return decode(decoder, reply, request.method, request.template)
-        if reply.headers.get("Content-Type", "").lower().startswith("text/event-stream"):
+        if decoder.takes(reply.headers.get("Content-Type", "").lower()):
             return decoder.open(reply)
         reply.read()
         raise undecodable(reply, request.method, request.template, decoder.accept)
@@ -141,7 +150,7 @@ class ApiClient:
     def _error(self, reply: Reply) -> ApiException:
         """Return the error for an answer that is no success."""
         request = reply.exchange.request
-        hint = None
+        hint = _size_hint(reply)
         if _may_be_elsewhere(reply) and self._settled is None:
             hint = "Or is the server of another generation? See Configuration(api_version=...)."
         return kind_for(reply.status, reply.headers)(
@@ -258,6 +267,14 @@ def _reads_nothing(status: int) -> bool:
 def _may_be_elsewhere(reply: Reply) -> bool:
     """Tell whether an answer may mean that the server is of the other generation, and so did nothing."""
     return reply.status == 404 or is_login_redirect(reply.status, reply.headers)
+
+
+def _size_hint(reply: Reply) -> str | None:
+    """Return what to say of a file that may be too large, where the answer does not."""
+    body = reply.exchange.request.body
+    if not isinstance(body, Form) or reply.status not in (400, 413):
+        return None
+    return f"The file has {body.upload.size or 'an unknown number of'} bytes; {LARGEST_FILES}."
 
 
 def _is_html(headers: Mapping[str, str]) -> bool:

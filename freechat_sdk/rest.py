@@ -42,6 +42,7 @@ from freechat_sdk.exceptions import (
     ApiTimeoutError,
     ApiTypeError,
 )
+from freechat_sdk.upload import Form
 
 __all__ = ["ApiException", "BaseHTTPResponse", "RESTClientObject", "RESTResponse", "RetryPolicy", "Timeout"]
 
@@ -50,6 +51,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 RETRIED_STATUSES: Final = frozenset({502, 503, 504})
 READ_BYTES: Final = 65536
+LARGEST_FILES: Final = "servers take up to 10 MiB, of some kinds less, and may hang up on more"
 
 _LOWER_ERRORS: Final = (HTTPError, OSError, ValueError, http.client.HTTPException)
 _NO_RETRIES: Final = Retry(False)
@@ -134,6 +136,9 @@ class Reply:
 class StreamDecoder(Decoder[T_co], Protocol[T_co]):
     """Opens an answer that is read while it comes in."""
 
+    def takes(self, content_type: str) -> bool:
+        """Tell whether an answer of a media type (in lower case) can be opened."""
+
     def open(self, reply: Reply) -> T_co:
         """Return what reads the answer."""
 
@@ -153,7 +158,10 @@ def _translate(error: Exception, exchange: Exchange) -> ApiException:
     about["request_sent"] = exchange.request_sent
     if any(_is_timeout(cause) for cause in causes):
         return ApiTimeoutError(_timeout_message(exchange), **about)
-    return ApiConnectionError(_connection_message(causes), **about)
+    message = _connection_message(causes)
+    if isinstance(request.body, Form) and exchange.request_sent:
+        message += f"; the file has {request.body.upload.size or 'an unknown number of'} bytes, and {LARGEST_FILES}"
+    return ApiConnectionError(message, **about)
 
 
 def _is_timeout(error: BaseException) -> bool:

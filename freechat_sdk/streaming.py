@@ -204,6 +204,9 @@ class _Events:
     def decode(self, body: bytes) -> SseEmitter:
         raise ValueError("the answer is no event stream")
 
+    def takes(self, content_type: str) -> bool:
+        return content_type.startswith("text/event-stream")
+
     def open(self, reply: Reply) -> SseEmitter:
         return SseEmitter(reply)
 

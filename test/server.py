@@ -105,8 +105,19 @@ class Connection:
         line = self._file.readline()
         method, target, _ = line.decode("latin-1").split(" ", 2)
         headers = tuple(self._read_headers())
-        lengths = [int(value) for name, value in headers if name.lower() == "content-length"]
-        return Request(method, target, headers, self._file.read(lengths[0]) if lengths else b"", self.number)
+        return Request(method, target, headers, self._read_body(dict(headers)), self.number)
+
+    def _read_body(self, headers: dict[str, str]) -> bytes:
+        if headers.get("Transfer-Encoding") == "chunked":
+            return b"".join(self._read_chunks())
+        lengths = [int(value) for name, value in headers.items() if name.lower() == "content-length"]
+        return self._file.read(lengths[0]) if lengths else b""
+
+    def _read_chunks(self) -> Iterator[bytes]:
+        while size := int(self._file.readline(), 16):
+            yield self._file.read(size)
+            self._file.readline()
+        self._file.readline()
 
     def _read_headers(self) -> Iterator[tuple[str, str]]:
         while line := self._file.readline().decode("latin-1").rstrip("\r\n"):

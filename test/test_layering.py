@@ -14,10 +14,10 @@ FACADE = "__init__"
 
 LAYERS = (
     {"exceptions", "api_response", "_model", "_sse", "_names"},
-    {"configuration", "_mixins"},
+    {"configuration", "_mixins", "upload"},
     {"models"},
     {"_request", "_response", "_limits", "_retry", "_pool", "rest"},
-    {"streaming"},
+    {"streaming", "download"},
     {"api_client"},
     {"_operation"},
     {"api"},

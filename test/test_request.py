@@ -74,15 +74,15 @@ def test_merging_headers_changes_neither_of_them() -> None:
 
 def test_the_content_type_can_be_set_for_a_body_alone() -> None:
     options = {"_content_type": "application/vnd.api+json"}
-    assert build_headers("a", True, None, {}, options)["Content-Type"] == "application/vnd.api+json"
-    assert "Content-Type" not in build_headers("a", False, None, {}, options)
+    assert build_headers("a", {}, None, {}, options)["Content-Type"] == "application/vnd.api+json"
+    assert "Content-Type" not in build_headers("a", None, None, {}, options)
     with pytest.raises(ApiValueError, match="Content-Type"):
-        build_headers("a", True, None, {}, {"_content_type": "a\r\nX: 1"})
+        build_headers("a", {}, None, {}, {"_content_type": "a\r\nX: 1"})
 
 
 def test_a_cookie_can_stand_in_for_the_token() -> None:
     auth = {"in": "cookie", "key": "session", "value": "session=1"}
-    assert build_headers("a", False, None, {}, {"_request_auth": auth})["Cookie"] == "session=1"
+    assert build_headers("a", None, None, {}, {"_request_auth": auth})["Cookie"] == "session=1"
 
 
 @pytest.mark.parametrize("name", ["", "A B", "A:", "Ä", "A\n"])

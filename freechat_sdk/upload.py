@@ -1,0 +1,164 @@
+"""Uploads: the one part of a form (RFC 7578) that holds a file, read from where it lies while it is sent."""
+
+import mimetypes
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, Final
+
+from freechat_sdk.exceptions import ApiTypeError, ApiValueError
+
+FileInput = str | os.PathLike[str] | bytes | tuple[str, bytes] | IO[bytes]
+"""A file: a path, the bytes themselves, a name with bytes, or a file open for reading bytes."""
+Progress = Callable[[int, int | None], object]
+"""Called with the bytes that have been handed on so far, and with all there are, where that is known."""
+
+CHUNK_BYTES: Final = 65536
+DEFAULT_NAME: Final = "file"
+DEFAULT_TYPE: Final = "application/octet-stream"
+
+
+class Upload:
+    """A file to send, with what to say of it.
+
+        characters.upload_character_picture(uid, Upload("me.png", progress=print))
+
+    Args:
+        source: a path, the bytes themselves, a name with bytes, or a file open for reading bytes.
+        name: the name to send. Default the path's or the open file's own, or "file".
+        content_type: the media type to send. Default what the name's suffix stands for.
+        progress: called after each chunk with the bytes handed on so far, and all there are (None where unknown).
+
+    Raises:
+        OSError: when there is no such file.
+        ApiTypeError: for anything else than a file.
+        ApiValueError: for a name or media type that cannot be sent.
+    """
+
+    def __init__(
+        self,
+        source: FileInput,
+        *,
+        name: str | None = None,
+        content_type: str | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        given, content = _parts(source)
+        self.name = name or given or DEFAULT_NAME
+        self.content_type = content_type or mimetypes.guess_type(self.name)[0] or DEFAULT_TYPE
+        if any(not " " <= letter <= "~" for letter in self.content_type):
+            raise ApiValueError("content_type holds a line break, a control character or other than ASCII")
+        self._content = content
+        self._progress = progress
+        self._start = _position(content)
+        self.size: int | None = _size(content, self._start)
+        """How many bytes there are; None where that shows only by reading."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes, from the start again each time.
+
+        Raises:
+            ApiValueError: when it has been read already and cannot be rewound.
+        """
+        count = 0
+        for chunk in self._read():
+            yield chunk
+            count += len(chunk)
+            if self._progress is not None:
+                self._progress(count, self.size)
+
+    def _read(self) -> Iterator[bytes]:
+        content = self._content
+        if isinstance(content, bytes):
+            yield from (content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES))
+        elif isinstance(content, Path):
+            with content.open("rb") as file:
+                yield from iter(lambda: file.read(CHUNK_BYTES), b"")
+        else:
+            self._rewind(content)
+            yield from iter(lambda: content.read(CHUNK_BYTES), b"")
+
+    def _rewind(self, file: IO[bytes]) -> None:
+        if self._start is not None:
+            file.seek(self._start)
+        elif self.size is None and getattr(self, "_is_read", False):
+            raise ApiValueError("the file has been read and cannot be rewound")
+        self._is_read = True
+
+
+class Form:
+    """The body of an upload: a form with one part, a file named `file`."""
+
+    def __init__(self, file: object) -> None:
+        self.upload = file if isinstance(file, Upload) else Upload(_checked(file))
+        self._boundary = secrets.token_hex(16)
+        quoted = (
+            self.upload.name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
+        )  # WHATWG HTML, 4.10.21.8
+        head = (
+            f"--{self._boundary}\r\n"
+            f'Content-Disposition: form-data; name="file"; filename="{quoted}"\r\n'
+            f"Content-Type: {self.upload.content_type}\r\n\r\n"
+        )
+        self._head, self._tail = head.encode(), f"\r\n--{self._boundary}--\r\n".encode()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that describe the body."""
+        headers = {"Content-Type": f"multipart/form-data; boundary={self._boundary}"}
+        if self.upload.size is not None:
+            headers["Content-Length"] = str(len(self._head) + self.upload.size + len(self._tail))
+        return headers
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the body, from the start again each time."""
+        yield self._head
+        yield from self.upload.chunks()
+        yield self._tail
+
+
+def _checked(file: Any) -> FileInput:
+    is_pair = isinstance(file, tuple) and len(file) == 2 and isinstance(file[0], str) and isinstance(file[1], bytes)
+    if is_pair or isinstance(file, (str, bytes, os.PathLike)) or hasattr(file, "read"):
+        checked: FileInput = file
+        return checked
+    kind = type(file).__name__
+    raise ApiTypeError(
+        f"file takes a path, bytes, (name, bytes), a file open for reading bytes or an Upload, not {kind}"
+    )
+
+
+def _parts(source: FileInput) -> tuple[str | None, bytes | Path | IO[bytes]]:
+    """Return the name that a file has of its own, and its content."""
+    if isinstance(source, bytes):
+        return None, source
+    if isinstance(source, tuple):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        return path.name, path
+    if isinstance(source.read(0), str):
+        raise ApiTypeError("file is open for reading text: open it with 'rb'")
+    name = getattr(source, "name", None)
+    return (Path(name).name if isinstance(name, str) else None), source
+
+
+def _position(content: bytes | Path | IO[bytes]) -> int | None:
+    """Return where an open file stands; None where it cannot be rewound, and for anything else."""
+    if isinstance(content, (bytes, Path)) or not content.seekable():
+        return None
+    return content.tell()
+
+
+def _size(content: bytes | Path | IO[bytes], start: int | None) -> int | None:
+    if isinstance(content, bytes):
+        return len(content)
+    if isinstance(content, Path):
+        with content.open("rb") as file:  # a folder, or a file that may not be read, shows here
+            return os.fstat(file.fileno()).st_size
+    if start is None:
+        return None
+    end = content.seek(0, os.SEEK_END)
+    content.seek(start)
+    return end - start

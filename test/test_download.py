@@ -1,0 +1,156 @@
+"""Downloads: to memory, to disk, in chunks; names that servers suggest; what is left when they break off."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from typing_extensions import Unpack
+
+from freechat_sdk import ApiClient, ApiConnectionError, ApiDecodeError, Configuration, Download, NotFoundException
+from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._request import READ, Operation
+from freechat_sdk.download import as_download, file_name
+from test.server import Connection, Handler, RecordingServer, Request, answers, head, html_answer, json_answer
+
+CONTENT = bytes(range(256)) * 1000
+HEADERS = [
+    ("Content-Type", "application/gzip"),
+    ("Content-Disposition", "attachment; filename=\"My+caf%C3%A9.tar.gz\"; filename*=UTF-8''My+caf%C3%A9.tar.gz"),
+]
+
+
+class FileApi(Api):
+    """An API that answers files."""
+
+    @operation
+    def export(self, **options: Unpack[RequestOptions]) -> Operation[Download]:
+        """Export everything."""
+        return Operation("GET", "/export", as_download, options, retry=READ)
+
+    export_with_http_info = with_http_info(export)
+    export_without_preload_content = without_preload_content(export)
+
+
+def whole(_: Request, connection: Connection) -> None:
+    connection.answer(200, CONTENT, HEADERS)
+
+
+def in_chunks(_: Request, connection: Connection) -> None:
+    connection.start_chunked(headers=HEADERS[:1])
+    for start in range(0, len(CONTENT), 10_000):
+        connection.chunk(CONTENT[start : start + 10_000])
+    connection.end()
+
+
+def cut(_: Request, connection: Connection) -> None:
+    connection.send(head(200, [*HEADERS, ("Content-Length", str(len(CONTENT)))]) + CONTENT[:100_000])
+    connection.close()
+
+
+@contextmanager
+def serve(handler: Handler) -> Iterator[tuple[FileApi, RecordingServer]]:
+    with (
+        RecordingServer(handler) as server,
+        ApiClient(Configuration(server.url, api_version="v1", retries=0)) as client,
+    ):
+        yield FileApi(client), server
+
+
+@pytest.mark.parametrize("handler", [whole, in_chunks])
+def test_a_file_can_be_read_iterated_and_saved(handler: Handler, tmp_path: Path) -> None:
+    with serve(handler) as (api, server):
+        assert api.export().read() == CONTENT
+        assert b"".join(api.export()) == CONTENT
+        saved = api.export().save(tmp_path / "file")
+        assert saved.read_bytes() == CONTENT
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+        assert {request.connection for request in server.requests} == {0}
+
+
+def test_a_file_says_what_it_is() -> None:
+    with serve(whole) as (api, _):
+        with api.export() as download:
+            assert (download.content_type, download.file_name, download.length) == (
+                "application/gzip",
+                "My café.tar.gz",
+                len(CONTENT),
+            )
+        response = api.export_with_http_info()
+        assert (response.status_code, response.raw_data, response.data.read()) == (200, None, CONTENT)
+
+
+def test_a_folder_gives_the_file_the_servers_name(tmp_path: Path) -> None:
+    with serve(answers(whole, in_chunks)) as (api, _):
+        assert api.export().save(tmp_path) == tmp_path / "My café.tar.gz"
+        assert api.export().save(tmp_path) == tmp_path / "download"
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    with serve(whole) as (api, _):
+        told: list[tuple[int, int | None]] = []
+        api.export().save(tmp_path, lambda *state: told.append(state))
+        assert told[-1] == (len(CONTENT), len(CONTENT))
+        assert told == sorted(told)
+
+
+def test_what_breaks_off_leaves_nothing_half_written(tmp_path: Path) -> None:
+    with serve(answers(cut, cut, whole)) as (api, _):
+        (tmp_path / "file").write_bytes(b"before")
+        with pytest.raises(ApiConnectionError):
+            api.export().save(tmp_path / "file")
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"before"}
+        with pytest.raises(ApiConnectionError):
+            api.export().read()
+        assert api.export().read() == CONTENT
+
+
+def test_what_cannot_be_written_is_an_os_error_and_the_connection_is_let_go(tmp_path: Path) -> None:
+    with serve(whole) as (api, server):
+        with pytest.raises(OSError, match="No such file"):
+            api.export().save(tmp_path / "missing" / "file")
+        assert api.export().read() == CONTENT
+        assert [request.connection for request in server.requests] == [0, 1]
+
+
+def test_leaving_early_closes_the_connection() -> None:
+    with serve(whole) as (api, server):
+        for _ in api.export():
+            break
+        with api.export() as download:
+            next(iter(download))
+        assert api.export().read() == CONTENT
+        assert [request.connection for request in server.requests] == [0, 1, 2]
+
+
+def test_an_error_or_a_web_page_is_no_file() -> None:
+    with serve(answers(json_answer({"message": "no such character"}, 404), html_answer())) as (api, _):
+        with pytest.raises(NotFoundException, match="no such character"):
+            api.export()
+        with pytest.raises(ApiDecodeError, match="is the host a FreeChat API"):
+            api.export()
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        (None, None),
+        ("attachment", None),
+        ('attachment; filename=""', None),
+        ("attachment; filename=plain.txt", "plain.txt"),
+        ('attachment; filename="a b.txt"', "a b.txt"),
+        ("attachment; filename=\"x\"; filename*=UTF-8''caf%C3%A9+au+lait", "café au lait"),
+        ("attachment; filename*=utf-8'en'r%2Bd", "r+d"),
+        ('attachment; filename="../../etc/passwd"', "passwd"),
+        ('attachment; filename="..%2F..%2Fetc%2Fpasswd"', "passwd"),
+        ('attachment; filename="C:\\\\Users\\\\a.txt"', "a.txt"),
+        ('attachment; filename=".."', None),
+        ('attachment; filename=".bashrc"', "bashrc"),
+        ('attachment; filename="CON"', "_CON"),
+        ('attachment; filename="lpt1.txt"', "_lpt1.txt"),
+        ('attachment; filename="a%00b%0Ac?.txt. "', "a_b_c_.txt"),
+        (f'attachment; filename="{"x" * 300}.tar.gz"', "x" * 150 + ".tar.gz"),
+    ],
+)
+def test_a_suggested_name_is_one_safe_name(disposition: str | None, name: str | None) -> None:
+    assert file_name(disposition) == name
