@@ -1,17 +1,28 @@
 """Recorded exchanges with running servers, and what makes a server repeat one byte for byte."""
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
+import yaml
 from dateutil.parser import isoparse
 
 from test.server import Connection, Request, head
 
 DATA = Path(__file__).parent / "data" / "recordings"
+MODELS = yaml.safe_load((DATA.parent / "contract" / "models.yaml").read_text("utf-8"))
+DATES = {
+    field.get("json", name)
+    for model in MODELS.values()
+    for name, field in model["fields"].items()
+    if field["type"] == "datetime"
+}
+"""The JSON names of the fields that hold a date."""
 SERVERS = {"v1": "v1", "v2.6": "v2", "v2": "v2"}
 """The recorded servers, with the generation that each speaks."""
 
@@ -22,13 +33,14 @@ class Exchange:
 
     server: str
     name: str
+    api: str
     method_name: str
     request: dict[str, Any]
     response: dict[str, Any]
 
     @property
     def id(self) -> str:
-        return f"{self.server}-{self.method_name}-{self.name}"
+        return f"{self.server}-{self.api}.{self.method_name}-{self.name}"
 
     @property
     def status(self) -> int:
@@ -37,7 +49,16 @@ class Exchange:
 
     @property
     def body(self) -> bytes:
+        if "body_b64" in self.response:
+            return base64.b64decode(self.response["body_b64"])
         return (self.response.get("body") or "").encode()
+
+    @property
+    def upload(self) -> tuple[str, str, bytes] | None:
+        """The name, the media type and the bytes of a file that was sent."""
+        if "body_b64" not in self.request:
+            return None
+        return part_of(self.request["headers"]["Content-Type"], base64.b64decode(self.request["body_b64"]))
 
     @property
     def token(self) -> str | None:
@@ -55,11 +76,21 @@ class Exchange:
         return [json.loads(line.removeprefix("data:")) for line in lines if line.startswith("data:")]
 
 
-def exchanges(server: str) -> Iterator[Exchange]:
-    """Yield what was recorded of a server, in order."""
+def exchanges(server: str, *apis: str) -> Iterator[Exchange]:
+    """Yield what was recorded of some API classes of a server, in order."""
     for line in (DATA / f"{server}.jsonl").read_bytes().splitlines():
         row = json.loads(line)
-        yield Exchange(server, row["name"], row["op"].partition(".")[2], row["request"], row["response"])
+        api, _, method_name = row["op"].partition(".")
+        if api in apis:
+            yield Exchange(server, row["name"], api, method_name, row["request"], row["response"])
+
+
+def part_of(content_type: str, body: bytes) -> tuple[str, str, bytes]:
+    """Return the name, the media type and the bytes of the one part of a form, as the standard library reads it."""
+    parts: Any = message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body).get_payload()
+    (part,) = parts
+    assert part.get_param("name", header="Content-Disposition") == "file"
+    return part.get_filename(), part.get_content_type(), part.get_payload(decode=True)
 
 
 Cut = Callable[[Exchange], Iterator[bytes]]
@@ -112,11 +143,7 @@ def normal(value: Any) -> Any:
         return [normal(item) for item in value]
     if not isinstance(value, dict):
         return value
-    return {
-        key: _instant(held) if key.startswith("gmt") else normal(held)
-        for key, held in value.items()
-        if held is not None
-    }
+    return {key: _instant(held) if key in DATES else normal(held) for key, held in value.items() if held is not None}
 
 
 def _instant(value: Any) -> datetime:

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from freechat_sdk._operation import Api, RequestOptions, operation
 from freechat_sdk._request import ONCE, Operation
 from freechat_sdk._response import as_text
 from freechat_sdk.upload import FileInput, Form
+from test.recordings import part_of
 from test.server import Connection, Handler, RecordingServer, Request, answers, json_answer, text_answer
 
 CONTENT = bytes(range(256)) * 1000
@@ -47,13 +47,8 @@ def serve(handler: Handler) -> Iterator[tuple[PictureApi, RecordingServer]]:
         yield PictureApi(client), server
 
 
-def part_of(request: Request) -> tuple[str | None, str, bytes]:
-    """The name, the media type and the bytes of the one part of a form, as the standard library reads it."""
-    header = f"Content-Type: {request.header('Content-Type')}\r\n\r\n".encode()
-    parts: Any = message_from_bytes(header + request.body).get_payload()
-    (part,) = parts
-    assert part.get_param("name", header="Content-Disposition") == "file"
-    return part.get_filename(), part.get_content_type(), part.get_payload(decode=True)
+def part(request: Request) -> tuple[str, str, bytes]:
+    return part_of(str(request.header("Content-Type")), request.body)
 
 
 @pytest.fixture
@@ -79,7 +74,7 @@ def test_a_file_may_be_given_in_many_ways(picture: Path, given: Any, name: str, 
     with serve(text_answer("http://x/1")) as (api, server):
         assert api.upload(given(picture)) == "http://x/1"
         (request,) = server.requests
-        assert part_of(request) == (name, media_type, CONTENT)
+        assert part(request) == (name, media_type, CONTENT)
         assert request.header("Content-Length") == str(len(request.body))
 
 
@@ -89,7 +84,7 @@ def test_an_open_file_is_sent_from_where_it_stands_and_stays_open(picture: Path)
             file.seek(1000)
             api.upload(file)
             assert not file.closed
-        assert part_of(server.requests[0]) == ("me.png", "image/png", CONTENT[1000:])
+        assert part(server.requests[0]) == ("me.png", "image/png", CONTENT[1000:])
 
 
 def test_a_file_that_cannot_be_rewound_is_sent_in_chunks_once() -> None:
@@ -99,7 +94,7 @@ def test_a_file_that_cannot_be_rewound_is_sent_in_chunks_once() -> None:
     with serve(text_answer("x")) as (api, server), os.fdopen(reader, "rb") as file:
         upload = Upload(file, name="a.txt")
         api.upload(upload)
-        assert part_of(server.requests[0]) == ("a.txt", "text/plain", b"from a pipe")
+        assert part(server.requests[0]) == ("a.txt", "text/plain", b"from a pipe")
         assert server.requests[0].header("Transfer-Encoding") == "chunked"
         with pytest.raises(ApiValueError, match="cannot be rewound"):
             list(upload.chunks())

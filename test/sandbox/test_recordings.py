@@ -31,7 +31,7 @@ IGNORED_HEADERS = {"date", "content-length", "keep-alive"}
 
 
 def requests_of(server: str) -> list[Exchange]:
-    return [exchange for exchange in exchanges(server) if (server, exchange.name) not in NOT_SENT]
+    return [exchange for exchange in exchanges(server, "ChatApi") if (server, exchange.name) not in NOT_SENT]
 
 
 def tokens_of(exchange: Exchange) -> list[str]:
@@ -141,7 +141,7 @@ def build(server: str) -> tuple[World, Model]:
     model = Model()
     ids: dict[str, str] = {}
     sandbox = Sandbox(release=RELEASES[server], reply=model, faithful=True)
-    recorded = list(exchanges(server))
+    recorded = list(exchanges(server, "ChatApi"))
     for token in sorted({exchange.token for exchange in recorded if exchange.token}):
         sandbox.add_user("admin" if token.endswith("01") else f"user{token[-2:]}", token)
     sessions = json.loads(next(exchange for exchange in recorded if exchange.method_name == "list_chats").body)
@@ -190,7 +190,7 @@ def test_each_request_gets_what_was_recorded(server: str) -> None:
 
 
 def last_backend(server: str) -> str:
-    started = [exchange for exchange in exchanges(server) if exchange.method_name == "start_chat"]
+    started = [exchange for exchange in exchanges(server, "ChatApi") if exchange.method_name == "start_chat"]
     bodies = [json.loads(exchange.request["body"]) for exchange in started]
     backend: str = [body["backendId"] for body in bodies if "backendId" in body][-1]
     return backend
