@@ -4,13 +4,11 @@ Arguments and answers are made of the facts (`test/data/contract`), not of the p
 also held against that document by openapi-core, which knows nothing of the generator.
 """
 
-import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 import pytest
 import yaml
@@ -21,122 +19,23 @@ from werkzeug.datastructures import Headers, ImmutableMultiDict
 import freechat_sdk
 from freechat_sdk import ApiClient, ApiVersionError, Configuration
 from freechat_sdk._names import API_MODULES
-from test.server import Connection, RecordingServer, Request, event_bytes, head
+from test.facts import BYTES, OPERATIONS, Example
+from test.server import RecordingServer, Request
 
 ROOT = Path(__file__).parent.parent
-FACTS = Path(__file__).parent / "data" / "contract"
 TOKEN = "fc-0123456789abcdef0123456789abcdef"
 HOST = "http://127.0.0.1:8080"
 
-MODELS: Mapping[str, Any] = yaml.safe_load((FACTS / "models.yaml").read_text("utf-8"))
-ALL_OPERATIONS = yaml.safe_load((FACTS / "operations.yaml").read_text("utf-8"))
-OPERATIONS = [fact for fact in ALL_OPERATIONS if fact["api"] in API_MODULES]
-CALLS = [(fact, generation) for fact in OPERATIONS for generation in fact["generations"]]
+KNOWN = [fact for fact in OPERATIONS if fact["api"] in API_MODULES]
+CALLS = [(fact, generation) for fact in KNOWN for generation in fact["generations"]]
 TWO_KEYS = {"get_default_chat_id"}
 """Has a key of another type on v2, which OpenAPI cannot say of one path."""
 DOCUMENT = OpenAPI.from_dict(yaml.safe_load((ROOT / "codegen" / "openapi.yaml").read_text("utf-8")))
-
-TEXT, BYTES = "some text, 朋友", b"\x1f\x8b some bytes"
-PLAIN = {"str": TEXT, "int": 7, "bool": True, "float": 0.5, "datetime": "2024-10-18T09:42:44Z", "Any": {"a": [1, "b"]}}
-FINAL = {"message": {"role": "assistant", "contents": [{"type": "text", "content": "Hi"}]}, "finishReason": "stop"}
 
 
 def name_of(case: tuple[Any, str]) -> str:
     fact, generation = case
     return f"{fact['api']}.{fact['method_name']}-{generation}"
-
-
-def sample(type_: str, depth: int = 0) -> Any:
-    """Return a JSON value of a type of the facts."""
-    if inner := re.fullmatch(r"List\[(.+)\]", type_):
-        return [sample(inner[1], depth)]
-    if inner := re.fullmatch(r"Dict\[str, (.+)\]", type_):
-        return {"key": sample(inner[1], depth)}
-    if type_ in PLAIN:
-        return PLAIN[type_]
-    fields = MODELS[type_]["fields"].items()
-    return {
-        entry.get("json", name): sample(entry["type"], depth + 1)
-        for name, entry in fields
-        if depth < 4 or not re.search(r"DTO|Where", entry["type"])
-    }
-
-
-@dataclass
-class Example:
-    """An operation with arguments, and what they are on the wire."""
-
-    fact: Any
-    generation: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-    path: str = ""
-    query: list[tuple[str, str]] = field(default_factory=list)
-    body: Any = None
-
-    def __post_init__(self) -> None:
-        self.path = f"/api/{self.generation}{self.fact['http'].split(' ')[1]}"
-        for parameter in self.fact.get("parameters", []):
-            if self.generation == "v2" and "v2" in parameter:
-                parameter = {**parameter, **parameter["v2"], "wire": parameter["wire"]}
-            if self.generation in parameter.get("generations", ["v1", "v2"]):
-                self._add(parameter, parameter.get("wire", parameter["name"]))
-
-    def _add(self, parameter: Any, wire: str) -> None:
-        name, place = parameter["name"], parameter["in"]
-        value = ("a b.txt", BYTES) if place == "file" else sample(parameter["type"])
-        self.arguments[name] = value
-        if place == "path":
-            self.path = self.path.replace("{" + wire + "}", quote(str(value), safe=""))
-        elif place == "query":
-            self.query += [
-                (key, flag(held)) for key, held in (value.items() if isinstance(value, dict) else [(wire, value)])
-            ]
-        else:
-            self.body = value
-
-    @property
-    def returns(self) -> str:
-        return str(self.fact["returns"])
-
-    def answer(self, _: Request, connection: Connection) -> None:
-        """Answer with an example of what the operation returns."""
-        media_type = (self.fact["produces"] or ["application/json"])[0]
-        headers = [("Content-Type", media_type)]
-        if self.returns == "SseEmitter":
-            connection.start_chunked(headers=headers)
-            connection.chunk(event_bytes({"text": "Hi"}) + event_bytes(FINAL))
-            connection.end()
-        elif self.returns == "download":
-            connection.answer(200, BYTES, headers)
-        elif self.returns == "None":
-            connection.send(head(200, [("Content-Length", "0")]))
-        elif media_type == "text/plain" or self.fact.get("body") == "text":
-            connection.answer(200, TEXT.encode(), headers)
-        else:
-            connection.answer(200, json.dumps(sample(self.returns)).encode(), headers)
-
-    def check_value(self, value: Any) -> None:
-        if self.returns == "SseEmitter":
-            assert value.until_done().answer == "Hi"
-        elif self.returns == "download":
-            assert value.read() == BYTES
-        elif self.returns == "None":
-            assert value is None
-        elif self.returns == "str":
-            assert value == TEXT
-        else:
-            assert plain(value) == sample(self.returns)
-
-
-def flag(value: Any) -> str:
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
-
-
-def plain(value: Any) -> Any:
-    """Return models as JSON values."""
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return json.loads(value.to_json()) if hasattr(value, "to_json") else value
 
 
 @dataclass
@@ -190,7 +89,7 @@ def check_request(request: Request, example: Example) -> None:
 
 
 def only_one_generation() -> Iterator[Any]:
-    for fact in OPERATIONS:
+    for fact in KNOWN:
         if len(fact["generations"]) == 1:
             other = "v2" if fact["generations"] == ["v1"] else "v1"
             yield pytest.param(fact, other, id=f"{fact['api']}.{fact['method_name']}-{other}")
