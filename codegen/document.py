@@ -181,8 +181,9 @@ def models_in(type_: Type | None) -> Iterator[str]:
 
 def models_of(operation: Operation) -> set[str]:
     """Return the models that an operation takes and answers."""
-    body = operation.body.type if operation.body else None
-    return {*models_in(body), *models_in(operation.answer.type)}
+    types = [operation.body.type if operation.body else None, operation.answer.type]
+    types += [parameter.type for parameter in operation.parameters]
+    return {name for type_ in types for name in models_in(type_)}
 
 
 def _tag(node: Node, operations: list[tuple[str, Operation]]) -> Tag:

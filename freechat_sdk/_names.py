@@ -2,9 +2,21 @@
 """Where each API class and each model lives, so that it can be loaded when it is first used."""
 
 API_MODULES = {
+    "AIServiceApi": "freechat_sdk.api.ai_service_api",
+    "AppConfigForAdminApi": "freechat_sdk.api.app_config_for_admin_api",
+    "AppMetaForAdminApi": "freechat_sdk.api.app_meta_for_admin_api",
     "ChatApi": "freechat_sdk.api.chat_api",
+    "EncryptionManagerForAdminApi": "freechat_sdk.api.encryption_manager_for_admin_api",
+    "RagApi": "freechat_sdk.api.rag_api",
+    "TTSServiceApi": "freechat_sdk.api.tts_service_api",
+    "TelegramManagerForAdminApi": "freechat_sdk.api.telegram_manager_for_admin_api",
 }
 MODEL_MODULES = {
+    "AiApiKeyCreateDTO": "freechat_sdk.models.ai_api_key_create_dto",
+    "AiApiKeyInfoDTO": "freechat_sdk.models.ai_api_key_info_dto",
+    "AiModelInfoDTO": "freechat_sdk.models.ai_model_info_dto",
+    "AppConfigInfoDTO": "freechat_sdk.models.app_config_info_dto",
+    "AppMetaDTO": "freechat_sdk.models.app_meta_dto",
     "CharacterSummaryDTO": "freechat_sdk.models.character_summary_dto",
     "ChatContentDTO": "freechat_sdk.models.chat_content_dto",
     "ChatContextDTO": "freechat_sdk.models.chat_context_dto",
@@ -16,6 +28,11 @@ MODEL_MODULES = {
     "ChatUpdateDTO": "freechat_sdk.models.chat_update_dto",
     "LlmResultDTO": "freechat_sdk.models.llm_result_dto",
     "MemoryUsageDTO": "freechat_sdk.models.memory_usage_dto",
+    "OpenAiParamDTO": "freechat_sdk.models.open_ai_param_dto",
+    "QwenParamDTO": "freechat_sdk.models.qwen_param_dto",
+    "RagTaskDTO": "freechat_sdk.models.rag_task_dto",
+    "RagTaskDetailsDTO": "freechat_sdk.models.rag_task_details_dto",
     "SseEmitter": "freechat_sdk.models.sse_emitter",
+    "TgMessageDTO": "freechat_sdk.models.tg_message_dto",
     "TokenUsageDTO": "freechat_sdk.models.token_usage_dto",
 }

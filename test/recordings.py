@@ -119,7 +119,8 @@ def in_crumbs(exchange: Exchange) -> Iterator[bytes]:
 
 def repeat(exchange: Exchange, cut: Cut) -> Callable[[Request, Connection], None]:
     """Return a handler that answers byte for byte what was recorded, in chunks of the test's choice."""
-    headers = [(name, value) for name, value in exchange.response["headers"]]
+    size = str(len(exchange.body))  # some recorded bodies are shorter stand-ins
+    headers = [(name, size if name == "Content-Length" else value) for name, value in exchange.response["headers"]]
     is_chunked = any(name.lower() == "transfer-encoding" for name, _ in headers)
 
     def handle(_: Request, connection: Connection) -> None:

@@ -28,8 +28,10 @@ HOST = "http://127.0.0.1:8080"
 
 KNOWN = [fact for fact in OPERATIONS if fact["api"] in API_MODULES]
 CALLS = [(fact, generation) for fact in KNOWN for generation in fact["generations"]]
-TWO_KEYS = {"get_default_chat_id"}
-"""Has a key of another type on v2, which OpenAPI cannot say of one path."""
+NOT_VALIDATED = {
+    "get_default_chat_id": "has a key of another type on v2, which OpenAPI cannot say of one path",
+    "expose": "has objects in its query, whose fields stand there one by one; openapi-core looks for the names",
+}
 DOCUMENT = OpenAPI.from_dict(yaml.safe_load((ROOT / "codegen" / "openapi.yaml").read_text("utf-8")))
 
 
@@ -66,7 +68,7 @@ def test_a_call_sends_what_the_api_takes_and_reads_what_it_answers(case: tuple[A
             example.check_value(getattr(api, example.fact["method_name"])(**example.arguments))
     (request,) = server.requests
     check_request(request, example)
-    if example.fact["method_name"] not in TWO_KEYS:
+    if example.fact["method_name"] not in NOT_VALIDATED:
         DOCUMENT.validate_request(AsOpenApiCore(request))
 
 

@@ -5,6 +5,11 @@ from freechat_sdk._names import MODEL_MODULES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from freechat_sdk.models.ai_api_key_create_dto import AiApiKeyCreateDTO as AiApiKeyCreateDTO
+    from freechat_sdk.models.ai_api_key_info_dto import AiApiKeyInfoDTO as AiApiKeyInfoDTO
+    from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO as AiModelInfoDTO
+    from freechat_sdk.models.app_config_info_dto import AppConfigInfoDTO as AppConfigInfoDTO
+    from freechat_sdk.models.app_meta_dto import AppMetaDTO as AppMetaDTO
     from freechat_sdk.models.character_summary_dto import CharacterSummaryDTO as CharacterSummaryDTO
     from freechat_sdk.models.chat_content_dto import ChatContentDTO as ChatContentDTO
     from freechat_sdk.models.chat_context_dto import ChatContextDTO as ChatContextDTO
@@ -16,10 +21,20 @@ if TYPE_CHECKING:
     from freechat_sdk.models.chat_update_dto import ChatUpdateDTO as ChatUpdateDTO
     from freechat_sdk.models.llm_result_dto import LlmResultDTO as LlmResultDTO
     from freechat_sdk.models.memory_usage_dto import MemoryUsageDTO as MemoryUsageDTO
+    from freechat_sdk.models.open_ai_param_dto import OpenAiParamDTO as OpenAiParamDTO
+    from freechat_sdk.models.qwen_param_dto import QwenParamDTO as QwenParamDTO
+    from freechat_sdk.models.rag_task_details_dto import RagTaskDetailsDTO as RagTaskDetailsDTO
+    from freechat_sdk.models.rag_task_dto import RagTaskDTO as RagTaskDTO
     from freechat_sdk.models.sse_emitter import SseEmitter as SseEmitter
+    from freechat_sdk.models.tg_message_dto import TgMessageDTO as TgMessageDTO
     from freechat_sdk.models.token_usage_dto import TokenUsageDTO as TokenUsageDTO
 
 __all__ = [
+    "AiApiKeyCreateDTO",
+    "AiApiKeyInfoDTO",
+    "AiModelInfoDTO",
+    "AppConfigInfoDTO",
+    "AppMetaDTO",
     "CharacterSummaryDTO",
     "ChatContentDTO",
     "ChatContextDTO",
@@ -31,7 +46,12 @@ __all__ = [
     "ChatUpdateDTO",
     "LlmResultDTO",
     "MemoryUsageDTO",
+    "OpenAiParamDTO",
+    "QwenParamDTO",
+    "RagTaskDTO",
+    "RagTaskDetailsDTO",
     "SseEmitter",
+    "TgMessageDTO",
     "TokenUsageDTO",
 ]
 
