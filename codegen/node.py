@@ -83,6 +83,8 @@ class Node:
         text: str = self.take(key)
         if not text.strip():
             raise self.error(f"{key!r} is empty")
+        if "\\" in text:
+            raise self.error(f"{key!r} holds a backslash, which would be an escape in a docstring: say it in words")
         return " ".join(text.split())
 
     def choice(self, key: str, values: tuple[str, ...], default: str | None = None) -> str:

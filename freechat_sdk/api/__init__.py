@@ -5,24 +5,34 @@ from freechat_sdk._names import API_MODULES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from freechat_sdk.api.agent_api import AgentApi as AgentApi
     from freechat_sdk.api.ai_service_api import AIServiceApi as AIServiceApi
     from freechat_sdk.api.app_config_for_admin_api import AppConfigForAdminApi as AppConfigForAdminApi
     from freechat_sdk.api.app_meta_for_admin_api import AppMetaForAdminApi as AppMetaForAdminApi
     from freechat_sdk.api.chat_api import ChatApi as ChatApi
+    from freechat_sdk.api.connector_api import ConnectorApi as ConnectorApi
     from freechat_sdk.api.encryption_manager_for_admin_api import (
         EncryptionManagerForAdminApi as EncryptionManagerForAdminApi,
     )
+    from freechat_sdk.api.interactive_statistics_api import InteractiveStatisticsApi as InteractiveStatisticsApi
+    from freechat_sdk.api.plugin_api import PluginApi as PluginApi
     from freechat_sdk.api.rag_api import RagApi as RagApi
+    from freechat_sdk.api.skill_api import SkillApi as SkillApi
     from freechat_sdk.api.telegram_manager_for_admin_api import TelegramManagerForAdminApi as TelegramManagerForAdminApi
     from freechat_sdk.api.tts_service_api import TTSServiceApi as TTSServiceApi
 
 __all__ = [
     "AIServiceApi",
+    "AgentApi",
     "AppConfigForAdminApi",
     "AppMetaForAdminApi",
     "ChatApi",
+    "ConnectorApi",
     "EncryptionManagerForAdminApi",
+    "InteractiveStatisticsApi",
+    "PluginApi",
     "RagApi",
+    "SkillApi",
     "TTSServiceApi",
     "TelegramManagerForAdminApi",
 ]

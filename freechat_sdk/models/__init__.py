@@ -5,12 +5,21 @@ from freechat_sdk._names import MODEL_MODULES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from freechat_sdk.models.agent_create_dto import AgentCreateDTO as AgentCreateDTO
+    from freechat_sdk.models.agent_details_dto import AgentDetailsDTO as AgentDetailsDTO
+    from freechat_sdk.models.agent_item_for_name_dto import AgentItemForNameDTO as AgentItemForNameDTO
+    from freechat_sdk.models.agent_query_dto import AgentQueryDTO as AgentQueryDTO
+    from freechat_sdk.models.agent_query_where import AgentQueryWhere as AgentQueryWhere
+    from freechat_sdk.models.agent_summary_dto import AgentSummaryDTO as AgentSummaryDTO
+    from freechat_sdk.models.agent_summary_stats_dto import AgentSummaryStatsDTO as AgentSummaryStatsDTO
+    from freechat_sdk.models.agent_update_dto import AgentUpdateDTO as AgentUpdateDTO
     from freechat_sdk.models.ai_api_key_create_dto import AiApiKeyCreateDTO as AiApiKeyCreateDTO
     from freechat_sdk.models.ai_api_key_info_dto import AiApiKeyInfoDTO as AiApiKeyInfoDTO
     from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO as AiModelInfoDTO
     from freechat_sdk.models.app_config_info_dto import AppConfigInfoDTO as AppConfigInfoDTO
     from freechat_sdk.models.app_meta_dto import AppMetaDTO as AppMetaDTO
     from freechat_sdk.models.character_summary_dto import CharacterSummaryDTO as CharacterSummaryDTO
+    from freechat_sdk.models.character_summary_stats_dto import CharacterSummaryStatsDTO as CharacterSummaryStatsDTO
     from freechat_sdk.models.chat_content_dto import ChatContentDTO as ChatContentDTO
     from freechat_sdk.models.chat_context_dto import ChatContextDTO as ChatContextDTO
     from freechat_sdk.models.chat_create_dto import ChatCreateDTO as ChatCreateDTO
@@ -19,23 +28,52 @@ if TYPE_CHECKING:
     from freechat_sdk.models.chat_session_dto import ChatSessionDTO as ChatSessionDTO
     from freechat_sdk.models.chat_tool_call_dto import ChatToolCallDTO as ChatToolCallDTO
     from freechat_sdk.models.chat_update_dto import ChatUpdateDTO as ChatUpdateDTO
+    from freechat_sdk.models.connector_details_dto import ConnectorDetailsDTO as ConnectorDetailsDTO
+    from freechat_sdk.models.connector_test_dto import ConnectorTestDTO as ConnectorTestDTO
+    from freechat_sdk.models.connector_tool_dto import ConnectorToolDTO as ConnectorToolDTO
+    from freechat_sdk.models.connector_write_dto import ConnectorWriteDTO as ConnectorWriteDTO
+    from freechat_sdk.models.hot_tag_dto import HotTagDTO as HotTagDTO
+    from freechat_sdk.models.interactive_stats_dto import InteractiveStatsDTO as InteractiveStatsDTO
     from freechat_sdk.models.llm_result_dto import LlmResultDTO as LlmResultDTO
     from freechat_sdk.models.memory_usage_dto import MemoryUsageDTO as MemoryUsageDTO
     from freechat_sdk.models.open_ai_param_dto import OpenAiParamDTO as OpenAiParamDTO
+    from freechat_sdk.models.plugin_create_dto import PluginCreateDTO as PluginCreateDTO
+    from freechat_sdk.models.plugin_details_dto import PluginDetailsDTO as PluginDetailsDTO
+    from freechat_sdk.models.plugin_query_dto import PluginQueryDTO as PluginQueryDTO
+    from freechat_sdk.models.plugin_query_where import PluginQueryWhere as PluginQueryWhere
+    from freechat_sdk.models.plugin_summary_dto import PluginSummaryDTO as PluginSummaryDTO
+    from freechat_sdk.models.plugin_summary_stats_dto import PluginSummaryStatsDTO as PluginSummaryStatsDTO
+    from freechat_sdk.models.plugin_update_dto import PluginUpdateDTO as PluginUpdateDTO
+    from freechat_sdk.models.prompt_summary_stats_dto import PromptSummaryStatsDTO as PromptSummaryStatsDTO
     from freechat_sdk.models.qwen_param_dto import QwenParamDTO as QwenParamDTO
     from freechat_sdk.models.rag_task_details_dto import RagTaskDetailsDTO as RagTaskDetailsDTO
     from freechat_sdk.models.rag_task_dto import RagTaskDTO as RagTaskDTO
+    from freechat_sdk.models.skill_confirm_dto import SkillConfirmDTO as SkillConfirmDTO
+    from freechat_sdk.models.skill_details_dto import SkillDetailsDTO as SkillDetailsDTO
+    from freechat_sdk.models.skill_draft_dto import SkillDraftDTO as SkillDraftDTO
+    from freechat_sdk.models.skill_install_dto import SkillInstallDTO as SkillInstallDTO
+    from freechat_sdk.models.skill_summary_dto import SkillSummaryDTO as SkillSummaryDTO
+    from freechat_sdk.models.skill_update_dto import SkillUpdateDTO as SkillUpdateDTO
     from freechat_sdk.models.sse_emitter import SseEmitter as SseEmitter
     from freechat_sdk.models.tg_message_dto import TgMessageDTO as TgMessageDTO
     from freechat_sdk.models.token_usage_dto import TokenUsageDTO as TokenUsageDTO
 
 __all__ = [
+    "AgentCreateDTO",
+    "AgentDetailsDTO",
+    "AgentItemForNameDTO",
+    "AgentQueryDTO",
+    "AgentQueryWhere",
+    "AgentSummaryDTO",
+    "AgentSummaryStatsDTO",
+    "AgentUpdateDTO",
     "AiApiKeyCreateDTO",
     "AiApiKeyInfoDTO",
     "AiModelInfoDTO",
     "AppConfigInfoDTO",
     "AppMetaDTO",
     "CharacterSummaryDTO",
+    "CharacterSummaryStatsDTO",
     "ChatContentDTO",
     "ChatContextDTO",
     "ChatCreateDTO",
@@ -44,12 +82,32 @@ __all__ = [
     "ChatSessionDTO",
     "ChatToolCallDTO",
     "ChatUpdateDTO",
+    "ConnectorDetailsDTO",
+    "ConnectorTestDTO",
+    "ConnectorToolDTO",
+    "ConnectorWriteDTO",
+    "HotTagDTO",
+    "InteractiveStatsDTO",
     "LlmResultDTO",
     "MemoryUsageDTO",
     "OpenAiParamDTO",
+    "PluginCreateDTO",
+    "PluginDetailsDTO",
+    "PluginQueryDTO",
+    "PluginQueryWhere",
+    "PluginSummaryDTO",
+    "PluginSummaryStatsDTO",
+    "PluginUpdateDTO",
+    "PromptSummaryStatsDTO",
     "QwenParamDTO",
     "RagTaskDTO",
     "RagTaskDetailsDTO",
+    "SkillConfirmDTO",
+    "SkillDetailsDTO",
+    "SkillDraftDTO",
+    "SkillInstallDTO",
+    "SkillSummaryDTO",
+    "SkillUpdateDTO",
     "SseEmitter",
     "TgMessageDTO",
     "TokenUsageDTO",

@@ -146,6 +146,7 @@ REFUSALS: dict[str, tuple[Change, str]] = {
         "models hold each other: .*NoteDTO.*ThingDTO",
     ),
     "an empty description": (lambda d: THING(d).update(description=" "), "'description' is empty"),
+    "a backslash": (lambda d: THING(d).update(description="a \\ b"), "'description' holds a backslash"),
     "an error that is none": (lambda d: GET(d)["responses"].update({"201": {"description": "Made."}}), "no status"),
     "a body that is no JSON": (
         lambda d: at("paths", "/things", "post", "requestBody")(d).update(content={"text/xml": {"schema": {}}}),
