@@ -3,6 +3,8 @@
 
 API_MODULES = {
     "AIServiceApi": "freechat_sdk.api.ai_service_api",
+    "AccountApi": "freechat_sdk.api.account_api",
+    "AccountManagerForAdminApi": "freechat_sdk.api.account_manager_for_admin_api",
     "AgentApi": "freechat_sdk.api.agent_api",
     "AppConfigForAdminApi": "freechat_sdk.api.app_config_for_admin_api",
     "AppMetaForAdminApi": "freechat_sdk.api.app_meta_for_admin_api",
@@ -10,10 +12,12 @@ API_MODULES = {
     "ConnectorApi": "freechat_sdk.api.connector_api",
     "EncryptionManagerForAdminApi": "freechat_sdk.api.encryption_manager_for_admin_api",
     "InteractiveStatisticsApi": "freechat_sdk.api.interactive_statistics_api",
+    "OrganizationApi": "freechat_sdk.api.organization_api",
     "PluginApi": "freechat_sdk.api.plugin_api",
     "RagApi": "freechat_sdk.api.rag_api",
     "SkillApi": "freechat_sdk.api.skill_api",
     "TTSServiceApi": "freechat_sdk.api.tts_service_api",
+    "TagManagerForBizAdminApi": "freechat_sdk.api.tag_manager_for_biz_admin_api",
     "TelegramManagerForAdminApi": "freechat_sdk.api.telegram_manager_for_admin_api",
 }
 MODEL_MODULES = {
@@ -28,6 +32,7 @@ MODEL_MODULES = {
     "AiApiKeyCreateDTO": "freechat_sdk.models.ai_api_key_create_dto",
     "AiApiKeyInfoDTO": "freechat_sdk.models.ai_api_key_info_dto",
     "AiModelInfoDTO": "freechat_sdk.models.ai_model_info_dto",
+    "ApiTokenInfoDTO": "freechat_sdk.models.api_token_info_dto",
     "AppConfigInfoDTO": "freechat_sdk.models.app_config_info_dto",
     "AppMetaDTO": "freechat_sdk.models.app_meta_dto",
     "CharacterSummaryDTO": "freechat_sdk.models.character_summary_dto",
@@ -69,4 +74,7 @@ MODEL_MODULES = {
     "SseEmitter": "freechat_sdk.models.sse_emitter",
     "TgMessageDTO": "freechat_sdk.models.tg_message_dto",
     "TokenUsageDTO": "freechat_sdk.models.token_usage_dto",
+    "UserBasicInfoDTO": "freechat_sdk.models.user_basic_info_dto",
+    "UserDetailsDTO": "freechat_sdk.models.user_details_dto",
+    "UserFullDetailsDTO": "freechat_sdk.models.user_full_details_dto",
 }

@@ -85,7 +85,8 @@ def test_parameters_are_what_the_facts_say(tag: Tag, operation: Operation) -> No
     expected = OPERATIONS[tag.name, operation.name].get("parameters", [])
     found = [parameter_fact(parameter) for parameter in operation.parameters]
     if operation.body is not None:
-        found.append({"name": operation.body.name, "in": "body", "type": fact_type(operation.body.type)})
+        place = "file" if operation.body.type.kind == "file" else "body"
+        found.append({"name": operation.body.name, "in": place, "type": fact_type(operation.body.type)})
     assert found == expected
 
 

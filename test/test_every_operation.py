@@ -68,7 +68,8 @@ def test_a_call_sends_what_the_api_takes_and_reads_what_it_answers(case: tuple[A
             example.check_value(getattr(api, example.fact["method_name"])(**example.arguments))
     (request,) = server.requests
     check_request(request, example)
-    if example.fact["method_name"] not in NOT_VALIDATED:
+    is_form = example.fact.get("sends") == "multipart/form-data"  # openapi-core takes bytes for no string
+    if example.fact["method_name"] not in NOT_VALIDATED and not is_form:
         DOCUMENT.validate_request(AsOpenApiCore(request))
 
 

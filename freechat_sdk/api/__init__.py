@@ -5,6 +5,8 @@ from freechat_sdk._names import API_MODULES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from freechat_sdk.api.account_api import AccountApi as AccountApi
+    from freechat_sdk.api.account_manager_for_admin_api import AccountManagerForAdminApi as AccountManagerForAdminApi
     from freechat_sdk.api.agent_api import AgentApi as AgentApi
     from freechat_sdk.api.ai_service_api import AIServiceApi as AIServiceApi
     from freechat_sdk.api.app_config_for_admin_api import AppConfigForAdminApi as AppConfigForAdminApi
@@ -15,14 +17,18 @@ if TYPE_CHECKING:
         EncryptionManagerForAdminApi as EncryptionManagerForAdminApi,
     )
     from freechat_sdk.api.interactive_statistics_api import InteractiveStatisticsApi as InteractiveStatisticsApi
+    from freechat_sdk.api.organization_api import OrganizationApi as OrganizationApi
     from freechat_sdk.api.plugin_api import PluginApi as PluginApi
     from freechat_sdk.api.rag_api import RagApi as RagApi
     from freechat_sdk.api.skill_api import SkillApi as SkillApi
+    from freechat_sdk.api.tag_manager_for_biz_admin_api import TagManagerForBizAdminApi as TagManagerForBizAdminApi
     from freechat_sdk.api.telegram_manager_for_admin_api import TelegramManagerForAdminApi as TelegramManagerForAdminApi
     from freechat_sdk.api.tts_service_api import TTSServiceApi as TTSServiceApi
 
 __all__ = [
     "AIServiceApi",
+    "AccountApi",
+    "AccountManagerForAdminApi",
     "AgentApi",
     "AppConfigForAdminApi",
     "AppMetaForAdminApi",
@@ -30,10 +36,12 @@ __all__ = [
     "ConnectorApi",
     "EncryptionManagerForAdminApi",
     "InteractiveStatisticsApi",
+    "OrganizationApi",
     "PluginApi",
     "RagApi",
     "SkillApi",
     "TTSServiceApi",
+    "TagManagerForBizAdminApi",
     "TelegramManagerForAdminApi",
 ]
 

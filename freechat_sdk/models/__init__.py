@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from freechat_sdk.models.ai_api_key_create_dto import AiApiKeyCreateDTO as AiApiKeyCreateDTO
     from freechat_sdk.models.ai_api_key_info_dto import AiApiKeyInfoDTO as AiApiKeyInfoDTO
     from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO as AiModelInfoDTO
+    from freechat_sdk.models.api_token_info_dto import ApiTokenInfoDTO as ApiTokenInfoDTO
     from freechat_sdk.models.app_config_info_dto import AppConfigInfoDTO as AppConfigInfoDTO
     from freechat_sdk.models.app_meta_dto import AppMetaDTO as AppMetaDTO
     from freechat_sdk.models.character_summary_dto import CharacterSummaryDTO as CharacterSummaryDTO
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
     from freechat_sdk.models.sse_emitter import SseEmitter as SseEmitter
     from freechat_sdk.models.tg_message_dto import TgMessageDTO as TgMessageDTO
     from freechat_sdk.models.token_usage_dto import TokenUsageDTO as TokenUsageDTO
+    from freechat_sdk.models.user_basic_info_dto import UserBasicInfoDTO as UserBasicInfoDTO
+    from freechat_sdk.models.user_details_dto import UserDetailsDTO as UserDetailsDTO
+    from freechat_sdk.models.user_full_details_dto import UserFullDetailsDTO as UserFullDetailsDTO
 
 __all__ = [
     "AgentCreateDTO",
@@ -70,6 +74,7 @@ __all__ = [
     "AiApiKeyCreateDTO",
     "AiApiKeyInfoDTO",
     "AiModelInfoDTO",
+    "ApiTokenInfoDTO",
     "AppConfigInfoDTO",
     "AppMetaDTO",
     "CharacterSummaryDTO",
@@ -111,6 +116,9 @@ __all__ = [
     "SseEmitter",
     "TgMessageDTO",
     "TokenUsageDTO",
+    "UserBasicInfoDTO",
+    "UserDetailsDTO",
+    "UserFullDetailsDTO",
 ]
 
 
