@@ -249,10 +249,9 @@ def model_page(schema: Schema, document: Document) -> ModelPage:
 
 
 def _model_example(schema: Schema, document: Document) -> Iterator[str]:
-    yield f"from {PACKAGE} import {schema.name}"
+    yield f"import {PACKAGE}"
     yield ""
-    sample = _sample(Type("model", model=schema.name), "", document).replace(f"{PACKAGE}.", "", 1)
-    yield f"value = {sample}"
+    yield f"value = {_sample(Type('model', model=schema.name), '', document)}"
     yield "text = value.to_json()"
-    yield f"assert {schema.name}.from_json(text) == value"
-    yield f"assert {schema.name}.from_dict(value.to_dict()) == value"
+    yield f"assert {PACKAGE}.{schema.name}.from_json(text) == value"
+    yield f"assert {PACKAGE}.{schema.name}.from_dict(value.to_dict()) == value"

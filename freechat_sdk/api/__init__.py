@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from freechat_sdk.api.interactive_statistics_api import InteractiveStatisticsApi as InteractiveStatisticsApi
     from freechat_sdk.api.organization_api import OrganizationApi as OrganizationApi
     from freechat_sdk.api.plugin_api import PluginApi as PluginApi
+    from freechat_sdk.api.prompt_api import PromptApi as PromptApi
+    from freechat_sdk.api.prompt_task_api import PromptTaskApi as PromptTaskApi
     from freechat_sdk.api.rag_api import RagApi as RagApi
     from freechat_sdk.api.skill_api import SkillApi as SkillApi
     from freechat_sdk.api.tag_manager_for_biz_admin_api import TagManagerForBizAdminApi as TagManagerForBizAdminApi
@@ -38,6 +40,8 @@ __all__ = [
     "InteractiveStatisticsApi",
     "OrganizationApi",
     "PluginApi",
+    "PromptApi",
+    "PromptTaskApi",
     "RagApi",
     "SkillApi",
     "TTSServiceApi",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from freechat_sdk.models.chat_create_dto import ChatCreateDTO as ChatCreateDTO
     from freechat_sdk.models.chat_message_dto import ChatMessageDTO as ChatMessageDTO
     from freechat_sdk.models.chat_message_record_dto import ChatMessageRecordDTO as ChatMessageRecordDTO
+    from freechat_sdk.models.chat_prompt_content_dto import ChatPromptContentDTO as ChatPromptContentDTO
     from freechat_sdk.models.chat_session_dto import ChatSessionDTO as ChatSessionDTO
     from freechat_sdk.models.chat_tool_call_dto import ChatToolCallDTO as ChatToolCallDTO
     from freechat_sdk.models.chat_update_dto import ChatUpdateDTO as ChatUpdateDTO
@@ -45,7 +46,19 @@ if TYPE_CHECKING:
     from freechat_sdk.models.plugin_summary_dto import PluginSummaryDTO as PluginSummaryDTO
     from freechat_sdk.models.plugin_summary_stats_dto import PluginSummaryStatsDTO as PluginSummaryStatsDTO
     from freechat_sdk.models.plugin_update_dto import PluginUpdateDTO as PluginUpdateDTO
+    from freechat_sdk.models.prompt_ai_param_dto import PromptAiParamDTO as PromptAiParamDTO
+    from freechat_sdk.models.prompt_create_dto import PromptCreateDTO as PromptCreateDTO
+    from freechat_sdk.models.prompt_details_dto import PromptDetailsDTO as PromptDetailsDTO
+    from freechat_sdk.models.prompt_item_for_name_dto import PromptItemForNameDTO as PromptItemForNameDTO
+    from freechat_sdk.models.prompt_query_dto import PromptQueryDTO as PromptQueryDTO
+    from freechat_sdk.models.prompt_query_where import PromptQueryWhere as PromptQueryWhere
+    from freechat_sdk.models.prompt_ref_dto import PromptRefDTO as PromptRefDTO
+    from freechat_sdk.models.prompt_summary_dto import PromptSummaryDTO as PromptSummaryDTO
     from freechat_sdk.models.prompt_summary_stats_dto import PromptSummaryStatsDTO as PromptSummaryStatsDTO
+    from freechat_sdk.models.prompt_task_details_dto import PromptTaskDetailsDTO as PromptTaskDetailsDTO
+    from freechat_sdk.models.prompt_task_dto import PromptTaskDTO as PromptTaskDTO
+    from freechat_sdk.models.prompt_template_dto import PromptTemplateDTO as PromptTemplateDTO
+    from freechat_sdk.models.prompt_update_dto import PromptUpdateDTO as PromptUpdateDTO
     from freechat_sdk.models.qwen_param_dto import QwenParamDTO as QwenParamDTO
     from freechat_sdk.models.rag_task_details_dto import RagTaskDetailsDTO as RagTaskDetailsDTO
     from freechat_sdk.models.rag_task_dto import RagTaskDTO as RagTaskDTO
@@ -84,6 +97,7 @@ __all__ = [
     "ChatCreateDTO",
     "ChatMessageDTO",
     "ChatMessageRecordDTO",
+    "ChatPromptContentDTO",
     "ChatSessionDTO",
     "ChatToolCallDTO",
     "ChatUpdateDTO",
@@ -103,7 +117,19 @@ __all__ = [
     "PluginSummaryDTO",
     "PluginSummaryStatsDTO",
     "PluginUpdateDTO",
+    "PromptAiParamDTO",
+    "PromptCreateDTO",
+    "PromptDetailsDTO",
+    "PromptItemForNameDTO",
+    "PromptQueryDTO",
+    "PromptQueryWhere",
+    "PromptRefDTO",
+    "PromptSummaryDTO",
     "PromptSummaryStatsDTO",
+    "PromptTaskDTO",
+    "PromptTaskDetailsDTO",
+    "PromptTemplateDTO",
+    "PromptUpdateDTO",
     "QwenParamDTO",
     "RagTaskDTO",
     "RagTaskDetailsDTO",
