@@ -41,6 +41,7 @@ ERRORS = {
     403: ForbiddenException,
     404: NotFoundException,
     406: ApiException,
+    413: ApiException,
     429: QuotaExceededException,
     500: ServiceException,
     503: ServiceUnavailableException,

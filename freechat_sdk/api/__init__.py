@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from freechat_sdk.api.ai_service_api import AIServiceApi as AIServiceApi
     from freechat_sdk.api.app_config_for_admin_api import AppConfigForAdminApi as AppConfigForAdminApi
     from freechat_sdk.api.app_meta_for_admin_api import AppMetaForAdminApi as AppMetaForAdminApi
+    from freechat_sdk.api.character_api import CharacterApi as CharacterApi
     from freechat_sdk.api.chat_api import ChatApi as ChatApi
     from freechat_sdk.api.connector_api import ConnectorApi as ConnectorApi
     from freechat_sdk.api.encryption_manager_for_admin_api import (
@@ -34,6 +35,7 @@ __all__ = [
     "AgentApi",
     "AppConfigForAdminApi",
     "AppMetaForAdminApi",
+    "CharacterApi",
     "ChatApi",
     "ConnectorApi",
     "EncryptionManagerForAdminApi",

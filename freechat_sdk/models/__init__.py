@@ -19,8 +19,18 @@ if TYPE_CHECKING:
     from freechat_sdk.models.api_token_info_dto import ApiTokenInfoDTO as ApiTokenInfoDTO
     from freechat_sdk.models.app_config_info_dto import AppConfigInfoDTO as AppConfigInfoDTO
     from freechat_sdk.models.app_meta_dto import AppMetaDTO as AppMetaDTO
+    from freechat_sdk.models.character_backend_details_dto import (
+        CharacterBackendDetailsDTO as CharacterBackendDetailsDTO,
+    )
+    from freechat_sdk.models.character_backend_dto import CharacterBackendDTO as CharacterBackendDTO
+    from freechat_sdk.models.character_create_dto import CharacterCreateDTO as CharacterCreateDTO
+    from freechat_sdk.models.character_details_dto import CharacterDetailsDTO as CharacterDetailsDTO
+    from freechat_sdk.models.character_item_for_name_dto import CharacterItemForNameDTO as CharacterItemForNameDTO
+    from freechat_sdk.models.character_query_dto import CharacterQueryDTO as CharacterQueryDTO
+    from freechat_sdk.models.character_query_where import CharacterQueryWhere as CharacterQueryWhere
     from freechat_sdk.models.character_summary_dto import CharacterSummaryDTO as CharacterSummaryDTO
     from freechat_sdk.models.character_summary_stats_dto import CharacterSummaryStatsDTO as CharacterSummaryStatsDTO
+    from freechat_sdk.models.character_update_dto import CharacterUpdateDTO as CharacterUpdateDTO
     from freechat_sdk.models.chat_content_dto import ChatContentDTO as ChatContentDTO
     from freechat_sdk.models.chat_context_dto import ChatContextDTO as ChatContextDTO
     from freechat_sdk.models.chat_create_dto import ChatCreateDTO as ChatCreateDTO
@@ -90,8 +100,16 @@ __all__ = [
     "ApiTokenInfoDTO",
     "AppConfigInfoDTO",
     "AppMetaDTO",
+    "CharacterBackendDTO",
+    "CharacterBackendDetailsDTO",
+    "CharacterCreateDTO",
+    "CharacterDetailsDTO",
+    "CharacterItemForNameDTO",
+    "CharacterQueryDTO",
+    "CharacterQueryWhere",
     "CharacterSummaryDTO",
     "CharacterSummaryStatsDTO",
+    "CharacterUpdateDTO",
     "ChatContentDTO",
     "ChatContextDTO",
     "ChatCreateDTO",
