@@ -50,6 +50,9 @@ class Download:
         """Return all bytes."""
         return b"".join(self._chunks)
 
+    def __bytes__(self) -> bytes:
+        return self.read()
+
     def save(self, target: str | os.PathLike[str] = ".", progress: Progress | None = None) -> Path:
         """Write the file and return its path; a file that is there already is replaced.
 

@@ -61,7 +61,7 @@ def serve(handler: Handler) -> Iterator[tuple[FileApi, RecordingServer]]:
 def test_a_file_can_be_read_iterated_and_saved(handler: Handler, tmp_path: Path) -> None:
     with serve(handler) as (api, server):
         assert api.export().read() == CONTENT
-        assert b"".join(api.export()) == CONTENT
+        assert b"".join(api.export()) == bytes(api.export()) == CONTENT
         saved = api.export().save(tmp_path / "file")
         assert saved.read_bytes() == CONTENT
         assert [path.name for path in tmp_path.iterdir()] == ["file"]
