@@ -126,11 +126,20 @@ class Schema:
 
 
 @dataclass(frozen=True)
+class Task:
+    """Something that people want to do, and the operations that do it, in order, as `(class, method)`."""
+
+    name: str
+    steps: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Document:
     """The whole contract."""
 
     tags: tuple[Tag, ...]
     schemas: tuple[Schema, ...]
+    tasks: tuple[Task, ...] = ()
 
 
 def read(root: Node) -> Document:
@@ -151,10 +160,22 @@ def read(root: Node) -> Document:
     schemas = tuple(_schema(name, node) for name, node in components.children("schemas"))
     components.skip("securitySchemes", "parameters", "responses")
     components.finish()
+    known_operations = {(tag.name, operation.name) for tag in tags for operation in tag.operations}
+    tasks = tuple(_task(node, known_operations) for node in root.listed("x-tasks")) if "x-tasks" in root else ()
     root.finish()
-    document = Document(tags, schemas)
+    document = Document(tags, schemas, tasks)
     _check_models(document, root)
     return document
+
+
+def _task(node: Node, known: set[tuple[str, str]]) -> Task:
+    name = node.text("name")
+    steps = tuple((step.partition(".")[0], step.partition(".")[2]) for step in node.take("steps", list))
+    for step in steps:
+        if step not in known:
+            raise node.error(f"there is no operation {'.'.join(step)}")
+    node.finish()
+    return Task(name, steps)
 
 
 def _check_models(document: Document, root: Node) -> None:

@@ -125,6 +125,8 @@ def _linked(type_: str, document: Document) -> str:
 
 
 def _accept(operation: Operation) -> str:
+    if operation.answer.kind == "download":
+        return "application/octet-stream, */*, application/json"
     types = [*operation.answer.media_types, "application/json"]
     return ", ".join(dict.fromkeys(types))
 

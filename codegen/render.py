@@ -44,7 +44,7 @@ def _raw_files(document: Document) -> Iterator[tuple[str, str]]:
         docstring = f"The {'API classes' if folder == 'api' else 'models'}, each loaded when it is first used."
         text = filled("package.py.j2", docstring=docstring, mapping=mapping, homes=names)
         yield f"{PACKAGE}/{folder}/__init__.py", text
-    yield "docs/reference.md", filled("index.md.j2", tags=document.tags, schemas=document.schemas)
+    yield "docs/reference.md", filled("index.md.j2", tasks=document.tasks, tags=document.tags, schemas=document.schemas)
     for tag in document.tags:
         module = plan_api(tag, document)
         yield f"{PACKAGE}/api/{module.name}.py", filled("api.py.j2", module=module)

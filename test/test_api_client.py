@@ -26,6 +26,7 @@ from freechat_sdk import (
     NotFoundException,
     UnauthorizedException,
 )
+from freechat_sdk._names import API_MODULES
 from freechat_sdk.rest import RetryPolicy
 from test.server import (
     LIMIT,
@@ -442,3 +443,11 @@ def test_values_are_made_plain_for_json() -> None:
         {"role": "user", "contents": [{"type": "text", "content": "Hi"}]},
         None,
     ]
+
+
+@pytest.mark.parametrize("name", sorted(API_MODULES))
+def test_every_api_class_pickles_and_shows_no_token(name: str) -> None:
+    api = getattr(freechat_sdk, name)(ApiClient(Configuration("https://chat.example.com", access_token=TOKEN)))
+    copied = pickle.loads(pickle.dumps(api))
+    assert copied.api_client.configuration.access_token == TOKEN
+    assert TOKEN not in f"{api!r}{copied!r}{copy.deepcopy(api)!r}"

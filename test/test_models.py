@@ -1,13 +1,16 @@
 """Models: what callers must give, what answers may lack, dates, unknown fields, secrets, conveniences."""
 
 import copy
+import json
 import pickle
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 
+import freechat_sdk
 from freechat_sdk import (
     ChatContentDTO,
     ChatContextDTO,
@@ -17,6 +20,8 @@ from freechat_sdk import (
     ChatSessionDTO,
     ChatUpdateDTO,
     LlmResultDTO,
+    PromptAiParamDTO,
+    PromptRefDTO,
     TokenUsageDTO,
 )
 from freechat_sdk._names import MODEL_MODULES
@@ -180,7 +185,30 @@ def test_the_answer_is_found_in_text_or_message(text: str, expected: str | None)
 
 @pytest.mark.parametrize("name", [name for name in MODEL_MODULES if name != "SseEmitter"])
 def test_every_model_pickles_and_copies(name: str) -> None:
-    import freechat_sdk
-
     model = getattr(freechat_sdk, name).from_json('{"unknown":{"a":1}}')
     assert pickle.loads(pickle.dumps(model)) == copy.deepcopy(model) == model
+
+
+def test_free_fields_take_plain_numbers_and_nested_values() -> None:
+    variables = {"word": "hi", "count": 3, "share": 0.5, "is": True, "deep": {"list": [1, {"a": None}]}}
+    ref = PromptRefDTO(prompt_id=1, variables=variables)
+    assert json.loads(ref.to_json())["variables"] == variables
+    params = PromptAiParamDTO(prompt_ref=ref, params={"modelId": "[open_ai]gpt-4o", "temperature": 0, "stop": ["x"]})
+    assert PromptAiParamDTO.from_json(params.to_json()) == params
+
+
+SECRET_WORDS = ("token", "secret", "password", "apikeyvalue", "apikey")
+NO_SECRETS = {"tokenUsage", "inputTokenCount", "outputTokenCount", "totalTokenCount"}
+
+
+@pytest.mark.parametrize("name", sorted(MODEL_MODULES.keys() - {"SseEmitter"}))
+def test_no_model_prints_what_looks_like_a_credential(name: str) -> None:
+    model = getattr(freechat_sdk, name)
+    fields = {
+        to_camel(field): "planted-credential"
+        for field in model.model_fields
+        if to_camel(field).lower().endswith(SECRET_WORDS) and to_camel(field) not in NO_SECRETS
+    }
+    value = model.from_json(json.dumps(fields))
+    assert "planted-credential" not in f"{value!r} {value!s} {value.to_str()}"
+    assert list(value.to_dict().values()) == ["planted-credential"] * len(fields)

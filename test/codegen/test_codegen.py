@@ -146,6 +146,10 @@ REFUSALS: dict[str, tuple[Change, str]] = {
         "models hold each other: .*NoteDTO.*ThingDTO",
     ),
     "an empty description": (lambda d: THING(d).update(description=" "), "'description' is empty"),
+    "a step that is none": (
+        lambda d: d["x-tasks"][0].update(steps=["TinyThingApi.fly"]),
+        "no operation TinyThingApi.fly",
+    ),
     "a backslash": (lambda d: THING(d).update(description="a \\ b"), "'description' holds a backslash"),
     "an error that is none": (lambda d: GET(d)["responses"].update({"201": {"description": "Made."}}), "no status"),
     "a body that is no JSON": (

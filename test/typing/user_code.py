@@ -3,6 +3,8 @@
 The last lines are wrong. Both checkers complain of an ignore without need, so each of these must be flagged by both.
 """
 
+from pathlib import Path
+
 import freechat_sdk
 from freechat_sdk import ApiClient, ApiResponse, ChatApi, ChatCreateDTO, ChatMessageDTO, Configuration, LlmResultDTO
 from freechat_sdk.models.chat_content_dto import ChatContentDTO
@@ -30,11 +32,23 @@ with ApiClient(configuration) as client:
     events: list[LlmResultDTO] = list(emitter)
     deleted: bool = api.delete_chat(chat_id)
     freechat_sdk.models.ChatUpdateDTO(about="x").to_json()
+    characters = freechat_sdk.CharacterApi(client)
+    address: str = characters.upload_character_picture("uid", "me.png")
+    address = characters.upload_character_picture("uid", ("me.png", b""))
+    address = characters.upload_character_picture("uid", freechat_sdk.Upload(b"", progress=print))
+    path: Path = characters.export_character(1).save(".")
+    number_of_copy: int | None = characters.clone_character(1)
+    found_sets: list[list[freechat_sdk.CharacterSummaryDTO]] = characters.batch_search_character_summary([])
+    filled: str = freechat_sdk.PromptApi(client).apply_prompt_ref(
+        freechat_sdk.PromptRefDTO(prompt_id=1, variables={"word": "hi", "deep": {"a": [1]}})
+    )
+    freechat_sdk.PluginApi(client).refresh_plugin_info(1)
     try:
         api.clear_memory(chat_id)
     except ApiException as error:
         print(error.status, error.reason, error.body, error.headers)
 
+    characters.upload_character_picture("uid", 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     api.delete_chat(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     api.delete_chat()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     api.delete_chat(chat_id, _retries=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
