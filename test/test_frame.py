@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,14 @@ def test_every_folder_of_the_package_is_a_package_and_says_that_it_is_typed() ->
 
     assert [folder for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
     assert (ROOT / "freechat_sdk/py.typed").is_file()
+
+
+def lines_of(files: Iterable[Path]) -> dict[str, int]:
+    return {str(file.relative_to(ROOT)): len(file.read_text("utf-8").splitlines()) for file in files}
+
+
+def test_the_package_stays_small() -> None:
+    generated = [file for folder in ("api", "models") for file in (ROOT / "freechat_sdk" / folder).glob("*.py")]
+    assert sum(lines_of(generated).values()) < 9000
+    written = {*(ROOT / "freechat_sdk").rglob("*.py"), *(ROOT / "codegen").glob("*.py")} - {*generated}
+    assert {name: count for name, count in lines_of(written).items() if count > 600} == {}
