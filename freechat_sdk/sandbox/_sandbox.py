@@ -17,6 +17,9 @@ from freechat_sdk.sandbox._reply import Answerer, echo
 from freechat_sdk.sandbox._server import Server
 from freechat_sdk.sandbox._store import Backend, Character, Store
 
+_CHARACTER_FIELDS = frozenset(
+    {"nickname", "description", "greeting", "gender", "lang", "default_scene", "visibility", "priority"}
+)
 _OWNER = "sandbox"
 _USER = "you"
 _GREETING = "Hello! I am Pip, and I live in this sandbox. Whatever you say, I say back."
@@ -99,7 +102,12 @@ class Sandbox:
         """Add a character with a backend and return it.
 
         `fields` are `nickname`, `description`, `greeting`, `gender`, `lang`, `default_scene`, `visibility`, `priority`.
+
+        Raises:
+            TypeError: for another field.
         """
+        if unknown := sorted(fields.keys() - _CHARACTER_FIELDS):
+            raise TypeError(f"a character has no {unknown[0]!r}")
         given = {"name": name, "owner": owner, "uid": uid or uuid4().hex, "tags": list(tags), **fields}
         character = self._store.add_character(given)
         self.add_backend(character.uid, backend)

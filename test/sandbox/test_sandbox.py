@@ -341,6 +341,13 @@ def test_a_wrong_setting_is_refused(settings: Any) -> None:
         Sandbox(**settings)
 
 
+def test_a_character_has_known_fields_alone(sandbox: Sandbox) -> None:
+    with pytest.raises(TypeError, match="no 'colour'"):
+        sandbox.add_character("x", colour="red")
+    with pytest.raises(ValueError, match="no character"):
+        sandbox.add_chat("0" * 32)
+
+
 def test_the_echo_is_the_same_for_the_same_prompt_and_varies_over_a_chat() -> None:
     said = [echo(Prompt("Hi", "Pip", turn, False)) for turn in range(4)]
     assert said == [echo(Prompt("Hi", "Pip", turn, False)) for turn in range(4)]
