@@ -22,7 +22,7 @@ class AccountApi(Api):
 
     @operation
     def create_token(self, duration: int | None = None, **options: Unpack[RequestOptions]) -> Operation[str]:
-        """Make a new token for the caller that lasts as long as the server's settings say.
+        """Make a new token for the caller that lasts as long as the server decides.
 
         The answer is the only place that shows the token whole without being asked for it by its number.
 
@@ -245,8 +245,7 @@ class AccountApi(Api):
     def update_user_info(self, user_details_dto: UserDetailsDTO, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Change what the server knows of the caller.
 
-        Only what is given changes. The user name itself, and whether the account is enabled, cannot be
-        changed so.
+        Only what is given changes.
 
         Args:
             user_details_dto: The fields to change.

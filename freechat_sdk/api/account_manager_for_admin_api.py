@@ -99,7 +99,7 @@ class AccountManagerForAdminApi(Api):
     def delete_user(self, username: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Delete a user for good.
 
-        The user's tokens stop working at once.
+        There is no way back.
 
         Args:
             username: The user, by the name that they log in with.

@@ -119,7 +119,7 @@ class CharacterApi(Api):
     def clone_character(self, character_id: int, **options: Unpack[RequestOptions]) -> Operation[int | None]:
         """Copy a character to the caller.
 
-        The copy is private, has `parent_uid` set, and needs a backend of its own.
+        It is new, belongs to the caller, and may be changed without touching the original.
 
         Args:
             character_id: Number of one version of the character, as create_character or a search gave it.
@@ -208,7 +208,7 @@ class CharacterApi(Api):
     def delete_character(self, character_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Delete one version of a character.
 
-        Other versions stay, and with them its uid, backends and chats.
+        Other versions of it stay.
 
         Args:
             character_id: Number of one version of the character, as create_character or a search gave it.
@@ -234,7 +234,7 @@ class CharacterApi(Api):
     def delete_character_by_name(self, name: str, **options: Unpack[RequestOptions]) -> Operation[list[int]]:
         """Delete all versions of a character, by its name.
 
-        Chats with it can no longer be used.
+        There is no way back.
 
         Args:
             name: What the caller calls the character; all versions share it.
@@ -254,7 +254,7 @@ class CharacterApi(Api):
     def delete_character_by_uid(self, character_uid: str, **options: Unpack[RequestOptions]) -> Operation[list[int]]:
         """Delete all versions of a character, by its uid.
 
-        Chats with it can no longer be used.
+        There is no way back.
 
         Args:
             character_uid: The character with all its versions, by its uid (32 hex digits).
@@ -279,7 +279,7 @@ class CharacterApi(Api):
     def delete_character_document(self, key: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Delete an uploaded document.
 
-        What the character has learnt from it stays.
+        RAG tasks that name it as their source fail from then on.
 
         Args:
             key: The last segment of the address that the upload returned.
@@ -409,7 +409,7 @@ class CharacterApi(Api):
     ) -> Operation[Download]:
         """Export a character as a file that import_character takes.
 
-        It holds the character with its prompts, pictures and settings, without any api key.
+        It holds what import_character needs to make the character again, on this server or another.
 
         Args:
             character_id: Number of one version of the character, as create_character or a search gave it.
@@ -550,8 +550,8 @@ class CharacterApi(Api):
     ) -> Operation[int]:
         """Import a character that was exported before.
 
-        It belongs to the caller and is new, also where it came from the same server. Servers may answer 500
-        although the character was made: look for it before trying again.
+        It belongs to the caller. Servers may answer 500 although the character was made: look for it before
+        trying again.
 
         Args:
             file: What export_character gave; up to 10 MiB.
@@ -572,7 +572,7 @@ class CharacterApi(Api):
     def list_character_backend_ids(self, character_uid: str, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
         """List the ids of a character's backends.
 
-        Any user who may chat with the character may list them.
+        A chat can be started with any of them, by `backend_id`.
 
         Args:
             character_uid: The character with all its versions, by its uid (32 hex digits).
@@ -624,7 +624,7 @@ class CharacterApi(Api):
     def list_character_documents(self, character_uid: str, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
         """List the documents of a character.
 
-        They can be read at these addresses by their owner alone.
+        Their addresses do not take bearer tokens, so programs cannot read them back.
 
         Args:
             character_uid: The character with all its versions, by its uid (32 hex digits).
@@ -778,8 +778,7 @@ class CharacterApi(Api):
     ) -> Operation[int | None]:
         """Make a version of a character out of its draft.
 
-        The present draft becomes the content of the new version; earlier versions stay. Without a visibility
-        the character keeps the one that it has.
+        It has a number of its own; earlier versions stay as they are.
 
         Args:
             character_id: Number of one version of the character, as create_character or a search gave it.
@@ -807,8 +806,7 @@ class CharacterApi(Api):
     ) -> Operation[int | None]:
         """Make a version of a character out of its draft, and say who may see it.
 
-        The present draft becomes the content of the new version; earlier versions stay. Without a visibility
-        the character keeps the one that it has.
+        It has a number of its own; earlier versions stay as they are.
 
         Args:
             character_id: Number of one version of the character, as create_character or a search gave it.
@@ -949,7 +947,7 @@ class CharacterApi(Api):
     ) -> Operation[bool]:
         """Choose the backend that answers where a chat names none.
 
-        The one that was it before goes on answering in the chats that were started with it.
+        Chats that were started with another one keep that.
 
         Args:
             character_backend_id: Which backend it is, by the id that add_character_backend returned (32

@@ -14,8 +14,8 @@ from freechat_sdk.models.connector_write_dto import ConnectorWriteDTO
 class ConnectorApi(Api):
     """Connections to MCP servers, whose tools the user's characters may call.
 
-    v2 servers after 2.9. Changes take the revision that they are made to, so that nobody overwrites what
-    somebody else changed meanwhile.
+    v2 servers after 2.9. Changes name the revision that they are made to. No recorded server has them: the
+    descriptions follow from the names.
     """
 
     @operation

@@ -24,7 +24,7 @@ class EncryptionManagerForAdminApi(Api):
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
-            The encrypted text; the same text gives another one each time.
+            The encrypted text, in Base64.
 
         Raises:
             ForbiddenException: 403: The caller is no administrator.

@@ -26,8 +26,7 @@ class InteractiveStatisticsApi(Api):
     ) -> Operation[int]:
         """Raise a count of one thing, or rate the thing.
 
-        With `score` it rates, and `delta` is the points; every user's rating is kept on its own, and a later
-        one takes the place of the earlier one.
+        With `score` it rates, and `delta` is the points that the caller gives.
 
         Args:
             info_type: What kind of thing it is: `prompt`, `agent`, `plugin` or `character`.
@@ -150,7 +149,7 @@ class InteractiveStatisticsApi(Api):
     ) -> Operation[int]:
         """Raise a count of one thing by one.
 
-        Views and uses that happen elsewhere are counted by this; the server itself counts little.
+        It is how programs count what they show or use.
 
         Args:
             info_type: What kind of thing it is: `prompt`, `agent`, `plugin` or `character`.

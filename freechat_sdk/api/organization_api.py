@@ -184,7 +184,7 @@ class OrganizationApi(Api):
     def remove_subordinate_subordinates_tree(self, username: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Cut off everybody below a subordinate.
 
-        The users stay; they are just below nobody in that branch any more.
+        The users themselves stay.
 
         Args:
             username: The user, by the name that they log in with.
@@ -216,7 +216,7 @@ class OrganizationApi(Api):
     ) -> Operation[bool]:
         """Set what a subordinate is allowed to be.
 
-        Authorities that are not given are taken away. Nobody can give more than they have.
+        Authorities that are not given are taken away.
 
         Args:
             username: The user, by the name that they log in with.

@@ -135,7 +135,7 @@ class PromptApi(Api):
     def clone_prompt(self, prompt_id: int, **options: Unpack[RequestOptions]) -> Operation[int | None]:
         """Copy a prompt to the caller.
 
-        The copy is private, and has `parent_uid` set.
+        It is new, belongs to the caller, and may be changed without touching the original.
 
         Args:
             prompt_id: Number of one version of the prompt, as create_prompt or a search gave it.
@@ -160,7 +160,7 @@ class PromptApi(Api):
     def clone_prompts(self, request_body: list[int], **options: Unpack[RequestOptions]) -> Operation[list[int]]:
         """Copy several prompts to the caller.
 
-        The copies are private, and have `parent_uid` set.
+        They are new, belong to the caller, and may be changed without touching the originals.
 
         Args:
             request_body: The numbers of the prompts.
@@ -251,7 +251,7 @@ class PromptApi(Api):
     ) -> Operation[list[int]]:
         """Make several prompts at once.
 
-        Either all are made or none.
+        After a failure, look for the names before sending again.
 
         Args:
             prompt_create_dto: The prompts, each as for create_prompt.
@@ -272,7 +272,7 @@ class PromptApi(Api):
     def delete_prompt(self, prompt_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Delete one version of a prompt.
 
-        Tasks that use it fail from then on.
+        There is no way back; tasks that use it may fail.
 
         Args:
             prompt_id: Number of one version of the prompt, as create_prompt or a search gave it.
@@ -293,7 +293,7 @@ class PromptApi(Api):
     def delete_prompt_by_name(self, name: str, **options: Unpack[RequestOptions]) -> Operation[list[int]]:
         """Delete all versions of a prompt.
 
-        Tasks that use one of them fail from then on.
+        There is no way back.
 
         Args:
             name: What the caller calls the prompt; all versions share it.
@@ -454,7 +454,7 @@ class PromptApi(Api):
     ) -> Operation[int | None]:
         """Make a version of a prompt that others may see.
 
-        The present draft becomes the content of the new version; earlier versions stay.
+        It has a number of its own; earlier versions stay as they are.
 
         Args:
             prompt_id: Number of one version of the prompt, as create_prompt or a search gave it.

@@ -21,7 +21,7 @@ class RagApi(Api):
     def cancel_rag_task(self, task_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Stop a task that runs or waits.
 
-        What it has stored for the character so far stays.
+        A task that has come to its end cannot be stopped any more.
 
         Args:
             task_id: Number of the task, as create_rag_task returned it.
@@ -70,7 +70,7 @@ class RagApi(Api):
     def delete_rag_task(self, task_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Delete a task.
 
-        What the character has learnt by it stays.
+        There is no way back; make another one to teach the character again.
 
         Args:
             task_id: Number of the task, as create_rag_task returned it.
@@ -160,14 +160,14 @@ class RagApi(Api):
     def start_rag_task(self, task_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Start a task, or run it again.
 
-        It works in the background; get_rag_task_status tells how it goes. Embedding the text costs tokens.
+        It works in the background; get_rag_task_status tells how it goes.
 
         Args:
             task_id: Number of the task, as create_rag_task returned it.
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
-            True once it is under way; False where there is no such task or its source type is missing.
+            True once it is under way; False where it could not be started.
         """
         return Operation(
             "POST", "/rag/task/start/{taskId}", as_json(bool), options, retry=ONCE, path={"taskId": task_id}

@@ -17,8 +17,8 @@ from freechat_sdk.models.skill_update_dto import SkillUpdateDTO
 class SkillApi(Api):
     """Skills, folders of instructions that the user's characters can follow.
 
-    v2 servers after 2.9. A skill is installed in two steps (prepare, then confirm what was found), and
-    changed against the revision that one has read.
+    v2 servers after 2.9. A skill is installed in two steps, prepare and confirm. No recorded server has them:
+    the descriptions follow from the names.
     """
 
     @operation

@@ -43,7 +43,7 @@ class CharacterDetailsDTO(Model):
     default_scene: Text | None = None
     """The situation that chats take place in unless they name another."""
     priority: Integer | None = None
-    """Rank that administrators give it; higher ones come first in lists."""
+    """Rank among characters; a search with `high_priority` finds the high ones."""
     username: Text | None = None
     """Name of the user who made it."""
     tags: list[Text] | None = None
