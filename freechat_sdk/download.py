@@ -34,6 +34,7 @@ class Download:
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
         self._chunks = _closing(reply)
+        self._content: bytes | None = None
         self.content_type: str | None = reply.headers.get("Content-Type")
         """The media type, as the server says it: `application/gzip`, `audio/mpeg`, ..."""
         self.file_name: str | None = file_name(reply.headers.get("Content-Disposition"))
@@ -47,11 +48,17 @@ class Download:
         return self._chunks
 
     def read(self) -> bytes:
-        """Return all bytes."""
-        return b"".join(self._chunks)
+        """Return all bytes; they are kept, so a second time gives them again."""
+        if self._content is None:
+            self._content = b"".join(self._chunks)
+        return self._content
 
     def __bytes__(self) -> bytes:
         return self.read()
+
+    def __buffer__(self, flags: int) -> memoryview:
+        """Stand for the bytes where bytes are wanted, as in `file.write(download)` (Python 3.12, PEP 688)."""
+        return memoryview(self.read())
 
     def save(self, target: str | os.PathLike[str] = ".", progress: Progress | None = None) -> Path:
         """Write the file and return its path; a file that is there already is replaced.

@@ -1,5 +1,6 @@
 """Downloads: to memory, to disk, in chunks; names that servers suggest; what is left when they break off."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,20 @@ def test_a_file_can_be_read_iterated_and_saved(handler: Handler, tmp_path: Path)
         assert saved.read_bytes() == CONTENT
         assert [path.name for path in tmp_path.iterdir()] == ["file"]
         assert {request.connection for request in server.requests} == {0}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="PEP 688: objects of Python stand for bytes from 3.12 on")
+def test_a_file_can_be_written_as_the_bytes_that_the_official_client_returns(tmp_path: Path) -> None:
+    with serve(whole) as (api, _):
+        with (tmp_path / "file").open("wb") as file:
+            file.write(api.export())  # type: ignore[arg-type,unused-ignore]
+        assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_a_file_can_be_read_twice() -> None:
+    with serve(whole) as (api, _):
+        download = api.export()
+        assert download.read() == download.read() == CONTENT
 
 
 def test_a_file_says_what_it_is() -> None:
