@@ -186,8 +186,8 @@ class CharacterApi(Api):
     ) -> Operation[int]:
         """Make a character.
 
-        Absent `visibility` means public. A character of a name that the caller has already is a new version
-        of it. It cannot chat before add_character_backend has given it a backend.
+        Absent `visibility` means public. Ask new_character_name for a name that is free. It cannot chat
+        before add_character_backend has given it a backend.
 
         Args:
             character_create_dto: The character: its name, and who it is.
@@ -215,8 +215,7 @@ class CharacterApi(Api):
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
-            True; False where the caller has no such character. Administrators get True for an unknown one as
-            well.
+            True; False where the caller has no such character, so also the second time.
         """
         return Operation(
             "DELETE",
@@ -986,8 +985,10 @@ class CharacterApi(Api):
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
-            True; False where the caller has no such character. Administrators get True for an unknown one as
-            well.
+            True where it was changed; administrators get True for an unknown one as well.
+
+        Raises:
+            NotFoundException: 404: There is no such character, or the caller may not see it.
         """
         return Operation(
             "PUT",

@@ -60,9 +60,6 @@ class PromptApi(Api):
 
         Returns:
             The text with the values in place; of a chat prompt its messages as JSON text.
-
-        Raises:
-            NotFoundException: 404: There is no such prompt for the caller.
         """
         return Operation("POST", "/prompt/apply/template", as_text, options, retry=READ, body=prompt_template_dto)
 
@@ -170,7 +167,7 @@ class PromptApi(Api):
             The numbers of the new prompts in the order in which they were given.
 
         Raises:
-            ServiceException: 500: A field that holds no valid JSON, or a model that is not known.
+            ServiceException: 500: A name that is taken, or a field that holds no valid JSON.
         """
         return Operation("POST", "/prompt/batch/clone", as_json(list[int]), options, retry=ONCE, body=request_body)
 
@@ -226,9 +223,8 @@ class PromptApi(Api):
     def create_prompt(self, prompt_create_dto: PromptCreateDTO, **options: Unpack[RequestOptions]) -> Operation[int]:
         """Make a prompt.
 
-        Absent `visibility` means public. A prompt of a name that the caller has already is a new version of
-        it. With `draft` given, the prompt has nothing but the draft, and a task on it fails when a chat
-        starts.
+        Absent `visibility` means public. Ask new_prompt_name for a name that is free. With `draft` given, the
+        prompt has nothing but the draft, and a task on it fails when a chat starts.
 
         Args:
             prompt_create_dto: The prompt: its name, and a `template` or a `chat_template`.
@@ -238,7 +234,7 @@ class PromptApi(Api):
             The number of the new prompt, which the other operations take.
 
         Raises:
-            ServiceException: 500: A field that holds no valid JSON, or a model that is not known.
+            ServiceException: 500: A name that is taken, or a field that holds no valid JSON.
         """
         return Operation("POST", "/prompt", as_json(int), options, retry=ONCE, body=prompt_create_dto)
 
@@ -261,7 +257,7 @@ class PromptApi(Api):
             The numbers of the new prompts in the order in which they were given.
 
         Raises:
-            ServiceException: 500: A field that holds no valid JSON, or a model that is not known.
+            ServiceException: 500: A name that is taken, or a field that holds no valid JSON.
         """
         return Operation("POST", "/prompt/batch", as_json(list[int]), options, retry=ONCE, body=prompt_create_dto)
 
@@ -279,8 +275,7 @@ class PromptApi(Api):
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
-            True; False where the caller has no such prompt. Administrators get True for an unknown one as
-            well.
+            True; False where the caller has no such prompt, so also the second time.
         """
         return Operation(
             "DELETE", "/prompt/{promptId}", as_json(bool), options, retry=IDEMPOTENT, path={"promptId": prompt_id}
@@ -313,7 +308,7 @@ class PromptApi(Api):
     def delete_prompts(self, request_body: list[int], **options: Unpack[RequestOptions]) -> Operation[list[int]]:
         """Delete several versions of prompts.
 
-        Those that are not the caller's are passed over.
+        Those that are not the caller's are passed over. Of none at all it is a 500.
 
         Args:
             request_body: The numbers of the prompts.
@@ -568,8 +563,8 @@ class PromptApi(Api):
         It costs tokens, which the key in `params` pays for. Nothing is stored.
 
         Args:
-            prompt_ai_param_dto: The prompt in one of three forms, and which model to ask: `params` needs
-                `modelId` and a key.
+            prompt_ai_param_dto: The prompt in one of three forms, and which model to ask; on v1 `params`
+                has to name a key as well.
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
@@ -598,8 +593,8 @@ class PromptApi(Api):
         and is raised as StreamFailedError. Nothing is stored.
 
         Args:
-            prompt_ai_param_dto: The prompt in one of three forms, and which model to ask: `params` needs
-                `modelId` and a key.
+            prompt_ai_param_dto: The prompt in one of three forms, and which model to ask; on v1 `params`
+                has to name a key as well.
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
@@ -607,7 +602,6 @@ class PromptApi(Api):
 
         Raises:
             ForbiddenException: 403: v1: `params` names no key.
-            ServiceException: 500: The model failed before it said anything.
         """
         return Operation(
             "POST", "/prompt/send/stream", as_events, options, retry=ONCE, body=prompt_ai_param_dto, time=MODEL
@@ -630,8 +624,10 @@ class PromptApi(Api):
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
-            True; False where the caller has no such prompt. Administrators get True for an unknown one as
-            well.
+            True where it was changed; administrators get True for an unknown one as well.
+
+        Raises:
+            NotFoundException: 404: There is no such prompt, or the caller may not see it.
         """
         return Operation(
             "PUT",

@@ -12,6 +12,7 @@ class PromptRefDTO(Model):
     prompt_id: Mandatory[Integer]
     """Number of one version of the prompt, as create_prompt or a search gave it."""
     variables: dict[str, Any] | None = None
-    """What to put in place of each variable: texts, numbers, or anything that JSON can say."""
+    """What to put in place of each variable: anything that JSON can say. One without a value becomes empty text."""
     draft: Flag | None = None
-    """Whether to take the draft instead of the published text."""
+    """Whether to take the draft instead of the published text. Tasks on a prompt of version 0 read back True
+    whatever was given."""

@@ -15,6 +15,6 @@ class PromptTemplateDTO(Model):
     chat_template: ChatPromptContentDTO | None = None
     """The messages where there are several."""
     variables: dict[str, Any] | None = None
-    """What to put in place of each variable: texts, numbers, or anything that JSON can say."""
+    """What to put in place of each variable: anything that JSON can say. One without a value becomes empty text."""
     format: Text | None = None
     """How variables stand in it: `mustache` for `{{name}}`, `f_string` for `{name}`."""
