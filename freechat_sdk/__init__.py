@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from freechat_sdk import configuration as configuration
     from freechat_sdk import download as download
     from freechat_sdk import exceptions as exceptions
+    from freechat_sdk import hooks as hooks
     from freechat_sdk import models as models
     from freechat_sdk import rest as rest
     from freechat_sdk import streaming as streaming
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from freechat_sdk.configuration import Configuration as Configuration
     from freechat_sdk.download import Download as Download
     from freechat_sdk.exceptions import *
+    from freechat_sdk.hooks import Call as Call
+    from freechat_sdk.hooks import Hooks as Hooks
     from freechat_sdk.models import *
     from freechat_sdk.rest import RetryPolicy as RetryPolicy
     from freechat_sdk.upload import Upload as Upload
@@ -44,6 +47,7 @@ _MODULES = frozenset(
         "configuration",
         "download",
         "exceptions",
+        "hooks",
         "models",
         "rest",
         "streaming",
@@ -63,6 +67,7 @@ _EXCEPTIONS = (
     "BadRequestException",
     "ConflictException",
     "ForbiddenException",
+    "InsecureTransportWarning",
     "NotFoundException",
     "OpenApiException",
     "QuotaExceededException",
@@ -79,8 +84,10 @@ _HOMES = {
     **dict.fromkeys(_EXCEPTIONS, "freechat_sdk.exceptions"),
     "ApiClient": "freechat_sdk.api_client",
     "ApiResponse": "freechat_sdk.api_response",
+    "Call": "freechat_sdk.hooks",
     "Configuration": "freechat_sdk.configuration",
     "Download": "freechat_sdk.download",
+    "Hooks": "freechat_sdk.hooks",
     "RetryPolicy": "freechat_sdk.rest",
     "Upload": "freechat_sdk.upload",
 }

@@ -56,7 +56,7 @@ class TimeLimit:
     def __init__(self, durations: Durations, clock: Callable[[], float] = time.monotonic) -> None:
         """Start the time."""
         self.durations = durations
-        self._clock = clock
+        self.clock = clock
         self._start = clock()
         self._deadline = self._after(durations.total)
         self._read = durations.read
@@ -83,14 +83,14 @@ class TimeLimit:
     def _left(self) -> float | None:
         if self._deadline is None:
             return None
-        left = self._deadline - self._clock()
+        left = self._deadline - self.clock()
         if left <= 0:
             raise TimeoutError("the time for this call is over")
         return left
 
     def allows(self, wait: float) -> bool:
         """Tell whether a wait of so many seconds leaves time for another attempt."""
-        return self._deadline is None or self._clock() + wait < self._deadline
+        return self._deadline is None or self.clock() + wait < self._deadline
 
     def begin_stream(self) -> None:
         """Change over to the limits that hold after a stream's first event."""
@@ -99,4 +99,4 @@ class TimeLimit:
 
     def end_within(self, seconds: float) -> None:
         """Leave just so many seconds from now."""
-        self._deadline = self._clock() + seconds
+        self._deadline = self.clock() + seconds

@@ -20,12 +20,14 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
+    ValidationError,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
 from typing_extensions import Self
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 _HIDDEN = "'**********'"
 
@@ -51,6 +53,14 @@ class Model(BaseModel):
         serialize_by_alias=True,
         val_temporal_unit="milliseconds",
     )
+
+    def __init__(self, /, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise hide_input(error) from None
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # validators need not call it
 
     @property
     def additional_properties(self) -> dict[str, Any]:
@@ -81,17 +91,36 @@ class Model(BaseModel):
     @classmethod
     def from_dict(cls, obj: Mapping[str, Any] | None) -> Self | None:
         """Build a model from a dict with JSON or Python names; `None` gives `None`."""
-        return None if obj is None else cls.model_validate(obj)
+        if obj is None:
+            return None
+        try:
+            return cls.model_validate(obj)
+        except ValidationError as error:
+            raise hide_input(error) from None
 
     @classmethod
     def from_json(cls, json_str: str | bytes) -> Self:
         """Build a model from JSON text as a server writes it: no field is demanded."""
-        return cls.model_validate_json(json_str)
+        try:
+            return cls.model_validate_json(json_str)
+        except ValidationError as error:
+            raise hide_input(error) from None
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         secrets = _secret_names(type(self))
         for name, value in super().__repr_args__():
             yield name, _Veiled() if name in secrets and value is not None else value
+
+
+def hide_input(error: E) -> E | ValidationError:
+    """Return a pydantic error that does not hold what it is about, which may be a credential; another as it is."""
+    if not isinstance(error, ValidationError):
+        return error
+    lines = [
+        InitErrorDetails(type=PydanticCustomError(line["type"], line["msg"]), loc=line["loc"], input=None)
+        for line in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return ValidationError.from_exception_data(error.title, lines, hide_input=True)
 
 
 class _Veiled:

@@ -6,7 +6,8 @@
     delete_chat_with_http_info = with_http_info(delete_chat)
     delete_chat_without_preload_content = without_preload_content(delete_chat)
 
-Arguments are checked by pydantic's own `validate_call`, which is built on a method's first call.
+Arguments are checked by pydantic's own `validate_call`, which is built on a method's first call. Its errors do not
+hold the arguments: one could be a token.
 """
 
 import inspect
@@ -14,9 +15,10 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, get_args
 
-from pydantic import ConfigDict, SkipValidation, validate_call, with_config
+from pydantic import ConfigDict, SkipValidation, ValidationError, validate_call, with_config
 from typing_extensions import TypedDict
 
+from freechat_sdk._model import hide_input
 from freechat_sdk._request import Operation
 from freechat_sdk.api_client import ApiClient
 from freechat_sdk.api_response import ApiResponse
@@ -109,7 +111,10 @@ def _checked(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Conca
         nonlocal validated
         if validated is None:  # a race makes two, which does no harm
             validated = validate_call(config=_STRICT)(build)
-        return validated(self, *args, **kwargs)
+        try:
+            return validated(self, *args, **kwargs)
+        except ValidationError as error:
+            raise hide_input(error) from None
 
     return check
 

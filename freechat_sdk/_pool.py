@@ -2,14 +2,18 @@
 
 - Idle connections are given up after 50 s, before servers do it at 60 s.
 - A connection notes whether the request left, which decides what may be sent again.
+- An answer whose framing is in doubt (RFC 9112, 6) is an error, and a connection with bytes left over is closed.
+- What urllib3 and http.client log or print shows no path and no header.
 """
 
 import http.client
 import io
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from typing import Any, Final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -19,9 +23,15 @@ from urllib3.util import Timeout
 
 from freechat_sdk._limits import TimeLimit
 from freechat_sdk._request import Request
+from freechat_sdk._watch import watch
+from freechat_sdk.configuration import Configuration
 
 IDLE_SECONDS: Final = 50.0
 """How long an unused connection is kept; servers close theirs after 60 s."""
+LONGEST_LINE: Final = 65536
+"""The longest line of an answer's framing, in bytes, as http.client has it for headers."""
+
+_MALFORMED: Final = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 
 
 class Exchange(Timeout):
@@ -31,14 +41,22 @@ class Exchange(Timeout):
     a body is sent under the limit for connecting. So each `recv` and `send` gets what is left of the call's deadline.
     """
 
-    def __init__(self, request: Request, limit: TimeLimit) -> None:
+    def __init__(self, request: Request, limit: TimeLimit, configuration: Configuration, earlier: int = 0) -> None:
         super().__init__()
         self.request = request
         self.limit = limit
+        self.configuration = configuration
+        self.watch = watch(configuration, request, limit.clock)
         self.attempt = 1
+        self._earlier = earlier
         self.request_sent = False
         """Whether a byte of the request may have left in the present attempt."""
         self._socket: socket.socket | None = None
+
+    @property
+    def attempts(self) -> int:
+        """How many requests have been made for the call, those of an earlier exchange included."""
+        return self._earlier + self.attempt
 
     def clone(self) -> "Exchange":
         """Return the object itself: all attempts share one deadline."""
@@ -78,20 +96,30 @@ class Exchange(Timeout):
 class _TimedReader(io.RawIOBase):
     """Reads a socket, each `recv` within what is left of the call's time."""
 
-    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
+    def __init__(self, connection: "_LimitedConnection", sock: socket.socket, exchange: Exchange) -> None:
+        self._connection = connection
         self._sock = sock
         self._exchange = exchange
         self._hold = sock.makefile("rb", buffering=0)  # keeps the socket open where http.client closes it early
+        self._is_done = False
         self.has_ended = False
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any) -> int | None:
+        if self._is_done:
+            return None
         self._exchange.apply(self._sock)
         count = self._sock.recv_into(buffer)
         self.has_ended = count == 0
         return count
+
+    def finish(self, left: Callable[[], bytes]) -> None:
+        """Read no more. Bytes that are left are no answer to anything: the connection cannot be used again."""
+        self._is_done = True
+        pending = self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
+        self._connection.is_spoilt = bool(left()) or pending > 0
 
     def close(self) -> None:
         self._hold.close()
@@ -99,11 +127,30 @@ class _TimedReader(io.RawIOBase):
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """Return the file that http.client asks a socket for."""
-        return io.BufferedReader(self)
+        return _Lines(self)
+
+
+class _Lines(io.BufferedReader):
+    """The bytes of an answer, read in lines that have an end."""
+
+    raw: _TimedReader
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size >= 0:
+            return super().readline(size)
+        line = super().readline(LONGEST_LINE + 1)
+        if len(line) > LONGEST_LINE:
+            raise http.client.LineTooLong("chunk size")
+        return line
+
+    def close(self) -> None:
+        if not self.closed:
+            self.raw.finish(self.peek)
+        super().close()
 
 
 class _Response(http.client.HTTPResponse):
-    """http.client's response over a timed reader; that alone would take the end of the connection for the header's."""
+    """http.client's response over a timed reader, and stricter about where an answer ends."""
 
     def __init__(self, reader: _TimedReader, *args: Any, **kwargs: Any) -> None:
         source: Any = reader
@@ -111,33 +158,63 @@ class _Response(http.client.HTTPResponse):
         self._reader = reader
 
     def begin(self) -> None:
+        """Read up to the body, past interim answers (RFC 9110, 15.2), of which http.client knows one alone."""
         super().begin()
-        if self._reader.has_ended:
+        while 100 < self.status < 200 and self.status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+        if self._reader.has_ended:  # http.client takes the end of the connection for the header's
             raise http.client.IncompleteRead(b"")
+        self._check_framing()
+
+    def _check_framing(self) -> None:
+        headers = self.headers
+        if headers.defects and any(isinstance(defect, _MALFORMED) for defect in headers.defects):
+            raise http.client.HTTPException("a line of the header is none")
+        if not self.chunked and "Transfer-Encoding" in headers:
+            raise http.client.HTTPException("Transfer-Encoding is other than chunked")
+        if not self.chunked and self.length is None and "Content-Length" in headers:
+            raise http.client.HTTPException("Content-Length is no number")
+
+
+class _Target(str):
+    """The target of a request as logs may show it: its path without values, which may be tokens."""
+
+    __slots__ = ("sent",)
+    sent: str
+
+    @classmethod
+    def of(cls, sent: str, shown: str) -> "_Target":
+        target = cls(shown)
+        target.sent = sent
+        return target
 
 
 class _LimitedConnection(HTTPConnection):
     """A connection that keeps to a call's time limit and notes whether the request left."""
 
-    exchange: Exchange | None = None
+    debuglevel = 0
+    """http.client's, which would print the request: not to be switched on from outside."""
+    exchange: Exchange
+    """The call that has the connection. The pool sets it with every use."""
     idle_since = 0.0
+    is_spoilt = False
+    """Whether something came that was asked for by nobody."""
 
     def connect(self) -> None:
-        if self.exchange is None:  # a proxy's tunnel is made before the request; urllib3 has set the timeout
-            super().connect()
-            return
         self.timeout = self.exchange.connect_timeout
+        self.is_spoilt = False
         try:
             super().connect()
         finally:
             self.exchange.request_sent = False  # what went to a proxy was not the request
 
+    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+        super().putrequest(method, url.sent if isinstance(url, _Target) else url, *args, **kwargs)
+
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        if self.exchange is None:
-            super().send(data)
-            return
         self.exchange.apply(self.sock)
         try:
             super().send(data)
@@ -149,9 +226,7 @@ class _LimitedConnection(HTTPConnection):
         self.exchange.request_sent = True
 
     def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
-        if self.exchange is None:
-            return http.client.HTTPResponse(sock, *args, **kwargs)
-        return _Response(_TimedReader(sock, self.exchange), *args, **kwargs)
+        return _Response(_TimedReader(self, sock, self.exchange), *args, **kwargs)
 
 
 class _LimitedTlsConnection(_LimitedConnection, HTTPSConnection):
@@ -167,23 +242,29 @@ class LimitedPool(HTTPConnectionPool):
     ConnectionCls = _LimitedConnection
     clock: Callable[[], float] = staticmethod(time.monotonic)
 
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        connection: Any = super()._get_conn(timeout)
+    def _get_conn(self, timeout: Any = None) -> Any:
+        exchange: Exchange = timeout  # as `urlopen` is given it: the wait for a free place is a part of the call
+        connection: Any = super()._get_conn(exchange.read_timeout)
         if self.clock() - connection.idle_since > IDLE_SECONDS:
             connection.close()  # it connects anew when it is used
+        connection.exchange = exchange
         return connection
 
     def _put_conn(self, conn: Any) -> None:
         if conn is not None:
             conn.idle_since = self.clock()
             conn.exchange = None
+            if conn.is_spoilt:
+                conn.close()
         super()._put_conn(conn)
 
-    def _make_request(self, conn: Any, *args: Any, **kwargs: Any) -> BaseHTTPResponse:
+    def _make_request(self, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> BaseHTTPResponse:
         exchange: Exchange = kwargs["timeout"]
         exchange.request_sent = False
-        conn.exchange = exchange
-        return super()._make_request(conn, *args, **kwargs)
+        shown = _Target.of(url, exchange.request.template)
+        response = super()._make_request(conn, method, shown, *args, **kwargs)
+        response.url = url
+        return response
 
 
 class LimitedTlsPool(LimitedPool, HTTPSConnectionPool):

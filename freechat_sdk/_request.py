@@ -14,6 +14,7 @@ from pydantic_core import to_json, to_jsonable_python
 from typing_extensions import NamedTuple
 
 from freechat_sdk._response import Decoder
+from freechat_sdk.configuration import Credential
 from freechat_sdk.exceptions import ApiTypeError, ApiValueError
 from freechat_sdk.upload import Form
 
@@ -50,6 +51,7 @@ BOTH: Final = ("v1", "v2")
 
 JSON: Final = "application/json"
 
+_SECRET: Final = {"authorization", "cookie", "proxy-authorization"}
 _JSON_HEADERS: Final = {"Content-Type": JSON}
 _NO_VALUES: Final[Mapping[str, object]] = MappingProxyType({})
 
@@ -72,6 +74,9 @@ class Operation(NamedTuple, Generic[T]):
     """Whether a 503 that says "busy" means that nothing was done."""
     generations: tuple[str, ...] = BOTH
 
+    def __repr__(self) -> str:
+        return f"Operation({self.method} {self.template})"  # what else there is may hold a credential
+
 
 class Request(NamedTuple):
     """What the REST layer sends."""
@@ -84,6 +89,9 @@ class Request(NamedTuple):
     body: bytes | Form | None
     retry: RetryClass
     retry_busy: bool = False
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.template})"
 
 
 def either(**values: T | None) -> T:
@@ -187,7 +195,7 @@ def build_headers(
     """
     own = {"Accept": accept}
     if token is not None:
-        own["Authorization"] = f"Bearer {token}"
+        own["Authorization"] = Credential(f"Bearer {token}")
     if body is not None:
         own.update(body.headers if isinstance(body, Form) else _JSON_HEADERS)
     sources = [defaults]
@@ -220,7 +228,12 @@ def checked_headers(source: str, headers: object) -> Mapping[str, str]:
         raise ApiTypeError(f"{source} takes a dict of header names and values, not {type(headers).__name__}")
     for name, value in headers.items():
         check_header(name, value)
-    return headers
+    return veiled(headers)
+
+
+def veiled(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers of which no repr shows those that hold credentials."""
+    return {name: Credential(value) if name.lower() in _SECRET else value for name, value in headers.items()}
 
 
 def check_header(name: object, value: object) -> None:
@@ -249,7 +262,7 @@ def _auth_header(auth: object) -> Mapping[str, str]:
         raise ApiValueError("_request_auth: 'in' is 'header' or 'cookie'")
     name = "Cookie" if place == "cookie" else auth.get("key")
     check_header(name, value)
-    return {str(name): str(value)}
+    return {str(name): Credential(value)}
 
 
 def is_same_origin(url: str, other: str) -> bool:

@@ -9,19 +9,22 @@ from typing import Any, Generic, Protocol, TypeVar, cast, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from freechat_sdk.exceptions import ApiDecodeError
+from freechat_sdk._model import hide_input
+from freechat_sdk.exceptions import ApiDecodeError, ApiException
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+E = TypeVar("E", bound=ApiException)
 
 
 class Answer(Protocol):
     """A whole answer of a server."""
 
-    status: int
-    reason: str
     headers: Mapping[str, str]
     body: bytes
+
+    def error(self, kind: type[E], **about: Any) -> E:
+        """Return an error with what the answer says."""
 
 
 class Decoder(Protocol[T_co]):
@@ -101,7 +104,7 @@ def optional(decoder: Decoder[T]) -> Decoder[T | None]:
     return decoder
 
 
-def decode(decoder: Decoder[T], answer: Answer, method: str, template: str) -> T:
+def decode(decoder: Decoder[T], answer: Answer) -> T:
     """Return the value of a successful answer; an empty body is `None`.
 
     Raises:
@@ -114,25 +117,17 @@ def decode(decoder: Decoder[T], answer: Answer, method: str, template: str) -> T
         if isinstance(value, str) and _is_html(answer):
             raise ValueError("the answer is HTML")
     except (ValueError, RecursionError) as error:
-        raise undecodable(answer, method, template, decoder.accept) from error
+        raise undecodable(answer, decoder.accept) from hide_input(error)
     return value
 
 
-def undecodable(answer: Answer, method: str, template: str, accept: str) -> ApiDecodeError:
+def undecodable(answer: Answer, accept: str) -> ApiDecodeError:
     """Return the error for an answer that is not of the kind the operation has, saying what likely happened."""
     expected = accept.partition(",")[0]
     got = answer.headers.get("Content-Type") or "no Content-Type"
     hint = "is the host a FreeChat API, and no login page or proxy before it?" if _is_html(answer) else None
-    return ApiDecodeError(
-        message=f"Expected {expected}, got an unreadable {got!r}",
-        status=answer.status,
-        reason=answer.reason,
-        body=answer.body,
-        headers=answer.headers,
-        method=method,
-        path=template,
-        hint=hint,
-    )
+    message = f"Expected {expected}, got an unreadable {got!r}"
+    return answer.error(ApiDecodeError, message=message, body=answer.body, hint=hint)
 
 
 def _is_html(answer: Answer) -> bool:

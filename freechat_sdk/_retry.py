@@ -4,6 +4,8 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
+from typing import Any
 
 from freechat_sdk.exceptions import ApiTypeError, ApiValueError
 
@@ -19,6 +21,10 @@ class RetryPolicy:
 
     The wait before retry n is random between 0 and `backoff` * 2**(n-1) s ("full jitter"), at most `longest_wait`.
     A server's `Retry-After` up to `longest_retry_after` s is kept to instead; a longer one ends the call.
+
+    All calls of a client draw on one budget (a token bucket), so that an outage is not multiplied: it holds `budget`
+    retries at first and at the most, and every call that is answered puts `refill` of one back. When it is empty,
+    calls are made once, and end in the error of that attempt.
     """
 
     retries: int = 2
@@ -26,6 +32,8 @@ class RetryPolicy:
     backoff: float = 0.5
     longest_wait: float = 8.0
     longest_retry_after: float = 30.0
+    budget: float = 20.0
+    refill: float = 0.125
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = _draw
@@ -33,6 +41,9 @@ class RetryPolicy:
     @classmethod
     def of(cls, retries: object) -> "RetryPolicy":
         """Return the policy that `Configuration.retries` asks for: None (two), a number, False, a policy, a `Retry`.
+
+        Of a urllib3 `Retry` the numbers of retries (`total`, else the largest of the others) and the waits are taken:
+        `backoff_factor` and `backoff_max`. What is sent again stays the SDK's to decide.
 
         Raises:
             ApiTypeError: for anything else.
@@ -42,14 +53,10 @@ class RetryPolicy:
             return retries
         if retries is None:
             return cls()
-        count = retries.total if hasattr(retries, "total") else retries
-        if count is False:
-            count = 0
-        if count is None or count is True or not isinstance(count, int):
-            raise ApiTypeError(f"retries takes a number, False, a RetryPolicy or a urllib3 Retry, not {retries!r}")
-        if count < 0:
-            raise ApiValueError(f"retries cannot be negative, not {count}")
-        return cls(retries=count)
+        given: Any = retries  # a Retry is known by what it has: urllib3 is the REST layer's alone
+        if hasattr(given, "backoff_factor"):
+            return cls(_count_of(given), float(given.backoff_factor), float(given.backoff_max))
+        return cls(_checked_count(retries))
 
     def wait(self, attempt: int, retry_after: float | None = None) -> float | None:
         """Return the seconds to wait after failed attempt number `attempt`, or None to give up."""
@@ -59,3 +66,43 @@ class RetryPolicy:
             return retry_after if retry_after <= self.longest_retry_after else None
         longest: float = min(self.backoff * 2 ** (attempt - 1), self.longest_wait)
         return self.random() * longest
+
+
+def _count_of(retry: Any) -> int:
+    """Return how many retries a urllib3 `Retry` allows."""
+    if retry.total is not None:
+        return _checked_count(retry.total)
+    return max(_checked_count(count) for count in (retry.connect, retry.read, retry.status, 0) if count is not None)
+
+
+def _checked_count(count: object) -> int:
+    if count is False:
+        return 0
+    if count is True or not isinstance(count, int):
+        raise ApiTypeError(f"retries takes a number, False, a RetryPolicy or a urllib3 Retry, not {count!r}")
+    if count < 0:
+        raise ApiValueError(f"retries cannot be negative, not {count}")
+    return count
+
+
+class RetryBudget:
+    """The retries that all calls of one client have left."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._most = self._left = policy.budget
+        self._refill = policy.refill
+        self._lock = Lock()
+
+    def earn(self) -> None:
+        """Put a part of a retry back, after an answer."""
+        if self._left < self._most:
+            with self._lock:
+                self._left = min(self._left + self._refill, self._most)
+
+    def spend(self) -> bool:
+        """Take a retry out; False when there is none left."""
+        with self._lock:
+            if self._left < 1:
+                return False
+            self._left -= 1
+            return True

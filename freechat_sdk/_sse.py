@@ -53,10 +53,19 @@ def _field(line: bytes) -> tuple[str, str]:
     return name, value.removeprefix(" ")
 
 
-def data_only(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the data of each event as bytes, as soon as the blank line behind it is there."""
+class EventTooLargeError(ValueError):
+    """An event, or a line of one, has more bytes than there may be."""
+
+
+def data_only(chunks: Iterable[bytes], largest: int | None = None) -> Iterator[bytes]:
+    """Yield the data of each event as bytes, as soon as the blank line behind it is there.
+
+    Raises:
+        EventTooLargeError: as soon as an event has more than `largest` bytes.
+    """
     data: list[bytes] = []
-    for lines in _lines(chunks):
+    size = 0
+    for lines in _lines(chunks, largest):
         for line in lines:
             if line[:5] == b"data:":  # cheaper than startswith
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
@@ -64,13 +73,27 @@ def data_only(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 if data:
                     yield b"\n".join(data)
                     data.clear()
+                    size = 0
             elif line == b"data":
                 data.append(b"")
+        if data:  # what came before it in the same chunk counts too, which does no harm
+            size += sum(map(len, lines)) + len(lines)
+            _check_size(size, largest)
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Yield the lines that each chunk completes, without their ends: CR, LF or CR LF."""
+def _check_size(size: int, largest: int | None) -> None:
+    if largest is not None and size > largest:
+        raise EventTooLargeError(f"an event of the stream has more than {largest} bytes")
+
+
+def _lines(chunks: Iterable[bytes], longest: int | None = None) -> Iterator[list[bytes]]:
+    """Yield the lines that each chunk completes, without their ends: CR, LF or CR LF.
+
+    Raises:
+        EventTooLargeError: when a line has more than `longest` bytes.
+    """
     pending: list[bytes] = []
+    size = 0
     ended_by_cr = False
     for chunk in _without_bom(chunks):
         if ended_by_cr and chunk:
@@ -84,8 +107,11 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
         if lines and pending:
             lines[0] = b"".join((*pending, lines[0]))
             pending.clear()
+            size = 0
         if rest:
             pending.append(rest)
+            size += len(rest)
+            _check_size(size, longest)
         if lines:
             yield lines
 

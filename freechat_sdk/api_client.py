@@ -1,5 +1,6 @@
 """ApiClient: one configuration, its connections, and the one way in for every call."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Final, TypeVar
@@ -10,6 +11,7 @@ from typing_extensions import Self
 from freechat_sdk import __version__
 from freechat_sdk._limits import Durations, TimeLimit
 from freechat_sdk._request import (
+    READ,
     Operation,
     build_headers,
     build_request,
@@ -17,11 +19,18 @@ from freechat_sdk._request import (
     checked_headers,
     is_same_origin,
     merge_headers,
+    veiled,
 )
 from freechat_sdk._response import Decoder, decode, undecodable
 from freechat_sdk.api_response import ApiResponse
-from freechat_sdk.configuration import Configuration
-from freechat_sdk.exceptions import ApiException, ApiVersionError, is_login_redirect, kind_for
+from freechat_sdk.configuration import Configuration, Credential, is_private
+from freechat_sdk.exceptions import (
+    ApiException,
+    ApiVersionError,
+    InsecureTransportWarning,
+    is_login_redirect,
+    kind_for,
+)
 from freechat_sdk.rest import (
     LARGEST_FILES,
     BaseHTTPResponse,
@@ -30,12 +39,18 @@ from freechat_sdk.rest import (
     RESTResponse,
     durations_for,
     opens_stream,
+    reads_nothing,
 )
 from freechat_sdk.upload import Form
 
 T = TypeVar("T")
 
 PREFIX: Final = "/api/"
+
+_INSECURE: Final = (
+    "the token goes to {host} unencrypted, and anybody between can read it: use https or an SSH tunnel; where the "
+    "network is your own, warnings.simplefilter('ignore', freechat_sdk.InsecureTransportWarning)"
+)
 
 
 class ApiClient:
@@ -62,10 +77,12 @@ class ApiClient:
         self.default_headers: dict[str, str] = {}
         self.cookie = cookie
         self.client_side_validation = self.configuration.client_side_validation
-        self.user_agent = f"freechat-sdk/{__version__}/python"
+        suffix = self.configuration.user_agent_suffix
+        self.user_agent = f"freechat-sdk/{__version__}/python" + (f" {suffix}" if suffix else "")
         if header_name is not None:
             self.set_default_header(header_name, header_value or "")
         self.rest_client = RESTClientObject(self.configuration)
+        self._has_looked_at_host = False
         self._settled: str | None = None
         """The generation that the server turned out to be, where the configuration leaves it open."""
 
@@ -78,35 +95,64 @@ class ApiClient:
         reply = self._exchange(operation, _reads_errors(operation.answer))
         value = self._value(operation, reply)
         raw = None if opens_stream(operation.answer) else reply.body
-        return ApiResponse(reply.status, reply.headers, value, raw, reply.exchange.attempt)
+        return ApiResponse(reply.status, reply.headers, value, raw, reply.exchange.attempts)
 
     def run_without_preload_content(self, operation: Operation[T]) -> BaseHTTPResponse:
         """Make the call of an operation and return urllib3's response, unread and whatever its status.
 
         Read it or call its `release_conn()`: its connection serves nobody else before.
         """
-        return self._exchange(operation, _reads_nothing).response
+        return self._exchange(operation, reads_nothing).response
 
     def _exchange(self, operation: Operation[T], read: Callable[[int], bool]) -> Reply:
+        """Send an operation and return the answer; with a fresh token where the first was refused."""
+        limit = self._limit(operation)
+        token = self._token()
+        reply = self._send(operation, token, limit, read)
+        if reply.status == 401 and operation.retry is READ and callable(self.configuration.access_token):
+            fresh = self._token()
+            if fresh != token and "_request_auth" not in operation.options:
+                reply.close()
+                return self._send(operation, fresh, limit, read, reply.exchange.attempts)
+        return reply
+
+    def _send(
+        self,
+        operation: Operation[T],
+        token: str | None,
+        limit: TimeLimit,
+        read: Callable[[int], bool],
+        earlier: int = 0,
+    ) -> Reply:
         """Send an operation and return the answer, to the other generation too where the first is not the server's."""
-        configuration, options = self.configuration, operation.options
-        durations = Durations.of(configuration, operation.time, operation.answer.is_streamed)
-        if "_request_timeout" in options:
-            durations = durations_for(durations, options["_request_timeout"])
-        limit = TimeLimit(durations, self.rest_client.policy.clock)
-        headers = build_headers(
-            operation.answer.accept, operation.body, configuration.access_token, self._defaults(), options
-        )
+        headers = build_headers(operation.answer.accept, operation.body, token, self._defaults(), operation.options)
         generations = self._generations(operation)
         for generation in generations:
             request = build_request(operation, PREFIX + generation, headers)
-            reply = self.rest_client.send(request, limit, read)
+            reply = self.rest_client.send(request, limit, read, earlier)
             if not _may_be_elsewhere(reply):
                 self._settle(generation, reply)
                 break
             if generation is not generations[-1]:
                 reply.close()
+                earlier = reply.exchange.attempts
         return reply
+
+    def _limit(self, operation: Operation[T]) -> TimeLimit:
+        """Return the time for a call, which begins now."""
+        durations = Durations.of(self.configuration, operation.time, operation.answer.is_streamed)
+        if "_request_timeout" in operation.options:
+            durations = durations_for(durations, operation.options["_request_timeout"])
+        return TimeLimit(durations, self.rest_client.policy.clock)
+
+    def _token(self) -> str | None:
+        """Return the token for a request, and warn, once, where others could read it on its way."""
+        token = self.configuration.bearer_token()
+        if token is not None and not self._has_looked_at_host:
+            self._has_looked_at_host = True
+            if not is_private(self.configuration.host):
+                warnings.warn(_INSECURE.format(host=self.configuration.host), InsecureTransportWarning, stacklevel=6)
+        return token
 
     def _generations(self, operation: Operation[T]) -> tuple[str, ...]:
         """Return the generations to try, in order: one, unless it is still open which one the server is.
@@ -137,35 +183,27 @@ class ApiClient:
 
     def _value(self, operation: Operation[T], reply: Reply) -> T:
         """Return the value of an answer, or raise the error that it reports."""
-        decoder, request = operation.answer, reply.exchange.request
+        decoder = operation.answer
         if not 200 <= reply.status < 300:
             raise self._error(reply)
         if not opens_stream(decoder):
-            return decode(decoder, reply, request.method, request.template)
+            return decode(decoder, reply)
         if decoder.takes(reply.headers.get("Content-Type", "").lower()):
             return decoder.open(reply)
         reply.read()
-        raise undecodable(reply, request.method, request.template, decoder.accept)
+        raise undecodable(reply, decoder.accept)
 
     def _error(self, reply: Reply) -> ApiException:
         """Return the error for an answer that is no success."""
-        request = reply.exchange.request
         hint = _size_hint(reply)
         if _may_be_elsewhere(reply) and self._settled is None:
             hint = "Or is the server of another generation? See Configuration(api_version=...)."
-        return kind_for(reply.status, reply.headers)(
-            reply.status,
-            reply.reason,
-            body=reply.body,
-            headers=reply.headers,
-            method=request.method,
-            path=request.template,
-            attempts=reply.exchange.attempt,
-            hint=hint,
-        )
+        return reply.error(kind_for(reply.status, reply.headers), body=reply.body, hint=hint)
 
     def _defaults(self) -> Mapping[str, str]:
-        return self.default_headers if self.cookie is None else {**self.default_headers, "Cookie": self.cookie}
+        if self.cookie is None:
+            return self.default_headers
+        return {**self.default_headers, "Cookie": Credential(self.cookie)}
 
     def call_api(
         self,
@@ -185,8 +223,9 @@ class ApiClient:
         configuration = self.configuration
         address = configuration.host + url if url.startswith("/") else url
         own = {"Accept": "*/*"}
-        if configuration.access_token is not None and is_same_origin(address, configuration.host):
-            own["Authorization"] = f"Bearer {configuration.access_token}"
+        token = self._token() if is_same_origin(address, configuration.host) else None
+        if token is not None:
+            own["Authorization"] = Credential(f"Bearer {token}")
         headers = merge_headers(own, self._defaults(), checked_headers("header_params", header_params))
         return self.rest_client.request(method, address, headers, body, post_params, _request_timeout)
 
@@ -210,7 +249,7 @@ class ApiClient:
             ApiTypeError, ApiValueError: for a header that cannot be sent.
         """
         check_header(header_name, header_value)
-        self.default_headers = merge_headers(self.default_headers, {header_name: header_value})
+        self.default_headers = merge_headers(self.default_headers, veiled({header_name: header_value}))
 
     @classmethod
     def get_default(cls) -> "ApiClient":
@@ -258,10 +297,6 @@ def _is_error(status: int) -> bool:
 
 def _reads_everything(status: int) -> bool:
     return True
-
-
-def _reads_nothing(status: int) -> bool:
-    return False
 
 
 def _may_be_elsewhere(reply: Reply) -> bool:

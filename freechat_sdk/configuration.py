@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from freechat_sdk.exceptions import ApiTypeError, ApiValueError
+from freechat_sdk.exceptions import ApiTypeError, ApiValueError, InsecureTransportWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,10 +14,24 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from freechat_sdk.hooks import Hooks
+
 DEFAULT_HOST = "http://127.0.0.1:8080"
 GENERATIONS = ("auto", "v1", "v2")
-_SHARED = frozenset({"retries", "refresh_api_key_hook", "socket_options"})  # copies share what may not be copied
+MEBIBYTE = 1024 * 1024
+_SHARED = frozenset({"_access_token", "_hooks", "retries", "refresh_api_key_hook", "socket_options"})
+"""What copies share, because it may be nothing that can be copied."""
+_COUNTS = frozenset({"connection_pool_maxsize", "max_event_bytes", "max_response_bytes"})
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+class Credential(str):
+    """A text that no repr shows: of itself, or of a dict or tuple that holds it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 class Configuration:
@@ -32,21 +46,25 @@ class Configuration:
     Args:
         host: address of the server, with a path where a reverse proxy adds one. Default http://127.0.0.1:8080.
         api_key, api_key_prefix, username, password: kept for scripts that set them; FreeChat knows bearer tokens only.
-        access_token: the bearer token, like `fc-` and 32 hex digits.
+        access_token: the bearer token, like `fc-` and 32 hex digits; or a function that returns it (None for no token).
+            It is asked for each call, and once more when a call that only reads is answered 401.
         server_index, server_variables: choose among `get_host_settings()`, where no host is given.
         server_operation_index, server_operation_variables, ignore_operation_servers: change nothing; kept.
         ssl_ca_cert, ca_cert_data: file, or PEM text or DER bytes, of the authorities to trust instead of the system's.
-        retries: how often a request is sent again at the most: None for two, a number, 0 or False, a `RetryPolicy`.
+        retries: how often a request is sent again at the most: None for two, a number, 0 or False, a `RetryPolicy`, or
+            a urllib3 `Retry`, of which the number and the waits count.
         cert_file, key_file: the client's own certificate.
         verify_ssl: whether the server's certificate is checked. Default True.
         assert_hostname: the name that the certificate must hold instead of the host's; False for any.
         tls_server_name: the name that is sent in the TLS handshake (SNI) instead of the host's.
         connection_pool_maxsize: how many idle connections are kept. Default five for each processor.
+        connection_pool_block: whether that is the most there may be at all: a call beyond it waits, within its time
+            limit, until one is free. Default False: it opens another, which is closed after use.
         proxy, proxy_headers: address of a proxy instead of the environment's, and headers for it.
         safe_chars_for_path_param, datetime_format, date_format: change nothing; kept.
         client_side_validation: changes nothing; arguments are always checked.
         socket_options: options for new sockets, as `socket.setsockopt` takes them.
-        debug: whether the logger `freechat_sdk` shows its debug messages.
+        debug: whether the logger `freechat_sdk` shows its debug messages: on stderr, where no handler is set up.
         api_version: generation of the server: "v1", "v2", or "auto" to find out by the first call. Default "auto".
         timeout: seconds for a whole call. Default 60.
         model_timeout: seconds for a whole call that waits for a model. Default 300.
@@ -54,8 +72,13 @@ class Configuration:
         stream_first_event_timeout: seconds up to a stream's first event. Default 300.
         stream_idle_timeout: seconds that a stream may be silent after it. Default 120.
         stream_timeout: seconds for the whole of a stream. Default None: unlimited.
+        max_response_bytes: the largest answer to read into memory, unpacked. Default 256 MiB.
+        max_event_bytes: the largest event of a stream. Default 16 MiB.
+        user_agent_suffix: what to add to the `User-Agent` header, like `my-service/1.4`.
+        hooks: a `Hooks`, or several, that are told of every call.
+        log_bodies: whether debug messages show the bodies of requests and answers, credentials masked. Default False.
 
-    Each time limit may be None: unlimited.
+    Each time limit and each size may be None: unlimited.
 
     Raises:
         ApiTypeError, ApiValueError: for a setting that cannot work; no credential is shown.
@@ -70,7 +93,7 @@ class Configuration:
         api_key_prefix: dict[str, str] | None = None,
         username: str | None = None,
         password: str | None = None,
-        access_token: str | None = None,
+        access_token: str | Callable[[], str | None] | None = None,
         server_index: int | None = None,
         server_variables: dict[str, str] | None = None,
         server_operation_index: dict[int, int] | None = None,
@@ -101,6 +124,12 @@ class Configuration:
         stream_first_event_timeout: float | None = 300.0,
         stream_idle_timeout: float | None = 120.0,
         stream_timeout: float | None = None,
+        max_response_bytes: int | None = 256 * MEBIBYTE,
+        max_event_bytes: int | None = 16 * MEBIBYTE,
+        connection_pool_block: bool = False,
+        user_agent_suffix: str | None = None,
+        hooks: Hooks | Sequence[Hooks] | None = None,
+        log_bodies: bool = False,
     ) -> None:
         self.server_index = server_index or 0
         self.server_variables = server_variables or {}
@@ -139,6 +168,12 @@ class Configuration:
         self.stream_first_event_timeout = stream_first_event_timeout
         self.stream_idle_timeout = stream_idle_timeout
         self.stream_timeout = stream_timeout
+        self.max_response_bytes = max_response_bytes
+        self.max_event_bytes = max_event_bytes
+        self.connection_pool_block = connection_pool_block
+        self.user_agent_suffix = user_agent_suffix
+        self.hooks = hooks
+        self.log_bodies = log_bodies
         self._logger: dict[str, Logger] | None = None
         self._logger_format = _LOG_FORMAT
         self._logger_file: str | None = None
@@ -151,6 +186,8 @@ class Configuration:
     def __setattr__(self, name: str, value: object) -> None:
         if name.endswith("timeout") and value is not None:
             value = check_seconds(name, value)
+        elif name in _COUNTS and value is not None:
+            _check_count(name, value)
         elif name == "api_version" and value not in GENERATIONS:
             raise ApiValueError(f"api_version is one of {', '.join(GENERATIONS)}, not {value!r}")
         object.__setattr__(self, name, value)
@@ -167,28 +204,43 @@ class Configuration:
         self._host = _checked_host(value)
 
     @property
-    def access_token(self) -> str | None:
-        """The bearer token, or None. A new one holds from the next call on."""
+    def access_token(self) -> Any:
+        """The bearer token, the function that gives it, or None. A new one holds from the next call on."""
         return self._access_token
 
     @access_token.setter
-    def access_token(self, value: str | None) -> None:
-        if value is not None and not isinstance(value, str):
-            raise ApiTypeError(f"access_token takes a str, not {type(value).__name__}")
-        if value is not None and (not value or any(not "!" <= letter <= "~" for letter in value)):
-            raise ApiValueError("access_token is empty, or holds blanks, line breaks or other than ASCII characters")
-        self._access_token = value
+    def access_token(self, value: str | Callable[[], str | None] | None) -> None:
+        self._access_token = value if callable(value) else _checked_token(value)
+
+    def bearer_token(self) -> str | None:
+        """Return the token for a call, where need be from the function that gives it.
+
+        Raises:
+            ApiTypeError, ApiValueError: for a token that cannot be sent; it is not shown.
+        """
+        token = self._access_token
+        return _checked_token(token()) if callable(token) else token
+
+    @property
+    def hooks(self) -> Any:
+        """Those that are told of every call, as a tuple of `Hooks`."""
+        return self._hooks
+
+    @hooks.setter
+    def hooks(self, value: Hooks | Sequence[Hooks] | None) -> None:
+        self._hooks = _checked_hooks(value)
 
     def _environment_token(self, is_host_from_code: bool) -> str | None:
         token = os.environ.get("FREECHAT_TOKEN")
         if not token:
             return None
-        if is_host_from_code and not _is_private(self.host):
+        if is_host_from_code and not is_private(self.host):
             import warnings
 
             warnings.warn(
-                f"FREECHAT_TOKEN is not sent to {self.host}, which is given in code and would see it unencrypted: "
+                f"FREECHAT_TOKEN is not sent to {self.host}, which is given in code and would get it unencrypted: "
                 "use https, or give access_token in code",
+                InsecureTransportWarning,
                 stacklevel=3,
             )
             return None
@@ -215,9 +267,10 @@ class Configuration:
 
     def auth_settings(self) -> dict[str, dict[str, str]]:
         """Return how requests are authorized, the token included; an empty dict without a token."""
-        if self.access_token is None:
+        token = self.bearer_token()
+        if token is None:
             return {}
-        value = f"Bearer {self.access_token}"
+        value = f"Bearer {token}"
         return {"bearerAuth": {"type": "bearer", "in": "header", "key": "Authorization", "value": value}}
 
     def get_api_key_with_prefix(self, identifier: str, alias: str | None = None) -> str | None:
@@ -277,8 +330,18 @@ class Configuration:
 
     @debug.setter
     def debug(self, value: bool) -> None:
+        from logging import StreamHandler
+
         self._debug = value
-        self.logger["package_logger"].setLevel("DEBUG" if value else "WARNING")
+        logger = self.logger["package_logger"]
+        logger.setLevel("DEBUG" if value else "WARNING")
+        if value and not logger.hasHandlers():
+            self.logger_stream_handler = StreamHandler()
+            self.logger_stream_handler.setFormatter(self.logger_formatter)
+            logger.addHandler(self.logger_stream_handler)
+        elif not value and self.logger_stream_handler is not None:
+            logger.removeHandler(self.logger_stream_handler)
+            self.logger_stream_handler = None
 
     @property
     def logger_file(self) -> str | None:
@@ -308,8 +371,9 @@ class Configuration:
     @logger_format.setter
     def logger_format(self, value: str) -> None:
         self._logger_format = value
-        if self.logger_file_handler is not None:
-            self.logger_file_handler.setFormatter(self.logger_formatter)
+        for handler in (self.logger_file_handler, self.logger_stream_handler):
+            if handler is not None:
+                handler.setFormatter(self.logger_formatter)
 
     @property
     def logger_formatter(self) -> Formatter:
@@ -337,7 +401,7 @@ class Configuration:
         )
 
     def __repr__(self) -> str:
-        token = "None" if self.access_token is None else "'***'"
+        token = "'***'" if callable(self.access_token) else repr(self.access_token)
         return f"Configuration(host={self.host!r}, access_token={token}, api_version={self.api_version!r})"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -369,6 +433,49 @@ def check_seconds(name: str, value: object) -> float:
     return float(value)
 
 
+def _check_count(name: str, value: object) -> None:
+    """Refuse what is no number of things above zero.
+
+    Raises:
+        ApiTypeError, ApiValueError: for such a value.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ApiTypeError(f"{name} takes a whole number, not {type(value).__name__}")
+    if value <= 0:
+        raise ApiValueError(f"{name} takes a number above 0, not {value}")
+
+
+def _checked_hooks(value: Any) -> tuple[Hooks, ...]:
+    """Return hooks as a tuple.
+
+    Raises:
+        ApiTypeError: for anything else than a `Hooks`, several of them, or None.
+    """
+    if value is None:
+        return ()
+    from freechat_sdk.hooks import Hooks
+
+    given = (value,) if isinstance(value, Hooks) else tuple(value) if isinstance(value, (list, tuple)) else value
+    if not isinstance(given, tuple) or not all(isinstance(hook, Hooks) for hook in given):
+        raise ApiTypeError(f"hooks takes a freechat_sdk.Hooks, or a list of them, not {type(value).__name__}")
+    return given
+
+
+def _checked_token(value: object) -> str | None:
+    """Return a bearer token that no repr shows.
+
+    Raises:
+        ApiTypeError, ApiValueError: for one that cannot be sent (RFC 6750, 2.1); it is not shown.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ApiTypeError(f"access_token takes a str, or a function that returns one, not {type(value).__name__}")
+    if not value or any(not "!" <= letter <= "~" for letter in value):
+        raise ApiValueError("access_token is empty, or holds blanks, line breaks or other than ASCII characters")
+    return Credential(value)
+
+
 def _checked_host(value: object) -> str:
     """Return a host address without a slash at its end.
 
@@ -395,7 +502,7 @@ def _checked_host(value: object) -> str:
     return value.rstrip("/")
 
 
-def _is_private(host: str) -> bool:
+def is_private(host: str) -> bool:
     """Tell whether nobody between here and a host can read what is sent to it: https or loopback."""
     from ipaddress import ip_address
     from urllib.parse import urlsplit

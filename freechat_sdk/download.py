@@ -48,9 +48,13 @@ class Download:
         return self._chunks
 
     def read(self) -> bytes:
-        """Return all bytes; they are kept, so a second time gives them again."""
+        """Return all bytes; they are kept, so a second time gives them again.
+
+        Raises:
+            ApiDecodeError: when there are more than `Configuration.max_response_bytes`; `save()` takes any number.
+        """
         if self._content is None:
-            self._content = b"".join(self._chunks)
+            self._content = b"".join(self._reply.limited(self._chunks))
         return self._content
 
     def __bytes__(self) -> bytes:
@@ -96,7 +100,7 @@ class Download:
     def close(self) -> None:
         """Let go of the connection; what has not been read is lost."""
         self._chunks.close()
-        self._reply.close()
+        self._reply.finish()
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +119,7 @@ def _closing(reply: Reply) -> Generator[bytes]:
     try:
         yield from reply.chunks()
     finally:
-        reply.close()
+        reply.finish()
 
 
 def file_name(disposition: str | None) -> str | None:

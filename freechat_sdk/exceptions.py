@@ -20,6 +20,8 @@
         ├── StreamInterruptedError          a stream that ended without its final event
         └── StreamFailedError               a stream in which the server reports that the model failed
 
+`InsecureTransportWarning` (UserWarning) is no error: a token goes over plain http to another machine.
+
 All of them pickle and copy. None holds or shows a token: what looks like a credential is masked in what they keep.
 """
 
@@ -43,6 +45,7 @@ __all__ = [
     "BadRequestException",
     "ConflictException",
     "ForbiddenException",
+    "InsecureTransportWarning",
     "NotFoundException",
     "OpenApiException",
     "QuotaExceededException",
@@ -309,6 +312,10 @@ class StreamInterruptedError(ApiException):
 
 class StreamFailedError(ApiException):
     """The server reports within the stream that the model failed; the message is the server's."""
+
+
+class InsecureTransportWarning(UserWarning):
+    """A token goes over plain http to another machine, where anybody between can read it."""
 
 
 _KINDS: dict[int, type[ApiException]] = {

@@ -6,9 +6,11 @@ It decides in one loop what is sent again, and turns what urllib3 raises into th
 
 import http.client
 import os
+import sys
 import time
+import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol, TypeGuard, TypeVar
 from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
@@ -18,6 +20,7 @@ from pydantic_core import from_json, to_json
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import (
     DecodeError,
+    EmptyPoolError,
     HTTPError,
     NameResolutionError,
     NewConnectionError,
@@ -33,14 +36,15 @@ from freechat_sdk._limits import UNLIMITED, Durations, TimeLimit
 from freechat_sdk._pool import Exchange, LimitedPool, LimitedTlsPool
 from freechat_sdk._request import IDEMPOTENT, JSON, ONCE, ORDINARY, READ, Request
 from freechat_sdk._response import Decoder
-from freechat_sdk._retry import RetryPolicy
-from freechat_sdk.configuration import Configuration, check_seconds
+from freechat_sdk._retry import RetryBudget, RetryPolicy
+from freechat_sdk.configuration import MEBIBYTE, Configuration, check_seconds
 from freechat_sdk.exceptions import (
     ApiConnectionError,
     ApiDecodeError,
     ApiException,
     ApiTimeoutError,
     ApiTypeError,
+    redacted,
 )
 from freechat_sdk.upload import Form
 
@@ -48,9 +52,12 @@ __all__ = ["ApiException", "BaseHTTPResponse", "RESTClientObject", "RESTResponse
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+E = TypeVar("E", bound=ApiException)
 
 RETRIED_STATUSES: Final = frozenset({502, 503, 504})
 READ_BYTES: Final = 65536
+READ_AT_ONCE: Final = 4 * MEBIBYTE
+"""The largest answer that memory is taken for because the server announces it."""
 LARGEST_FILES: Final = "servers take up to 10 MiB, of some kinds less, and may hang up on more"
 
 _LOWER_ERRORS: Final = (HTTPError, OSError, ValueError, http.client.HTTPException)
@@ -99,18 +106,49 @@ class Reply:
         self.reason = response.reason or ""
         self.headers: Mapping[str, str] = response.headers
         self.body = b""
+        self._is_finished = False
 
     def read(self) -> bytes:
         """Read the whole body.
 
         Raises:
             ApiConnectionError, ApiTimeoutError: when it does not come to its end.
+            ApiDecodeError: when it is larger than the configuration allows.
         """
+        length = self.response.length_remaining
+        self.check_size(length or 0)
+        if length is None or length > READ_AT_ONCE or "Content-Encoding" in self.headers:
+            self.body = b"".join(self.limited(self.chunks()))
+            return self.body
         try:
             self.body = self.response.read()
         except _LOWER_ERRORS as error:
-            raise _translate(error, self.exchange) from error
+            raise _translate(error, self.exchange) from _bare(error)
         return self.body
+
+    def limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield chunks of the body as long as they fit into the largest answer for memory.
+
+        Raises:
+            ApiDecodeError: when they do not.
+        """
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            self.check_size(size)
+            yield chunk
+
+    def check_size(self, size: int) -> None:
+        """Refuse so many bytes of the body, if they are too many for memory.
+
+        Raises:
+            ApiDecodeError: in that case; the connection is closed.
+        """
+        largest = self.exchange.configuration.max_response_bytes
+        if largest is not None and size > largest:
+            self.close()
+            message = f"the answer has more than {largest} bytes"
+            raise self.error(ApiDecodeError, message=message, hint="Configuration(max_response_bytes=...) sets that.")
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it comes in.
@@ -120,17 +158,37 @@ class Reply:
         """
         try:
             if self.response.chunked and "Content-Encoding" not in self.headers:
-                yield from self.response.read_chunked()  # a quarter of what read1 costs; servers write whole chunks
+                yield from self.response.read_chunked(READ_BYTES)  # a quarter of what read1 costs
                 return
             while chunk := self.response.read1(READ_BYTES):
                 yield chunk
         except _LOWER_ERRORS as error:
-            raise _translate(error, self.exchange) from error
+            raise _translate(error, self.exchange) from _bare(error)
 
     def close(self) -> None:
         """Close the connection unless all of the body has been read, and give its place back to the pool."""
         self.response.close()
         self.response.release_conn()
+
+    def finish(self) -> None:
+        """Close a streamed answer, and tell, once, that it has ended."""
+        self.close()
+        if self.exchange.watch is not None and not self._is_finished:
+            self._is_finished = True
+            self.exchange.watch.close()
+
+    def error(self, kind: type[E], **about: Any) -> E:
+        """Return an error with what this answer says: status, headers, the request it is for."""
+        request = self.exchange.request
+        return kind(
+            self.status,
+            self.reason,
+            headers=self.headers,
+            method=request.method,
+            path=request.template,
+            attempts=self.exchange.attempts,
+            **about,
+        )
 
 
 class StreamDecoder(Decoder[T_co], Protocol[T_co]):
@@ -151,17 +209,37 @@ def opens_stream(decoder: Decoder[T]) -> TypeGuard[StreamDecoder[T]]:
 def _translate(error: Exception, exchange: Exchange) -> ApiException:
     """Return the error of this package for one of urllib3, http.client or the operating system."""
     request = exchange.request
-    about: dict[str, Any] = {"method": request.method, "path": request.template, "attempts": exchange.attempt}
+    about: dict[str, Any] = {"method": request.method, "path": request.template, "attempts": exchange.attempts}
     causes = list(_causes(error))
     if any(isinstance(cause, DecodeError) for cause in causes):
         return ApiDecodeError(message="the answer's Content-Encoding is broken", **about)
     about["request_sent"] = exchange.request_sent
+    if isinstance(error, EmptyPoolError):
+        most = exchange.configuration.connection_pool_maxsize
+        return ApiTimeoutError(f"no connection became free in time (connection_pool_maxsize: {most})", **about)
     if any(_is_timeout(cause) for cause in causes):
         return ApiTimeoutError(_timeout_message(exchange), **about)
     message = _connection_message(causes)
     if isinstance(request.body, Form) and exchange.request_sent:
         message += f"; the file has {request.body.upload.size or 'an unknown number of'} bytes, and {LARGEST_FILES}"
     return ApiConnectionError(message, **about)
+
+
+def _bare(error: Exception) -> Exception:
+    """Return an error without its frames, and so all behind it: reports of faults may print their variables.
+
+    Those of urllib3 and http.client hold the request's header, with the token.
+    """
+    waiting: list[BaseException] = [error]
+    seen: set[int] = set()
+    while waiting:
+        found = waiting.pop()
+        if id(found) not in seen:
+            seen.add(id(found))
+            found.__traceback__ = None
+            behind = (found.__cause__, found.__context__, *found.args)
+            waiting += [other for other in behind if isinstance(other, BaseException)]
+    return error
 
 
 def _is_timeout(error: BaseException) -> bool:
@@ -221,6 +299,7 @@ class RESTClientObject:
         """
         self.configuration = configuration
         self.policy = RetryPolicy.of(configuration.retries) if policy is None else policy
+        self._budget = RetryBudget(self.policy)
         self._manager: urllib3.PoolManager | None = None
         self._host_pool: HTTPConnectionPool | None = None
         self._base = ""
@@ -232,42 +311,69 @@ class RESTClientObject:
         if manager is not None:
             manager.clear()
 
+    def __del__(self) -> None:
+        if getattr(self, "_manager", None) is not None and not sys.is_finalizing():
+            warnings.warn(f"unclosed client of {self.configuration.host}", ResourceWarning, 2, self)
+
     def forget_connections(self) -> urllib3.PoolManager | None:
         """Let go of all connections without closing them, and return what holds them."""
         manager, self._manager, self._host_pool = self._manager, None, None
         return manager
 
-    def send(self, request: Request, limit: TimeLimit, read: Callable[[int], bool]) -> Reply:
+    def send(self, request: Request, limit: TimeLimit, read: Callable[[int], bool], earlier: int = 0) -> Reply:
         """Send a request to the configured host, again where that is right, and return the answer.
 
-        The body is read, within the limit, when `read` says so of the status.
+        The body is read, within the limit, when `read` says so of the status. `earlier` requests have been made for
+        the same call.
 
         Raises:
             ApiConnectionError: when there was no answer. `request_sent` tells whether the server may have acted.
             ApiTimeoutError: when the time was over before.
+            ApiDecodeError: when the answer is larger than the configuration allows.
         """
-        exchange = Exchange(request, limit)
+        exchange = Exchange(request, limit, self.configuration, earlier)
         while True:
             try:
-                reply = self._attempt(exchange, read)
+                pool = self._host_pool or self._connect_host()
+                reply = self._attempt(exchange, pool, self._base + request.target, read)
             except ApiConnectionError as error:
-                wait = self._wait_after_error(exchange, error)
-                if wait is None or not limit.allows(wait):
+                wait = self._granted(exchange, self._wait_after_error(exchange, error))
+                if wait is None:
                     raise
             else:
-                wait = self._wait_after_status(exchange, reply)
-                if wait is None or not limit.allows(wait):
+                wait = self._granted(exchange, self._wait_after_status(exchange, reply))
+                if wait is None:
                     return reply
                 reply.close()
+            if exchange.watch is not None:
+                exchange.watch.retry(wait)
             self.policy.sleep(wait)
             exchange.attempt += 1
 
-    def _attempt(self, exchange: Exchange, read: Callable[[int], bool]) -> Reply:
-        pool = self._host_pool or self._connect_host()
-        reply = _open(pool, self._base + exchange.request.target, exchange)
-        if read(reply.status):
-            reply.read()
+    def _attempt(self, exchange: Exchange, pool: HTTPConnectionPool, target: str, read: Callable[[int], bool]) -> Reply:
+        watch = exchange.watch
+        if watch is not None:
+            watch.request(exchange.attempts)
+        try:
+            reply = _open(pool, target, exchange)
+            is_read = read(reply.status)
+            if is_read:
+                reply.read()
+        except ApiException as error:
+            if watch is not None:
+                watch.error(error)
+            raise
+        if watch is not None:
+            watch.response(reply.status, reply.headers, reply.body if is_read else None)
+        if reply.status not in RETRIED_STATUSES:
+            self._budget.earn()
         return reply
+
+    def _granted(self, exchange: Exchange, wait: float | None) -> float | None:
+        """Return the wait before another attempt, if time and budget allow for one."""
+        if wait is None or not exchange.limit.allows(wait) or not self._budget.spend():
+            return None
+        return wait
 
     def _wait_after_error(self, exchange: Exchange, error: ApiConnectionError) -> float | None:
         """Return the wait before the next attempt: what did not leave may always be sent again."""
@@ -312,29 +418,36 @@ class RESTClientObject:
         own = dict(headers or {})
         payload = _payload(own, body, post_params)
         durations = durations_for(Durations.of(self.configuration, ORDINARY), _request_timeout)
-        request = Request(method.upper(), urlsplit(url).path or "/", url, own, payload, ONCE)
-        exchange = Exchange(request, TimeLimit(durations, self.policy.clock))
+        request = Request(method.upper(), redacted(urlsplit(url).path) or "/", url, own, payload, ONCE)
+        exchange = Exchange(request, TimeLimit(durations, self.policy.clock), self.configuration)
         pool, target = self._route(url)
-        return RESTResponse(_open(pool, target or "/", exchange).response)
+        return RESTResponse(self._attempt(exchange, pool, target or "/", reads_nothing).response)
+
+
+def reads_nothing(status: int) -> bool:
+    """Leave every answer unread."""
+    return False
 
 
 def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Reply:
     """Send a request over a pool, once, and return the answer unread."""
     request = exchange.request
+    place: Any = exchange  # the pool asks it how long to wait for a connection
     try:
         response = pool.urlopen(
             request.method,
             target,
             request.body,
-            request.headers,
-            _NO_RETRIES,
+            headers=request.headers,
+            retries=_NO_RETRIES,
             redirect=False,
             assert_same_host=False,
             timeout=exchange,
+            pool_timeout=place,
             preload_content=False,
         )
     except _LOWER_ERRORS as error:
-        raise _translate(error, exchange) from error
+        raise _translate(error, exchange) from _bare(error)
     return Reply(response, exchange)
 
 
@@ -395,11 +508,12 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     text = headers.get("Retry-After")
     if text is None:
         return None
-    if text.strip().isdigit():
+    text = text.strip()
+    if text.isascii() and text.isdigit():
         return float(text)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -415,6 +529,7 @@ def _make_manager(configuration: Configuration) -> urllib3.PoolManager:
         "server_hostname": configuration.tls_server_name,
         "socket_options": configuration.socket_options,
         "maxsize": configuration.connection_pool_maxsize,
+        "block": configuration.connection_pool_block,
     }
     given = {name: value for name, value in options.items() if value is not None}
     proxy = configuration.proxy or _proxy_from_environment(configuration.host)

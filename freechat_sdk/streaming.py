@@ -3,14 +3,16 @@
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from threading import Lock
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 from typing_extensions import Self
 
+from freechat_sdk._model import hide_input
 from freechat_sdk._response import as_json
-from freechat_sdk._sse import data_only
+from freechat_sdk._sse import EventTooLargeError, data_only
 from freechat_sdk.exceptions import (
     ApiConnectionError,
     ApiDecodeError,
@@ -44,7 +46,7 @@ class SseEmitter:
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
         self._so_far = _SoFar()
-        self._source = data_only(reply.chunks())
+        self._source = data_only(reply.chunks(), reply.exchange.configuration.max_event_bytes)
         self._events = _events(reply, self._source, self._so_far)
         self._is_closed = False
         self._released = Lock()
@@ -118,7 +120,7 @@ class SseEmitter:
             self._reply.exchange.interrupt()  # that thread finds the flag and closes
             return
         if self._released.acquire(blocking=False):  # once, whichever thread is first
-            self._reply.close()
+            self._reply.finish()
 
     def _await_end(self) -> None:
         """Read what ends the answer, if it comes at once: then the connection can be used again."""
@@ -145,24 +147,36 @@ class _SoFar:
 def _events(reply: Reply, source: Iterable[bytes], so_far: _SoFar) -> Generator[LlmResultDTO]:
     """Yield the events of a stream up to its final one, and note them."""
     parse, keep, keep_text = as_json(LlmResultDTO).decode, so_far.data.append, so_far.texts.append
+    watch = reply.exchange.watch
+    largest = reply.exchange.configuration.max_response_bytes or inf
+    data, size = b"", 0
     try:
         for data in source:
+            size += len(data)
+            if size > largest:  # all of it is kept
+                reply.check_size(size)
             event = parse(data)
             if not so_far.data:
                 reply.exchange.limit.begin_stream()
             keep(data)
+            if watch is not None:
+                watch.event(event)
             text, message = event.text, event.message
             if text is None and message is not None:
                 so_far.result = event
                 yield event
                 return
             if message is None and event.finish_reason == "other":
-                raise _error(StreamFailedError, reply, text or "the model failed and gave no reason")
+                raise reply.error(StreamFailedError, message=text or "the model failed and gave no reason")
             if text and (message is None or not _is_thought(message)):
                 keep_text(text)
             yield event
+    except EventTooLargeError as error:
+        hint = "Configuration(max_event_bytes=...) sets that."
+        raise reply.error(ApiDecodeError, message=str(error), hint=hint) from None
     except (ValueError, RecursionError) as error:
-        raise _error(ApiDecodeError, reply, "an event of the stream is not what FreeChat sends", body=data) from error
+        what = "an event of the stream is not what FreeChat sends"
+        raise reply.error(ApiDecodeError, message=what, body=data) from hide_input(error)
     except ApiTimeoutError:
         raise
     except ApiConnectionError as error:
@@ -177,22 +191,8 @@ def _is_thought(message: ChatMessageDTO) -> bool:
 
 def _interrupted(reply: Reply, so_far: _SoFar, message: str) -> ApiException:
     parse = as_json(LlmResultDTO).decode
-    return _error(StreamInterruptedError, reply, message, text=so_far.text, events=tuple(map(parse, so_far.data)))
-
-
-def _error(kind: type[ApiException], reply: Reply, message: str, **about: Any) -> ApiException:
-    """Return an error of a stream."""
-    request = reply.exchange.request
-    return kind(
-        reply.status,
-        reply.reason,
-        message=message,
-        headers=reply.headers,
-        method=request.method,
-        path=request.template,
-        attempts=reply.exchange.attempt,
-        **about,
-    )
+    events = tuple(map(parse, so_far.data))
+    return reply.error(StreamInterruptedError, message=message, text=so_far.text, events=events)
 
 
 class _Events:

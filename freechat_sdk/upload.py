@@ -107,9 +107,15 @@ class Form:
     def headers(self) -> dict[str, str]:
         """The headers that describe the body."""
         headers = {"Content-Type": f"multipart/form-data; boundary={self._boundary}"}
-        if self.upload.size is not None:
-            headers["Content-Length"] = str(len(self._head) + self.upload.size + len(self._tail))
+        if self.size is not None:
+            headers["Content-Length"] = str(self.size)
         return headers
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes the body has; None where that shows only by reading the file."""
+        file = self.upload.size
+        return None if file is None else len(self._head) + file + len(self._tail)
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the body, from the start again each time."""

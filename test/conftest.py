@@ -15,5 +15,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         if name.startswith("FREECHAT_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     yield
+    if ApiClient._default is not None:
+        ApiClient._default.close()
     ApiClient.set_default(None)
     Configuration.set_default(None)

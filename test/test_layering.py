@@ -13,10 +13,10 @@ PACKAGE = ROOT / "freechat_sdk"
 FACADE = "__init__"
 
 LAYERS = (
-    {"exceptions", "api_response", "_model", "_sse", "_names"},
+    {"exceptions", "api_response", "_model", "_sse", "_names", "hooks"},
     {"configuration", "_mixins", "upload"},
     {"models"},
-    {"_request", "_response", "_limits", "_retry", "_pool", "rest"},
+    {"_request", "_response", "_limits", "_retry", "_watch", "_pool", "rest"},
     {"streaming", "download"},
     {"api_client"},
     {"_operation"},

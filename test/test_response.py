@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from freechat_sdk import ApiDecodeError, ChatSessionDTO, LlmResultDTO
+from freechat_sdk import ApiDecodeError, ApiException, ChatSessionDTO, LlmResultDTO
 from freechat_sdk._response import Decoder, as_json, as_text, decode, nothing, optional
 
+E = TypeVar("E", bound=ApiException)
 JSON = {"Content-Type": "application/json"}
 
 
@@ -18,12 +19,13 @@ class Answer:
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=lambda: JSON)
-    status: int = 200
-    reason: str = ""
+
+    def error(self, kind: type[E], **about: Any) -> E:
+        return kind(200, method="GET", path="/thing/{thingId}", headers=self.headers, **about)
 
 
 def read(decoder: Decoder[Any], body: bytes, headers: Mapping[str, str] = JSON) -> Any:
-    return decode(decoder, Answer(body, headers), "GET", "/thing/{thingId}")
+    return decode(decoder, Answer(body, headers))
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_a_once_only_call_is_never_made_again_after_a_byte_left(handler: Handler
 def test_a_refused_connection_says_that_nothing_was_sent_and_is_tried_again_even_once_only(waits: Waits) -> None:
     with refused_port() as port:
         api = api_for(f"http://127.0.0.1:{port}", patient(waits))
-        with pytest.raises(ApiConnectionError) as caught:
+        with api.api_client, pytest.raises(ApiConnectionError) as caught:
             api.send_message("chat", "Hi")
     assert not isinstance(caught.value, ApiTimeoutError)
     assert (caught.value.request_sent, caught.value.attempts, len(waits)) == (False, 3, 2)
@@ -148,8 +148,9 @@ def test_a_refused_connection_says_that_nothing_was_sent_and_is_tried_again_even
 
 
 def test_an_unknown_host_is_a_connection_error() -> None:
-    with pytest.raises(ApiConnectionError, match="name is not known"):
-        api_for("http://no-such-host.invalid").list_chats()
+    api = api_for("https://no-such-host.invalid")
+    with api.api_client, pytest.raises(ApiConnectionError, match="name is not known"):
+        api.list_chats()
 
 
 def stall(_: Request, connection: Connection) -> None:
@@ -338,8 +339,9 @@ def test_a_send_to_a_busy_chat_is_made_again_but_not_after_another_503(waits: Wa
 def test_retry_after_is_kept_to_within_limits(header: str, expected: list[float], waits: Waits) -> None:
     with RecordingServer(json_answer({}, 503, [("Retry-After", header)])) as server:
         policy = RetryPolicy(retries=1, sleep=waits, random=lambda: 1.0)
-        with pytest.raises(ServiceUnavailableException):
-            api_for(server.url, policy).list_chats()
+        api = api_for(server.url, policy)
+        with api.api_client, pytest.raises(ServiceUnavailableException):
+            api.list_chats()
         assert waits == expected
 
 

@@ -82,8 +82,10 @@ def test_a_certificate_that_does_not_fit_is_refused_once_and_nothing_is_sent(
 ) -> None:
     trusted = authority_file if names != ("127.0.0.1",) else None  # else the system's authorities hold
     refusal = pytest.raises(ApiConnectionError, match=r"no secure connection .*certificate verify failed")
-    with RecordingServer(answer, server_context(authority, *names)) as server, refusal as caught:
-        api_for(server.url, ssl_ca_cert=trusted).list_chats()
+    with RecordingServer(answer, server_context(authority, *names)) as server:
+        api = api_for(server.url, ssl_ca_cert=trusted)
+        with api.api_client, refusal as caught:
+            api.list_chats()
     assert (caught.value.request_sent, caught.value.attempts, server.requests) == (False, 1, [])
 
 
@@ -117,17 +119,23 @@ def test_the_client_shows_its_own_certificate(authority: trustme.CA, authority_f
         api = api_for(server.url, ssl_ca_cert=authority_file, cert_file=str(certificate), key_file=str(key))
         with api.api_client:
             assert api.list_chats() == []
-        with pytest.raises(ApiConnectionError):
-            api_for(server.url, ssl_ca_cert=authority_file, retries=0).list_chats()
+        stranger = api_for(server.url, ssl_ca_cert=authority_file, retries=0)
+        with stranger.api_client, pytest.raises(ApiConnectionError):
+            stranger.list_chats()
     assert len(server.requests) == 1
 
 
 def test_https_to_a_server_without_tls_says_so() -> None:
-    with RecordingServer(answer) as server, pytest.raises(ApiConnectionError, match="no secure connection"):
-        api_for(server.url.replace("http:", "https:"), retries=0).list_chats()
+    with RecordingServer(answer) as server:
+        api = api_for(server.url.replace("http:", "https:"), retries=0)
+        with api.api_client, pytest.raises(ApiConnectionError, match="no secure connection"):
+            api.list_chats()
 
 
 # Proxies
+
+in_clear = pytest.mark.filterwarnings("ignore::freechat_sdk.InsecureTransportWarning")
+"""For hosts that no proxy of the test really asks."""
 
 
 def forward(request: Request, connection: Connection) -> None:
@@ -160,6 +168,7 @@ def proxy() -> Iterator[RecordingServer]:
         yield server
 
 
+@in_clear
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
 def test_a_proxy_of_the_environment_gets_the_whole_address(
     proxy: RecordingServer, monkeypatch: pytest.MonkeyPatch, variable: str
@@ -177,6 +186,7 @@ def test_a_proxy_of_the_environment_gets_the_whole_address(
     assert [request.connection for request in proxy.requests] == [0, 0]
 
 
+@in_clear
 def test_a_proxy_may_be_named_without_a_scheme(proxy: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"127.0.0.1:{proxy.port}")
     api = api_for("http://chat.example.com")
@@ -212,6 +222,7 @@ def test_https_goes_through_a_tunnel_that_does_not_see_the_token(
     assert [request.header("Authorization") for request in server.requests] == [f"Bearer {TOKEN}"] * 2
 
 
+@in_clear
 def test_a_configured_proxy_stands_in_for_the_environments_and_gets_its_headers(
     proxy: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +234,7 @@ def test_a_configured_proxy_stands_in_for_the_environments_and_gets_its_headers(
     assert proxy.requests[0].header("Proxy-Authorization") == "Basic abc"
 
 
+@in_clear
 def test_the_credentials_in_a_proxys_address_are_sent_to_it(proxy: RecordingServer) -> None:
     api = api_for("http://chat.example.com", proxy=proxy.url.replace("//", "//ada:p%40ss@"))
     with api.api_client:
@@ -234,6 +246,7 @@ def refuse(_: Request, connection: Connection) -> None:
     connection.answer(407, b"", [("Proxy-Authenticate", "Basic")], "Proxy Authentication Required")
 
 
+@in_clear
 @pytest.mark.filterwarnings(
     "ignore:unclosed:ResourceWarning"
 )  # http.client of Python 3.10 leaves a refused tunnel open
@@ -244,7 +257,7 @@ def test_a_proxy_that_fails_is_named_as_the_cause_and_no_credential_is_shown(
     with RecordingServer(handler or forward) as server, refused_port() as closed:
         port = closed if handler is None else server.port
         api = api_for(f"{scheme}://chat.example.com", proxy=f"http://ada:secret@127.0.0.1:{port}", retries=0)
-        with pytest.raises(ApiException) as caught:
+        with api.api_client, pytest.raises(ApiException) as caught:
             api.list_chats()
     error = caught.value
     assert isinstance(error, ApiConnectionError)

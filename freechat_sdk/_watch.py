@@ -1,0 +1,133 @@
+"""Who is told of a call: the hooks of the configuration, and the log."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from freechat_sdk._request import Request
+from freechat_sdk.configuration import Configuration
+from freechat_sdk.exceptions import ApiException, redacted
+from freechat_sdk.hooks import Call, Hooks
+from freechat_sdk.upload import Form
+
+SHOWN_HEADERS: Final = (
+    "Connection",
+    "Content-Encoding",
+    "Content-Length",
+    "Content-Type",
+    "Date",
+    "Retry-After",
+    "Server",
+    "Transfer-Encoding",
+)
+"""The headers of an answer that hooks and the log see; others may hold a secret."""
+SHOWN_BODY: Final = 2000
+
+_log: Final = logging.getLogger("freechat_sdk")
+
+
+def watch(configuration: Configuration, request: Request, clock: Callable[[], float]) -> "Watch | None":
+    """Return what tells of a call; None where nobody listens."""
+    hooks = configuration.hooks
+    if _log.isEnabledFor(logging.DEBUG):
+        hooks = (*hooks, _Log(configuration.log_bodies))
+    return Watch(hooks, request, clock) if hooks else None
+
+
+class Watch:
+    """Tells hooks of one call. What a hook raises is logged and goes no further."""
+
+    def __init__(self, hooks: Sequence[Hooks], request: Request, clock: Callable[[], float]) -> None:
+        body = request.body
+        if isinstance(body, Form):
+            self.call = Call(request.method, request.template, None, body.size)
+        else:
+            self.call = Call(request.method, request.template, body, len(body or b""))
+        self._hooks = hooks
+        self._clock = clock
+        self._start = 0.0
+
+    def request(self, attempt: int) -> None:
+        """Tell that a request is about to be sent."""
+        call = self.call
+        call.attempt = attempt
+        call.status, call.headers, call.response_body, call.error = None, {}, None, None
+        self._tell(lambda hook: hook.on_request(call))
+        self._start = self._clock()
+
+    def response(self, status: int, headers: Any, body: bytes | None) -> None:
+        """Tell that an answer has come; the body is None where it is left unread."""
+        call = self.call
+        call.seconds = self._clock() - self._start
+        call.status, call.response_body = status, body
+        call.headers = {name: headers[name] for name in SHOWN_HEADERS if name in headers}
+        self._tell(lambda hook: hook.on_response(call))
+
+    def error(self, error: ApiException) -> None:
+        """Tell that an attempt failed."""
+        self.call.seconds = self._clock() - self._start
+        self.call.error = error
+        self._tell(lambda hook: hook.on_error(self.call))
+
+    def retry(self, wait: float) -> None:
+        """Tell that the request will be sent again."""
+        self._tell(lambda hook: hook.on_retry(self.call, wait))
+
+    def event(self, event: object) -> None:
+        """Tell that an event of a stream has come."""
+        self._tell(lambda hook: hook.on_event(self.call, event))
+
+    def close(self) -> None:
+        """Tell that a stream has been closed."""
+        self._tell(lambda hook: hook.on_close(self.call))
+
+    def _tell(self, tell: Callable[[Hooks], object]) -> None:
+        for hook in self._hooks:
+            try:
+                tell(hook)
+            except Exception:  # noqa: BLE001 - whatever it is, the call goes on
+                _log.warning("%s failed at %r", type(hook).__name__, self.call, exc_info=True)
+
+
+class _Log(Hooks):
+    """Writes debug messages: each attempt, with bodies where they are asked for."""
+
+    def __init__(self, shows_bodies: bool) -> None:
+        self._shows_bodies = shows_bodies
+
+    def on_response(self, call: Call) -> None:
+        body = call.response_body
+        facts = {
+            "status": call.status,
+            "seconds": f"{call.seconds:.3f}",
+            "attempt": call.attempt,
+            "sent": call.request_bytes,
+            "received": None if body is None else len(body),
+            "requestId": call.request_id,
+            **call.headers,
+        }
+        self._write(call, facts)
+        if self._shows_bodies:
+            self._write(call, {"request": _shown(call.request_body), "response": _shown(body)})
+
+    def on_error(self, call: Call) -> None:
+        facts = {"error": type(call.error).__name__, "seconds": f"{call.seconds:.3f}", "attempt": call.attempt}
+        self._write(call, facts | {"sent": call.request_bytes, "message": str(call.error)})
+
+    def on_retry(self, call: Call, wait: float) -> None:
+        self._write(call, {"again_in": f"{wait:.3f}"})
+
+    def on_close(self, call: Call) -> None:
+        self._write(call, {"closed": True})
+
+    def _write(self, call: Call, facts: Mapping[str, object]) -> None:
+        told = (f"{name}={value}" for name, value in facts.items() if value is not None)
+        _log.debug("%s %s %s", call.method, call.path, " ".join(told))
+
+
+def _shown(body: bytes | None) -> str | None:
+    """Return the start of a body as one line, without what looks like a credential."""
+    if body is None:
+        return None
+    start = repr(redacted(body.decode("utf-8", "replace")))
+    return start[:SHOWN_BODY] + ("..." if len(start) > SHOWN_BODY else "")
