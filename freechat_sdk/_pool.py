@@ -68,8 +68,8 @@ class Exchange(Timeout):
 
     @property
     def connect_timeout(self) -> float | None:
-        """The seconds that the next connect may take."""
-        return self.limit.for_connect()
+        """The seconds that the next wait for bytes may take: `connect` asks for its own, and sending is no connect."""
+        return self.limit.for_read()
 
     @property
     def read_timeout(self) -> float | None:
@@ -160,7 +160,9 @@ class _Response(http.client.HTTPResponse):
     def begin(self) -> None:
         """Read up to the body, past interim answers (RFC 9110, 15.2), of which http.client knows one alone."""
         super().begin()
-        while 100 < self.status < 200 and self.status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+        while 100 < self.status < 200:
+            if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                raise http.client.HTTPException("the server switches to another protocol, unasked")
             self.headers = self.msg = None  # type: ignore[assignment]
             super().begin()
         if self._reader.has_ended:  # http.client takes the end of the connection for the header's
@@ -202,7 +204,7 @@ class _LimitedConnection(HTTPConnection):
     """Whether something came that was asked for by nobody."""
 
     def connect(self) -> None:
-        self.timeout = self.exchange.connect_timeout
+        self.timeout = self.exchange.limit.for_connect()
         self.is_spoilt = False
         try:
             super().connect()

@@ -183,6 +183,8 @@ class RecordingServer:
 
     handler: Handler
     tls: ssl.SSLContext | None = None
+    greet: Callable[[Connection], None] | None = None
+    """Called with each connection before its first request."""
     requests: list[Request] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
 
@@ -237,6 +239,8 @@ class RecordingServer:
         connection = Connection(sock, len(self.connections))
         self.connections.append(connection)
         try:
+            if self.greet is not None:
+                self.greet(connection)
             while connection.is_open and (request := connection.read_request()) is not None:
                 self.requests.append(request)
                 self.handler(request, connection)

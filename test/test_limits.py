@@ -6,6 +6,7 @@ from urllib3.util import Retry
 from freechat_sdk import ApiTypeError, ApiValueError, Configuration
 from freechat_sdk._limits import UNLIMITED, Durations, TimeLimit, shortest
 from freechat_sdk._request import MODEL, ORDINARY
+from freechat_sdk._retry import RetryBudget
 from freechat_sdk.rest import RetryPolicy, Timeout, durations_for
 
 
@@ -95,6 +96,24 @@ def test_waits_grow_up_to_a_limit_and_are_spread_out() -> None:
 )
 def test_retries_are_given_in_many_ways(given: object, count: int) -> None:
     assert RetryPolicy.of(given).retries == count
+
+
+def test_of_a_urllib3_retry_the_number_and_the_waits_are_taken() -> None:
+    policy = RetryPolicy.of(Retry(total=4, backoff_factor=0.2, backoff_max=3))
+    assert (policy.retries, policy.backoff, policy.longest_wait) == (4, 0.2, 3)
+    assert RetryPolicy.of(Retry(total=None, connect=1, read=3, status=None)).retries == 3
+
+
+def test_retries_draw_on_a_budget_that_answers_fill() -> None:
+    budget = RetryBudget(RetryPolicy(budget=2, refill=0.5))
+    assert [budget.spend() for _ in range(3)] == [True, True, False]
+    budget.earn()
+    assert not budget.spend()
+    budget.earn()
+    assert [budget.spend() for _ in range(2)] == [True, False]
+    for _ in range(99):
+        budget.earn()
+    assert [budget.spend() for _ in range(3)] == [True, True, False]
 
 
 @pytest.mark.parametrize("wrong", [True, "2", 1.5, -1])

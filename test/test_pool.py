@@ -1,10 +1,12 @@
 """The private names of urllib3 that the pool stands on: a release without them must fail here first."""
 
 import inspect
+import io
 
+import pytest
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.response import HTTPResponse
+from urllib3.response import DeflateDecoder, GzipDecoder, HTTPResponse, MultiDecoder
 
 from freechat_sdk._pool import LimitedPool, LimitedTlsPool
 
@@ -31,6 +33,17 @@ def test_urllib3_calls_what_the_connection_overrides() -> None:
 def test_urllib3_reads_in_the_two_ways_that_streams_need() -> None:
     assert callable(HTTPResponse.read1)
     assert callable(HTTPResponse.read_chunked)
+
+
+@pytest.mark.parametrize("kind", [GzipDecoder, DeflateDecoder])
+def test_urllib3_keeps_what_unpacks_a_body_where_its_end_is_looked_for(
+    kind: type[GzipDecoder | DeflateDecoder],
+) -> None:
+    assert kind()._obj.eof is False
+    response = HTTPResponse(io.BytesIO(b"x"), {"Content-Encoding": "gzip"}, preload_content=False)
+    response._init_decoder()
+    assert isinstance(response._decoder, GzipDecoder)
+    assert len(MultiDecoder("gzip, deflate")._decoders) == 2
 
 
 def test_the_pools_use_the_limited_connections() -> None:

@@ -18,13 +18,11 @@ from freechat_sdk import (
     UnauthorizedException,
 )
 from freechat_sdk.rest import RetryPolicy
+from test.hostile import LOST, STALLS
 from test.server import (
-    Connection,
     Handler,
     RecordingServer,
-    Request,
     answers,
-    head,
     html_answer,
     json_answer,
     login_redirect,
@@ -55,52 +53,6 @@ def waits() -> Waits:
 
 def patient(waits: Waits) -> RetryPolicy:
     return RetryPolicy(retries=2, sleep=waits, random=lambda: 1.0)
-
-
-def reset(_: Request, connection: Connection) -> None:
-    connection.reset()
-
-
-def close(_: Request, connection: Connection) -> None:
-    connection.close()
-
-
-def cut_header(_: Request, connection: Connection) -> None:
-    connection.send(b"HTTP/1.1 200 OK\r\nContent-Le")
-    connection.close()
-
-
-def cut_body(_: Request, connection: Connection) -> None:
-    connection.send(head(200, [("Content-Length", "100")]) + b"[")
-    connection.close()
-
-
-def cut_chunk(_: Request, connection: Connection) -> None:
-    connection.start_chunked()
-    connection.send(b"ff\r\n[")
-    connection.close()
-
-
-def garbage(_: Request, connection: Connection) -> None:
-    connection.send(b"\x16\x03\x01 what is this\r\n\r\n")
-    connection.close()
-
-
-def bad_chunk(_: Request, connection: Connection) -> None:
-    connection.start_chunked()
-    connection.send(b"zz\r\n[]\r\n")
-    connection.close()
-
-
-LOST: dict[str, Handler] = {
-    "reset": reset,
-    "closed": close,
-    "cut header": cut_header,
-    "cut body": cut_body,
-    "cut chunk": cut_chunk,
-    "garbage": garbage,
-    "bad chunk": bad_chunk,
-}
 
 
 @pytest.mark.parametrize("handler", LOST.values(), ids=LOST)
@@ -153,46 +105,6 @@ def test_an_unknown_host_is_a_connection_error() -> None:
         api.list_chats()
 
 
-def stall(_: Request, connection: Connection) -> None:
-    assert connection.wait_closed()
-
-
-def stall_in_header(_: Request, connection: Connection) -> None:
-    connection.send(b"HTTP/1.1 200 OK\r\nContent-")
-    assert connection.wait_closed()
-
-
-def stall_in_body(_: Request, connection: Connection) -> None:
-    connection.send(head(200, [("Content-Length", "100")]) + b"[")
-    assert connection.wait_closed()
-
-
-def trickle(_: Request, connection: Connection) -> None:
-    connection.send(head(200, [("Content-Length", "1000000")]))
-    connection.sock.settimeout(0.01)
-    while True:  # until the client goes away, which ends it with an OSError
-        connection.send(b" ")
-        try:
-            if not connection.sock.recv(1):
-                return
-        except TimeoutError:
-            continue
-
-
-def trickle_header(_: Request, connection: Connection) -> None:
-    connection.send(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    trickle(_, connection)
-
-
-STALLS: dict[str, Handler] = {
-    "before the answer": stall,
-    "in the header": stall_in_header,
-    "in the body": stall_in_body,
-    "byte by byte": trickle,
-    "byte by byte in the header": trickle_header,
-}
-
-
 @pytest.mark.parametrize("handler", STALLS.values(), ids=STALLS)
 def test_a_silent_or_trickling_server_ends_as_a_timeout_while_the_peer_holds_on(handler: Handler) -> None:
     with RecordingServer(handler) as server:
@@ -206,7 +118,7 @@ def test_a_silent_or_trickling_server_ends_as_a_timeout_while_the_peer_holds_on(
 
 
 def test_the_configured_limits_hold_by_the_time_class() -> None:
-    with RecordingServer(stall) as server:
+    with RecordingServer(STALLS["before the answer"]) as server:
         api = api_for(server.url, timeout=0.05, model_timeout=0.1)
         with pytest.raises(ApiTimeoutError, match=r"0\.05 s for the call"):
             api.list_chats()

@@ -1,0 +1,93 @@
+"""What a server can do wrong on a connection: handlers for the recording server."""
+
+import gzip
+from collections.abc import Callable
+
+from test.server import Connection, Handler, Request, head
+
+Ending = Callable[[Connection], None]
+
+
+def keep(connection: Connection) -> None:
+    """Leave the connection open, for the next request."""
+
+
+def close(connection: Connection) -> None:
+    connection.close()
+
+
+def reset(connection: Connection) -> None:
+    connection.reset()
+
+
+def stall(connection: Connection) -> None:
+    """Hold the connection, without a byte, until the client gives up."""
+    assert connection.wait_closed()
+
+
+def trickle(connection: Connection, data: bytes = b" ") -> None:
+    """Send the same bytes again and again until the client gives up, which ends it with an OSError."""
+    connection.sock.settimeout(0.005)
+    while True:
+        connection.send(data)
+        try:
+            if not connection.sock.recv(1):
+                return
+        except TimeoutError:
+            continue
+
+
+def says(data: bytes, then: Ending = keep) -> Handler:
+    """Return a handler that sends some bytes, and goes on in a way."""
+
+    def handle(_: Request, connection: Connection) -> None:
+        connection.send(data)
+        then(connection)
+
+    return handle
+
+
+def repeats(data: bytes, again: bytes) -> Handler:
+    """Return a handler that sends some bytes, and then others until the client gives up."""
+
+    def handle(_: Request, connection: Connection) -> None:
+        connection.send(data)
+        trickle(connection, again)
+
+    return handle
+
+
+def answer(body: bytes, *headers: tuple[str, str], status: int = 200) -> bytes:
+    """Return an answer with its length."""
+    return head(status, (*headers, ("Content-Length", str(len(body))))) + body
+
+
+def chunked(*chunks: bytes, headers: tuple[tuple[str, str], ...] = ()) -> bytes:
+    """Return an answer in chunks, up to the one that ends it."""
+    parts = (b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return head(200, (*headers, ("Transfer-Encoding", "chunked"))) + b"".join(parts)
+
+
+def gzipped(body: bytes) -> bytes:
+    return gzip.compress(body, mtime=0)
+
+
+LOST: dict[str, Handler] = {
+    "reset": says(b"", reset),
+    "closed": says(b"", close),
+    "cut header": says(b"HTTP/1.1 200 OK\r\nContent-Le", close),
+    "cut body": says(head(200, [("Content-Length", "100")]) + b"[", close),
+    "cut chunk": says(head(200, [("Transfer-Encoding", "chunked")]) + b"ff\r\n[", close),
+    "garbage": says(b"\x16\x03\x01 what is this\r\n\r\n", close),
+    "bad chunk": says(head(200, [("Transfer-Encoding", "chunked")]) + b"zz\r\n[]\r\n", close),
+}
+"""Answers that do not come to their end."""
+
+STALLS: dict[str, Handler] = {
+    "before the answer": says(b"", stall),
+    "in the header": says(b"HTTP/1.1 200 OK\r\nContent-", stall),
+    "in the body": says(head(200, [("Content-Length", "100")]) + b"[", stall),
+    "byte by byte": repeats(head(200, [("Content-Length", "1000000")]), b" "),
+    "byte by byte in the header": repeats(b"HTTP/1.1 200 OK\r\nX-Slow: ", b" "),
+}
+"""Answers that do not come to their end, on a connection that stays open."""

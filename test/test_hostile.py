@@ -1,0 +1,463 @@
+"""Whatever a server does wrong: the call ends as documented, in time, and the next one works."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from freechat_sdk import (
+    ApiClient,
+    ApiConnectionError,
+    ApiDecodeError,
+    ApiException,
+    ApiTimeoutError,
+    CharacterApi,
+    ChatApi,
+    Configuration,
+    ServiceException,
+    ServiceUnavailableException,
+    StreamInterruptedError,
+    UnauthorizedException,
+)
+from test.hostile import answer, chunked, close, gzipped, keep, repeats, reset, says, stall
+from test.server import LIMIT, Connection, Handler, RecordingServer, Request, answers, head, json_answer, refused_port
+
+JSON = ("Content-Type", "application/json")
+EVENTS = ("Content-Type", "text/event-stream")
+CHUNKED = ("Transfer-Encoding", "chunked")
+END = b"0\r\n\r\n"
+DELTA = b'data:{"text":"Hel"}\n\n'
+FINAL = (
+    b'data:{"message":{"role":"assistant","contents":[{"type":"text","content":"Hello"}]},"finishReason":"stop"}\n\n'
+)
+BOMB = gzipped(b"[" + b" " * 8_000_000 + b"]")
+"""8 kB that unpack to 8 MB."""
+LONG = b"x" * 70_000
+SHORT_TIME = 0.3
+"""Seconds for calls that only time can end."""
+
+
+def list_chats(api: ChatApi) -> Any:
+    return api.list_chats(_request_timeout=LIMIT)
+
+
+def list_briefly(api: ChatApi) -> Any:
+    return api.list_chats(_request_timeout=SHORT_TIME)
+
+
+def default_chat(api: ChatApi) -> Any:
+    return api.get_default_chat_id(1)
+
+
+def stream(api: ChatApi) -> Any:
+    return api.stream_send_message("chat", "Hi", _request_timeout=LIMIT).until_done().answer
+
+
+def stream_briefly(api: ChatApi) -> Any:
+    return api.stream_send_message("chat", "Hi", _request_timeout=SHORT_TIME).until_done().answer
+
+
+def download(api: ChatApi) -> Any:
+    return CharacterApi(api.api_client).export_character(1, _request_timeout=LIMIT).read()
+
+
+def upload(api: ChatApi) -> Any:
+    return CharacterApi(api.api_client).import_character(b"x" * 3_000_000, _request_timeout=LIMIT)
+
+
+def upload_briefly(api: ChatApi) -> Any:
+    return CharacterApi(api.api_client).import_character(b"x" * 30_000_000, _request_timeout=SHORT_TIME)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A misbehaviour, and what a call makes of it: a value, or an error and what it says."""
+
+    handler: Handler
+    outcome: Any
+    says: str = ""
+    call: Callable[[ChatApi], Any] = list_chats
+    is_kept: bool = False
+    """Whether the connection serves the next call."""
+
+
+def lost(handler: Handler, said: str = "connection was lost", **about: Any) -> Case:
+    return Case(handler, ApiConnectionError, said, **about)
+
+
+def late(handler: Handler, **about: Any) -> Case:
+    about.setdefault("call", list_briefly)
+    return Case(handler, ApiTimeoutError, "no complete answer in time", **about)
+
+
+def unreadable(handler: Handler, said: str = "unreadable", **about: Any) -> Case:
+    return Case(handler, ApiDecodeError, said, **about)
+
+
+def streamed(*events: bytes, end: bytes = END) -> bytes:
+    return chunked(*events, headers=(EVENTS,)) + end
+
+
+STATUS_LINES = {
+    "nothing": lost(says(b"", close)),
+    "a reset": lost(says(b"", reset)),
+    "silence": late(says(b"", stall)),
+    "an empty line": lost(says(b"\r\n", close)),
+    "a greeting of another protocol": lost(says(b"220 mail.example.com ESMTP\r\n", close)),
+    "a TLS alert": lost(says(b"\x15\x03\x01\x00\x02\x02\x46", close)),
+    "a frame of HTTP/2": lost(says(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", close)),
+    "HTTP/2 in words": lost(says(b"HTTP/2 200 OK\r\nContent-Length: 2\r\n\r\n[]")),
+    "a status that is no number": lost(says(b"HTTP/1.1 abc OK\r\n\r\n")),
+    "a status below 100": lost(says(b"HTTP/1.1 99 Low\r\n\r\n")),
+    "a status above 999": lost(says(b"HTTP/1.1 1000 High\r\n\r\n")),
+    "half a status line": lost(says(b"HTTP/1.1 20", close)),
+    "half a status line and silence": late(says(b"HTTP/1.1 20", stall)),
+    "an endless status line": lost(repeats(b"HTTP/1.1 200 ", LONG)),
+    "a status line byte by byte": late(repeats(b"HTTP/1.1 200 ", b"O")),
+}
+HEADERS = {
+    "half a header": lost(says(b"HTTP/1.1 200 OK\r\nContent-Le", close)),
+    "half a header and silence": late(says(b"HTTP/1.1 200 OK\r\nContent-", stall)),
+    "half a header and a reset": lost(says(b"HTTP/1.1 200 OK\r\nContent-", reset)),
+    "a header byte by byte": late(repeats(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x")),
+    "headers without end": lost(repeats(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 50)),
+    "a header of 70 kB": lost(says(head(200, [("X-Long", LONG.decode())]))),
+    "101 headers": lost(says(head(200, [(f"X-{number}", "y") for number in range(101)]))),
+    "a header line without a colon": lost(says(b"HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 2\r\n\r\n[]")),
+    "a header that begins folded": lost(says(b"HTTP/1.1 200 OK\r\n folded\r\nContent-Length: 2\r\n\r\n[]")),
+    "a NUL in a header": Case(says(answer(b"[]", ("X-Odd", "a\0b"))), [], is_kept=True),
+    "bytes beyond ASCII in a header": Case(says(answer(b"[]", ("X-Odd", "ÿþ"))), [], is_kept=True),
+    "a folded header": Case(says(answer(b"[]", ("X-Odd", "a\r\n b"))), [], is_kept=True),
+    "Content-Length in words": lost(
+        says(head(200, [("Content-Length", "two")]) + b"[]"), "Content-Length is no number"
+    ),
+    "a negative Content-Length": lost(says(head(200, [("Content-Length", "-2")]) + b"[]")),
+    "two different Content-Lengths": lost(says(answer(b"[]", ("Content-Length", "5")))),
+    "the same Content-Length twice": Case(says(answer(b"[]", ("Content-Length", "2"))), [], is_kept=True),
+    "an unknown Transfer-Encoding": lost(says(answer(b"[]", ("Transfer-Encoding", "rot13"))), "other than chunked"),
+    "two Transfer-Encodings": lost(says(answer(b"[]", ("Transfer-Encoding", "gzip, chunked"))), "other than chunked"),
+    "a petabyte announced": unreadable(says(head(200, [("Content-Length", "1" + "0" * 15)])), "max_response_bytes"),
+    "hundreds of digits announced": unreadable(says(head(200, [("Content-Length", "9" * 400)])), "max_response_bytes"),
+}
+INTERIM = {
+    "100 first": Case(says(b"HTTP/1.1 100 Continue\r\n\r\n" + answer(b"[]")), [], is_kept=True),
+    "103 first": Case(says(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + answer(b"[]")), [], is_kept=True),
+    "102 and 100 first": Case(says(head(102) + head(100) + head(102) + answer(b"[]")), [], is_kept=True),
+    "100 for ever": late(repeats(b"", b"HTTP/1.1 100 Continue\r\n\r\n")),
+    "103 for ever": late(repeats(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n")),
+    "101, to another protocol": lost(says(head(101, [("Upgrade", "chat")])), "switches to another protocol"),
+}
+BODIES = {
+    "a cut body": lost(says(head(200, [("Content-Length", "100")]) + b"[", close)),
+    "a body cut by a reset": lost(says(head(200, [("Content-Length", "100")]) + b"[", reset)),
+    "a body that stops": late(says(head(200, [("Content-Length", "100")]) + b"[", stall)),
+    "a body byte by byte": late(repeats(head(200, [("Content-Length", "1000000")]), b" ")),
+    "a large body that is cut": lost(says(head(200, [("Content-Length", "900000")]) + b"[" + LONG, close)),
+    "more bytes than announced": Case(says(answer(b"[]") + b"\r\n<html>"), []),
+    "two answers": Case(says(answer(b"[]") * 2), []),
+    "an answer and half another": Case(says(answer(b"[]") + b"HTTP/1.1 408 Request Time"), []),
+    "a body without a length, and an end": Case(says(head(200) + b"[]", close), []),
+    "a body without a length, and no end": late(says(head(200) + b"[]", stall)),
+    "a body of HTTP/1.0": Case(says(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n[]", close), []),
+    "an empty body": Case(says(answer(b"")), None, is_kept=True),
+    "204 with a body": Case(says(head(204, [("Content-Length", "2")]) + b"[]"), None),
+    "304 with a body": Case(says(head(304, [("Content-Length", "2")]) + b"[]"), ApiException, "answered 304"),
+    "chunks and a Content-Length": Case(
+        says(chunked(b"[]", headers=(("Content-Length", "1"),)) + END), [], is_kept=True
+    ),
+    "a chunk cut in two": Case(says(chunked(b"[", b"]") + END), [], is_kept=True),
+    "chunks with extensions": Case(says(head(200, [CHUNKED]) + b"2;a=b\r\n[]\r\n0;c\r\n\r\n"), [], is_kept=True),
+    "chunks with trailers": Case(says(chunked(b"[]") + b"0\r\nX-Sum: 1\r\n\r\n"), [], is_kept=True),
+    "no last chunk": lost(says(chunked(b"[]"), close)),
+    "half a chunk": lost(says(head(200, [CHUNKED]) + b"ff\r\n[", close)),
+    "half a chunk and silence": late(says(head(200, [CHUNKED]) + b"ff\r\n[", stall)),
+    "a chunk size that is none": lost(says(head(200, [CHUNKED]) + b"zz\r\n[]\r\n", close)),
+    "a negative chunk size": lost(says(head(200, [CHUNKED]) + b"-2\r\n[]\r\n", close)),
+    "an empty chunk size": lost(says(head(200, [CHUNKED]) + b"\r\n[]\r\n", close)),
+    "a chunk of an exabyte": late(says(head(200, [CHUNKED]) + b"f" * 15 + b"\r\n[", stall)),
+    "a chunk size without end": lost(repeats(head(200, [CHUNKED]), b"0" * 70_000)),
+    "a trailer without end": lost(repeats(chunked(b"[]") + b"0\r\nX: ", LONG)),
+}
+ENCODINGS = {
+    "cut gzip": unreadable(
+        says(answer(gzipped(b"[]" * 99)[:-9], ("Content-Encoding", "gzip"), JSON)), "Content-Encoding", is_kept=True
+    ),
+    "a cut text in gzip": unreadable(
+        says(answer(gzipped(b"0" * 32)[:-9], ("Content-Encoding", "gzip"))),
+        "Content-Encoding",
+        call=default_chat,
+        is_kept=True,
+    ),
+    "broken gzip": unreadable(
+        says(answer(gzipped(b"[]")[:-6] + b"broken", ("Content-Encoding", "gzip"))), "Content-Encoding", is_kept=True
+    ),
+    "gzip that is none": unreadable(
+        says(answer(b"[]", ("Content-Encoding", "gzip"))), "Content-Encoding", is_kept=True
+    ),
+    "a gzip bomb": unreadable(
+        says(answer(BOMB, ("Content-Encoding", "gzip"))), "more than 1048576 bytes", is_kept=True
+    ),
+    "a gzip bomb in chunks": unreadable(
+        says(chunked(BOMB, headers=(("Content-Encoding", "gzip"),)) + END), "more than 1048576 bytes"
+    ),
+    "a bomb in a bomb": unreadable(
+        says(answer(gzipped(BOMB), ("Content-Encoding", "gzip, gzip"))), "more than 1048576 bytes", is_kept=True
+    ),
+    "an encoding nobody knows": unreadable(says(answer(b"\x93\x01", ("Content-Encoding", "x-odd"))), is_kept=True),
+    "more than memory may hold": unreadable(says(answer(b"[" + b" " * 1_100_000 + b"]")), "more than 1048576 bytes"),
+    "more than memory may hold in chunks": unreadable(
+        says(chunked(*[b" " * 100_000] * 11) + END), "more than 1048576 bytes"
+    ),
+    "more without a length": unreadable(says(head(200) + b" " * 1_100_000, close), "more than 1048576 bytes"),
+}
+TEXTS = {
+    "HTML": unreadable(says(answer(b"<html>", ("Content-Type", "text/html"))), "no login page", is_kept=True),
+    "HTML for a text": unreadable(
+        says(answer(b"<html>", ("Content-Type", "text/html"))), "no login page", call=default_chat, is_kept=True
+    ),
+    "UTF-16 for UTF-8": unreadable(says(answer("文".encode("utf-16"))), call=default_chat, is_kept=True),
+    "Latin-1 for UTF-8": unreadable(says(answer("é".encode("latin-1"))), call=default_chat, is_kept=True),
+    "half a character": unreadable(says(answer("文".encode()[:2])), call=default_chat, is_kept=True),
+    "JSON in UTF-16": unreadable(says(answer("[]".encode("utf-16"), JSON)), is_kept=True),
+    "half of JSON": unreadable(says(answer(b'[{"chatId":', JSON)), is_kept=True),
+    "JSON and more": unreadable(says(answer(b"[] []", JSON)), is_kept=True),
+    "deep JSON": unreadable(says(answer(b"[" * 100_000, JSON)), is_kept=True),
+    "deep JSON in a field": unreadable(says(answer(b'[{"x":' + b'{"a":' * 50_000, JSON)), is_kept=True),
+    "JSON of another shape": unreadable(says(answer(b'{"a":1}', JSON)), is_kept=True),
+    "JSON with NaN for a list": unreadable(says(answer(b"NaN", JSON)), is_kept=True),
+    "a lone surrogate": unreadable(says(answer(b'[{"about":"\\ud800"}]', JSON)), is_kept=True),
+}
+STATUSES = {
+    "a redirect in a circle": Case(
+        says(answer(b"", ("Location", "/api/v1/chat"), status=302)), ApiException, "302", is_kept=True
+    ),
+    "a redirect to nowhere": Case(says(answer(b"", status=301)), ApiException, "301", is_kept=True),
+    "a redirect to another host": Case(
+        says(answer(b"", ("Location", "http://127.0.0.1:1/"), status=307)), ApiException, "307", is_kept=True
+    ),
+    "the login page": Case(
+        says(answer(b"", ("Location", "https://x/w/login?y"), status=302)), UnauthorizedException, "token", is_kept=True
+    ),
+    "401 without a body": Case(says(answer(b"", status=401)), UnauthorizedException, "token", is_kept=True),
+    "500 in HTML": Case(
+        says(answer(b"<h1>Oops</h1>", ("Content-Type", "text/html"), status=500)),
+        ServiceException,
+        "Oops",
+        is_kept=True,
+    ),
+    "503 with a broken body": Case(
+        says(answer(b'{"timestamp":', status=503)), ServiceUnavailableException, "503", is_kept=True
+    ),
+    "503 that is cut": lost(says(head(503, [("Content-Length", "10")]) + b"x", close)),
+    "an error of megabytes": unreadable(says(answer(b"x" * 1_100_000, status=500)), "more than 1048576 bytes"),
+    "deep JSON in an error": Case(
+        says(answer(b"[" * 100_000, JSON, status=500)), ServiceException, "500", is_kept=True
+    ),
+    "a status nobody knows": Case(says(answer(b"", status=799)), ApiException, "answered 799", is_kept=True),
+    "an odd Retry-After": Case(
+        says(answer(b"", ("Retry-After", "²"), status=503)), ServiceUnavailableException, "503", is_kept=True
+    ),
+}
+STREAMS = {
+    "a whole stream": Case(says(streamed(DELTA, FINAL)), "Hello", call=stream, is_kept=True),
+    "a stream without a first event": late(says(head(200, [EVENTS, CHUNKED]), stall), call=stream_briefly),
+    "a stream of comments": late(repeats(head(200, [EVENTS, CHUNKED]), b"5\r\n:hi\n\n\r\n"), call=stream_briefly),
+    "a stream that stops": late(says(streamed(DELTA, end=b""), stall), call=stream_briefly),
+    "a stream that is cut": Case(says(streamed(DELTA, end=b""), close), StreamInterruptedError, "lost", call=stream),
+    "a stream that is reset": Case(says(streamed(DELTA, end=b""), reset), StreamInterruptedError, "lost", call=stream),
+    "a stream that just ends": Case(
+        says(streamed(DELTA)), StreamInterruptedError, "without its final", call=stream, is_kept=True
+    ),
+    "an empty stream": Case(says(streamed()), StreamInterruptedError, "without its final", call=stream, is_kept=True),
+    "an event without its end": Case(
+        says(streamed(DELTA, FINAL[:-1])), StreamInterruptedError, "without its final", call=stream, is_kept=True
+    ),
+    "an event that is no JSON": unreadable(says(streamed(DELTA, b"data:oops\n\n")), "not what FreeChat", call=stream),
+    "an event of another shape": unreadable(says(streamed(b"data:[1]\n\n")), "not what FreeChat", call=stream),
+    "an event in Latin-1": unreadable(says(streamed(b'data:{"text":"\xe9"}\n\n')), "not what FreeChat", call=stream),
+    "a deep event": unreadable(says(streamed(b"data:" + b"[" * 50_000 + b"\n\n")), "not what FreeChat", call=stream),
+    "HTML in a stream": unreadable(
+        says(streamed(DELTA, b"<html>\n\ndata:<html>\n\n")), "not what FreeChat", call=stream
+    ),
+    "HTML for a stream": unreadable(
+        says(answer(b"<html>", ("Content-Type", "text/html"))), "no login page", call=stream, is_kept=True
+    ),
+    "JSON for a stream": unreadable(says(answer(b"{}", JSON)), "event-stream", call=stream, is_kept=True),
+    "no media type for a stream": unreadable(says(answer(b"data:{}\n\n")), "event-stream", call=stream, is_kept=True),
+    "204 for a stream": unreadable(says(head(204)), "event-stream", call=stream, is_kept=True),
+    "an event that is too large": unreadable(
+        says(streamed(b"data:" + b"x" * 300_000)), "more than 262144 bytes", call=stream
+    ),
+    "an event of too many lines": unreadable(
+        says(streamed(*[b"data:x\n" * 10_000] * 10)), "more than 262144 bytes", call=stream
+    ),
+    "a line without end": unreadable(
+        repeats(head(200, [EVENTS]), b"x" * 50_000), "more than 262144 bytes", call=stream
+    ),
+    "a stream without end": unreadable(
+        repeats(head(200, [EVENTS]), b'data:{"text":"' + b"x" * 50_000 + b'"}\n\n'),
+        "more than 1048576 bytes",
+        call=stream,
+    ),
+    "more after the final event": Case(says(streamed(FINAL) + b"more"), "Hello", call=stream),
+    "silence after the final event": Case(says(streamed(FINAL, end=b""), stall), "Hello", call=stream),
+    "no end after the final event": Case(says(streamed(FINAL, end=b""), close), "Hello", call=stream),
+    "a stream without a length": Case(says(head(200, [EVENTS]) + DELTA + FINAL, close), "Hello", call=stream),
+    "a stream of HTTP/1.0": Case(
+        says(b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + DELTA + FINAL, close), "Hello", call=stream
+    ),
+    "a gzipped stream": Case(
+        says(chunked(gzipped(DELTA + FINAL), headers=(EVENTS, ("Content-Encoding", "gzip"))) + END),
+        "Hello",
+        call=stream,
+        is_kept=True,
+    ),
+    "nothing in gzip": Case(says(answer(b"", ("Content-Encoding", "gzip"))), None, is_kept=True),
+    "an event in chunks of a byte": Case(
+        says(streamed(*[bytes([byte]) for byte in DELTA + FINAL])), "Hello", call=stream, is_kept=True
+    ),
+    "lines that end in CR": Case(
+        says(streamed((DELTA + FINAL).replace(b"\n", b"\r"))), "Hello", call=stream, is_kept=True
+    ),
+    "a byte order mark": Case(says(streamed(b"\xef\xbb\xbf" + DELTA + FINAL)), "Hello", call=stream, is_kept=True),
+}
+FILES = {
+    "a cut file": lost(says(head(200, [("Content-Length", "9")]) + b"x", close), call=download),
+    "a file that is too large for memory": unreadable(
+        says(chunked(*[b" " * 100_000] * 11) + END), "more than 1048576 bytes", call=download
+    ),
+    "HTML for a file": unreadable(says(answer(b"<html>", ("Content-Type", "text/html"))), call=download, is_kept=True),
+    "an upload that is refused": Case(says(answer(b"", status=413), close), ApiException, "413", call=upload),
+}
+CASES = {
+    **STATUS_LINES, **HEADERS, **INTERIM, **BODIES, **ENCODINGS, **TEXTS, **STATUSES, **STREAMS, **FILES
+}  # fmt: skip
+
+
+def api_for(url: str, **settings: Any) -> ChatApi:
+    configuration = Configuration(
+        url,
+        api_version="v1",
+        retries=0,
+        max_response_bytes=1024 * 1024,
+        max_event_bytes=256 * 1024,
+        **settings,
+    )
+    return ChatApi(ApiClient(configuration))
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_misbehaviour_ends_as_documented_and_the_next_call_works(case: Case) -> None:
+    with RecordingServer(answers(case.handler, json_answer([]))) as server:
+        api = api_for(server.url)
+        with api.api_client:
+            if isinstance(case.outcome, type):
+                with pytest.raises(case.outcome, match=case.says) as caught:
+                    case.call(api)
+                assert type(caught.value) is case.outcome
+            else:
+                assert case.call(api) == case.outcome
+            assert api.list_chats() == []
+    first, second = server.requests
+    assert (first.connection == second.connection) is case.is_kept
+
+
+def test_there_are_many_misbehaviours() -> None:
+    assert len(CASES) >= 60
+
+
+@pytest.mark.parametrize("greet", [Connection.reset, Connection.close], ids=["reset", "closed"])
+def test_a_connection_that_is_cut_before_the_request_is_an_error_that_says_if_it_was_sent(
+    greet: Callable[[Connection], None],
+) -> None:
+    greetings = iter([greet, keep])
+    with RecordingServer(json_answer([]), greet=lambda connection: next(greetings)(connection)) as server:
+        api = api_for(server.url)
+        with api.api_client:
+            with pytest.raises(ApiConnectionError) as caught:
+                api.send_message("chat", "Hi")
+            assert type(caught.value) is ApiConnectionError
+            assert api.list_chats() == []
+    assert len(server.requests) == 1
+
+
+def test_a_refused_connection_is_an_error_at_once() -> None:
+    with refused_port() as port:
+        api = api_for(f"http://127.0.0.1:{port}")
+        with api.api_client, pytest.raises(ApiConnectionError, match="is the server running") as caught:
+            api.list_chats()
+    assert caught.value.request_sent is False
+
+
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() -> None:
+    is_sent = threading.Event()
+
+    def answer_and_hang_up(_: Request, connection: Connection) -> None:
+        connection.send(answer(b"[]"))
+        connection.send(answer(b'{"message":"you were silent for too long"}', status=408))
+        is_sent.set()
+
+    with RecordingServer(answers(answer_and_hang_up, json_answer([]))) as server:
+        api = api_for(server.url)
+        with api.api_client:
+            assert api.list_chats() == []
+            assert is_sent.wait(LIMIT)
+            assert api.list_chats() == []
+    assert [request.connection for request in server.requests] == [0, 1]
+
+
+def test_a_server_that_does_not_read_an_upload_ends_it_in_time_while_it_holds_the_connection() -> None:
+    is_over = threading.Event()
+
+    def read_nothing(_: Connection) -> None:
+        assert is_over.wait(LIMIT)
+
+    with RecordingServer(json_answer([]), greet=read_nothing) as server:
+        api = api_for(server.url, connect_timeout=0.1)
+        with api.api_client, pytest.raises(ApiTimeoutError) as caught:
+            upload_briefly(api)
+        is_over.set()
+    assert caught.value.request_sent is True
+
+
+def test_a_slow_reader_gets_an_upload_under_the_limit_of_the_call_not_of_the_connect() -> None:
+    may_read = threading.Event()
+    with RecordingServer(json_answer(1), greet=lambda _: assert_set(may_read)) as server:
+        api = api_for(server.url, connect_timeout=0.05)
+        release = threading.Timer(0.3, may_read.set)  # six times the connect limit
+        release.start()
+        with api.api_client:
+            CharacterApi(api.api_client).import_character_with_http_info(b"x" * 10_000_000, _request_timeout=LIMIT)
+        release.join()
+    assert len(server.requests[0].body) > 10_000_000
+
+
+def assert_set(event: threading.Event) -> None:
+    assert event.wait(LIMIT)
+
+
+def text_before(body: bytes) -> str:
+    """The text of the events that are whole in the first bytes of a stream."""
+    return ("Hel" if body.count(b"\n\n\r\n") > 0 else "") + ("lo 😀" if body.count(b"\n\n\r\n") > 1 else "")
+
+
+def test_a_stream_may_be_cut_at_every_byte() -> None:
+    """Only the whole final event is a success; what came before the cut is in the error."""
+    whole = streamed(DELTA, b'data:{"text":"lo \\ud83d\\ude00"}\n\n', FINAL)
+    body = whole.index(b"\r\n\r\n") + 4
+    complete = whole.index(FINAL) + len(FINAL + b"\r\n")
+    outcomes = []
+    with RecordingServer(answers(*(says(whole[:cut], close) for cut in range(len(whole))))) as server:
+        api = api_for(server.url)
+        for _ in range(len(whole)):
+            try:
+                outcomes.append(stream(api))
+            except (StreamInterruptedError, ApiConnectionError) as error:
+                outcomes.append((type(error), getattr(error, "text", None)))
+        api.api_client.close()
+    lost = [(ApiConnectionError, None)] * body
+    texts = [text_before(whole[body:cut]) for cut in range(body, complete)]
+    interrupted = [(StreamInterruptedError, text) for text in texts]
+    assert outcomes == [*lost, *interrupted, *["Hello"] * (len(whole) - complete)]
