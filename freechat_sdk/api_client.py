@@ -75,7 +75,7 @@ class ApiClient:
         """
         self.configuration = Configuration.get_default() if configuration is None else configuration
         self.default_headers: dict[str, str] = {}
-        self.cookie = cookie
+        self.cookie: str | None = None if cookie is None else Credential(cookie)
         self.client_side_validation = self.configuration.client_side_validation
         suffix = self.configuration.user_agent_suffix
         self.user_agent = f"freechat-sdk/{__version__}/python" + (f" {suffix}" if suffix else "")
@@ -203,7 +203,7 @@ class ApiClient:
     def _defaults(self) -> Mapping[str, str]:
         if self.cookie is None:
             return self.default_headers
-        return {**self.default_headers, "Cookie": Credential(self.cookie)}
+        return {**self.default_headers, "Cookie": self.cookie}
 
     def call_api(
         self,

@@ -365,6 +365,6 @@ def _without_credentials(headers: Mapping[str, str] | None) -> Mapping[str, str]
     if headers is None or not hasattr(headers, "copy"):
         return headers
     kept: dict[str, str] = headers.copy()
-    for name in [name for name in kept if name.lower() in ("set-cookie", "authorization", "location")]:
-        kept[name] = redacted(kept[name]) if name.lower() == "location" else _MASK
+    for name in list(kept):
+        kept[name] = _MASK if name.lower() in ("set-cookie", "authorization") else redacted(kept[name])
     return kept

@@ -1,0 +1,249 @@
+"""Hooks and the log are told of every call, cannot break one, and show no credential."""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from freechat_sdk import (
+    ApiClient,
+    ApiConnectionError,
+    ApiTypeError,
+    Call,
+    CharacterApi,
+    ChatApi,
+    Configuration,
+    Hooks,
+    NotFoundException,
+    RetryPolicy,
+)
+from freechat_sdk._request import READ, Request
+from freechat_sdk._watch import watch
+from test.hostile import LOST
+from test.server import RecordingServer, answers, events_answer, json_answer, text_answer
+
+TOKEN = "fc-0123456789abcdef0123456789abcdef"
+FINAL = {"message": {"role": "assistant", "contents": [{"type": "text", "content": "Hi"}]}, "finishReason": "stop"}
+
+
+class Notes(Hooks):
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[Any, ...]] = []
+        self.calls: list[Call] = []
+
+    def on_request(self, call: Call) -> None:
+        self.notes.append(("request", call.attempt))
+        self.calls.append(call)
+
+    def on_response(self, call: Call) -> None:
+        self.notes.append(("response", call.status))
+
+    def on_error(self, call: Call) -> None:
+        self.notes.append(("error", type(call.error)))
+
+    def on_retry(self, call: Call, wait: float) -> None:
+        self.notes.append(("retry", wait))
+
+    def on_event(self, call: Call, event: Any) -> None:
+        self.notes.append(("event", event.text))
+
+    def on_close(self, call: Call) -> None:
+        self.notes.append(("close",))
+
+
+def api_for(url: str, *hooks: Hooks, **settings: Any) -> ChatApi:
+    policy = RetryPolicy(1, sleep=lambda seconds: None, random=lambda: 1.0)
+    settings.setdefault("retries", policy)
+    return ChatApi(ApiClient(Configuration(url, access_token=TOKEN, api_version="v1", hooks=hooks, **settings)))
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    with caplog.at_level(logging.DEBUG, "freechat_sdk"):
+        yield caplog
+
+
+def test_hooks_are_told_of_a_call(notes: Notes) -> None:
+    answer = json_answer({"text": "Hi", "requestId": "r-7"}, headers=[("X-Secret", "s"), ("Server", "nginx")])
+    with RecordingServer(answer) as server:
+        api = api_for(server.url, notes)
+        with api.api_client:
+            api.send_message("a-chat", "Hi")
+    assert notes.notes == [("request", 1), ("response", 200)]
+    (call,) = notes.calls
+    assert (call.method, call.path, call.request_id) == ("POST", "/chat/send/{chatId}", "r-7")
+    assert call.request_bytes == len(server.requests[0].body)
+    assert call.response_body is not None
+    assert call.headers == {"Content-Length": "34", "Content-Type": "application/json", "Server": "nginx"}
+    assert call.seconds > 0
+    assert "a-chat" not in repr(call)
+
+
+def test_hooks_are_told_of_each_attempt(notes: Notes) -> None:
+    with RecordingServer(answers(json_answer({}, 503), json_answer([]))) as server:
+        api = api_for(server.url, notes)
+        with api.api_client:
+            api.list_chats()
+    assert notes.notes == [("request", 1), ("response", 503), ("retry", 0.5), ("request", 2), ("response", 200)]
+    assert notes.calls[0] is notes.calls[1]
+
+
+def test_hooks_are_told_of_errors(notes: Notes) -> None:
+    with RecordingServer(LOST["reset"]) as server:
+        api = api_for(server.url, notes)
+        with api.api_client, pytest.raises(ApiConnectionError):
+            api.send_message("chat", "Hi")
+    assert notes.notes == [("request", 1), ("error", ApiConnectionError)]
+
+
+def test_hooks_are_told_of_each_event_and_of_the_end_of_a_stream(notes: Notes) -> None:
+    with RecordingServer(events_answer({"text": "Hi"}, FINAL)) as server:
+        api = api_for(server.url, notes)
+        with api.api_client:
+            with api.stream_send_message("chat", "Hi") as stream:
+                stream.until_done()
+            stream.close()
+    assert notes.notes == [("request", 1), ("response", 200), ("event", "Hi"), ("event", None), ("close",)]
+    assert notes.calls[0].response_body is None
+
+
+def test_hooks_are_told_of_the_end_of_a_download(notes: Notes) -> None:
+    with RecordingServer(text_answer("file")) as server:
+        api = api_for(server.url, notes)
+        with api.api_client, CharacterApi(api.api_client).export_character(1) as file:
+            assert file.read() == b"file"
+    assert notes.notes == [("request", 1), ("response", 200), ("close",)]
+
+
+def test_hooks_are_told_of_calls_by_hand(notes: Notes) -> None:
+    with RecordingServer(text_answer("hi")) as server:
+        api = api_for(server.url, notes)
+        with api.api_client:
+            api.api_client.call_api("GET", f"/api/v1/token/{TOKEN}").read()
+    assert notes.notes == [("request", 1), ("response", 200)]
+    assert notes.calls[0].path == "/api/v1/token/***"
+
+
+def test_a_hook_that_fails_breaks_no_call_and_silences_no_other(notes: Notes, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Hooks):
+        def on_request(self, call: Call) -> None:
+            raise RuntimeError("out of order")
+
+        def on_event(self, call: Call, event: Any) -> None:
+            raise RuntimeError("out of order")
+
+    with RecordingServer(events_answer({"text": "Hi"}, FINAL)) as server:
+        api = api_for(server.url, Broken(), notes)
+        with api.api_client:
+            assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
+    assert len(notes.notes) == 5
+    assert [record.levelname for record in caplog.records if record.name == "freechat_sdk"] == ["WARNING"] * 3
+    assert "out of order" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize("wrong", [1, "hook", object(), [object()]])
+def test_what_is_no_hook_is_refused(wrong: Any) -> None:
+    with pytest.raises(ApiTypeError, match=r"freechat_sdk\.Hooks"):
+        Configuration(hooks=wrong)
+
+
+def test_where_nobody_listens_nothing_is_made() -> None:
+    request = Request("GET", "/chat", "/api/v1/chat", {}, None, READ)
+    assert watch(Configuration(), request, lambda: 0.0) is None
+    assert watch(Configuration(hooks=Hooks()), request, lambda: 0.0) is not None
+
+
+def test_the_log_says_what_happened_and_no_body(log: pytest.LogCaptureFixture) -> None:
+    answer = json_answer({"text": "secret words", "requestId": "r-7"}, headers=[("X-Secret", TOKEN)])
+    with RecordingServer(answers(json_answer({}, 503), json_answer([]), answer)) as server:
+        api = api_for(server.url)
+        with api.api_client:
+            api.list_chats()
+            api.send_message("a-chat", "more secret words")
+    first, again, second, third = (record.getMessage() for record in log.records if record.name == "freechat_sdk")
+    assert first.startswith("GET /chat status=503 seconds=0.")
+    assert again == "GET /chat again_in=0.500"
+    assert " attempt=2 sent=0 received=2 " in second
+    assert third.startswith("POST /chat/send/{chatId} status=200 ")
+    assert "requestId=r-7 Content-Length=44 Content-Type=application/json" in third
+    assert not {"secret", "a-chat", TOKEN} & set(log.text.split())
+
+
+def test_bodies_are_logged_when_asked_for_without_credentials(log: pytest.LogCaptureFixture) -> None:
+    with RecordingServer(answers(json_answer({"text": "an answer", "token": "abc"}), text_answer(TOKEN))) as server:
+        api = api_for(server.url, log_bodies=True)
+        with api.api_client:
+            api.send_message("chat", "a question")
+            api.get_default_chat_id(1)
+    assert "a question" in log.text
+    assert "an answer" in log.text
+    assert "abc" not in log.text
+    assert TOKEN not in log.text
+
+
+def test_a_failure_is_logged(log: pytest.LogCaptureFixture) -> None:
+    with RecordingServer(LOST["closed"]) as server:
+        api = api_for(server.url)
+        with api.api_client, pytest.raises(ApiConnectionError):
+            api.send_message("chat", "Hi")
+    assert "POST /chat/send/{chatId} error=ApiConnectionError seconds=0." in log.text
+
+
+@pytest.mark.parametrize(("debug", "shows"), [(True, True), (False, False), (None, False)])
+def test_debug_shows_messages_where_no_logging_is_set_up(debug: bool | None, shows: bool) -> None:
+    script = (
+        "import sys, freechat_sdk\n"
+        f"configuration = freechat_sdk.Configuration(sys.argv[1], access_token={TOKEN!r}, debug={debug})\n"
+        "with freechat_sdk.ApiClient(configuration) as client:\n"
+        "    freechat_sdk.ChatApi(client).list_chats()\n"
+    )
+    with RecordingServer(json_answer([])) as server:
+        ran = subprocess.run(
+            [sys.executable, "-c", script, server.url], capture_output=True, check=True, text=True, timeout=60
+        )
+    assert ("DEBUG GET /chat status=200" in ran.stderr) is shows
+    assert (ran.stdout, TOKEN in ran.stderr) == ("", False)
+    assert shows or ran.stderr == ""
+
+
+def test_opentelemetrys_instrumentation_of_urllib3_sees_every_request() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrumentor = URLLib3Instrumentor()
+    instrumentor.instrument(tracer_provider=provider)
+    try:
+        with RecordingServer(
+            answers(json_answer({}, 503), json_answer([]), json_answer({}, 404), events_answer(FINAL))
+        ) as server:
+            api = api_for(server.url)
+            with api.api_client:
+                assert api.list_chats() == []
+                with pytest.raises(NotFoundException):
+                    api.send_message("chat", "Hi")
+                assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
+    finally:
+        instrumentor.uninstrument()
+        provider.shutdown()
+    spans = exporter.get_finished_spans()
+    statuses = [dict(span.attributes or {}).get("http.status_code") for span in spans]
+    assert statuses == [503, 200, 404, 200]
+    sent = [request.header("traceparent") for request in server.requests]
+    ids = [f"{span.context.span_id:016x}" for span in spans if span.context is not None]
+    assert ids == [str(header).split("-")[2] for header in sent]
+    assert TOKEN not in "".join(span.to_json() for span in spans)
