@@ -151,7 +151,7 @@ class ApiClient:
         if token is not None and not self._has_looked_at_host:
             self._has_looked_at_host = True
             if not is_private(self.configuration.host):
-                warnings.warn(_INSECURE.format(host=self.configuration.host), InsecureTransportWarning, stacklevel=6)
+                warnings.warn(_INSECURE.format(host=self.configuration.host), InsecureTransportWarning, stacklevel=5)
         return token
 
     def _generations(self, operation: Operation[T]) -> tuple[str, ...]:

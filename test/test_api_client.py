@@ -1,11 +1,11 @@
 """ApiClient: connections over many calls, generations, headers, secrets, copies."""
 
 import copy
-import multiprocessing
 import pickle
 import signal
 import threading
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,7 +21,9 @@ from freechat_sdk import (
     ChatApi,
     ChatMessageDTO,
     Configuration,
+    InsecureTransportWarning,
     NotFoundException,
+    UnauthorizedException,
 )
 from freechat_sdk._names import API_MODULES
 from freechat_sdk.rest import RetryPolicy
@@ -51,7 +53,7 @@ class Clock:
 
 
 def client_for(server: RecordingServer, **settings: Any) -> ApiClient:
-    return ApiClient(Configuration(server.url, **{"access_token": TOKEN, "api_version": "v1", **settings}))
+    return ApiClient(Configuration(**{"host": server.url, "access_token": TOKEN, "api_version": "v1", **settings}))
 
 
 def by_path(routes: dict[str, Handler]) -> Handler:
@@ -133,44 +135,6 @@ def test_an_interrupted_call_leaves_a_working_client() -> None:
         with pytest.raises(KeyboardInterrupt):
             ChatApi(client).list_chats()
         assert ChatApi(client).list_chats() == []
-
-
-def test_many_threads_share_one_client() -> None:
-    def echo(request: Request, connection: Connection) -> None:
-        text_answer(request.path.rpartition("/")[2])(request, connection)
-
-    with RecordingServer(echo) as server, client_for(server) as client:
-        chats, seen = ChatApi(client), []
-
-        def call(number: int) -> None:
-            for turn in range(20):
-                key = number * 100 + turn
-                seen.append(chats.get_default_chat_id(key) == str(key))
-
-        threads = [threading.Thread(target=call, args=(number,)) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(LIMIT)
-        assert seen == [True] * 160
-        assert len(server.connections) <= 8
-
-
-def _call_in_child(client: ApiClient) -> None:
-    ChatApi(client).list_chats()
-
-
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_a_forked_child_does_not_use_its_parents_connections() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
-        ChatApi(client).list_chats()
-        child = multiprocessing.get_context("fork").Process(target=_call_in_child, args=(client,))
-        child.start()
-        child.join(LIMIT)
-        assert child.exitcode == 0
-        ChatApi(client).list_chats()
-        assert [request.connection for request in server.requests] == [0, 1, 0]
 
 
 # Generations
@@ -272,6 +236,103 @@ def test_a_changed_token_holds_from_the_next_call_on() -> None:
         client.configuration.access_token = None
         ChatApi(client).list_chats()
         assert [request.header("Authorization") for request in server.requests] == ["Bearer fc-2", None]
+
+
+def test_a_function_gives_the_token_for_each_call() -> None:
+    tokens = iter(["fc-1", "fc-2", None])
+    with RecordingServer(json_answer([])) as server, client_for(server, access_token=lambda: next(tokens)) as client:
+        for _ in range(3):
+            ChatApi(client).list_chats()
+    sent = [request.header("Authorization") for request in server.requests]
+    assert sent == ["Bearer fc-1", "Bearer fc-2", None]
+
+
+def by_token(request: Request, connection: Connection) -> None:
+    status = 200 if request.header("Authorization") == "Bearer fc-fresh" else 401
+    connection.answer(status, b"[]" if request.method == "GET" else b"true")
+
+
+def test_a_call_that_reads_is_made_again_with_a_fresh_token_after_401() -> None:
+    tokens = iter(["fc-old", "fc-fresh", "fc-old", "fc-older", "fc-old", "fc-old"])
+    with RecordingServer(by_token) as server, client_for(server, access_token=lambda: next(tokens)) as client:
+        assert ChatApi(client).list_chats_with_http_info().attempts == 2
+        with pytest.raises(UnauthorizedException) as caught:  # once more, not again and again
+            ChatApi(client).list_chats()
+        assert caught.value.attempts == 2
+        with pytest.raises(UnauthorizedException):  # the same token again would be in vain
+            ChatApi(client).list_chats()
+    assert len(server.requests) == 5
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda chats: chats.delete_chat("chat"),
+        lambda chats: chats.send_message("chat", "Hi"),
+        lambda chats: chats.send_assistant("chat", "assistant"),
+        lambda chats: chats.stream_send_message("chat", "Hi"),
+        lambda chats: chats.list_chats(_request_auth={"in": "header", "key": "Authorization", "value": "x"}),
+    ],
+)
+def test_other_calls_are_not_made_again_after_401(call: Callable[[ChatApi], object]) -> None:
+    tokens = iter(["fc-old", "fc-fresh"])
+    with RecordingServer(by_token) as server, client_for(server, access_token=lambda: next(tokens)) as client:
+        with pytest.raises(UnauthorizedException):
+            call(ChatApi(client))
+        assert len(server.requests) == 1
+
+
+def test_what_a_token_function_raises_reaches_the_caller_and_nothing_is_sent() -> None:
+    def broken() -> str:
+        raise LookupError("no vault")
+
+    with RecordingServer(json_answer([])) as server, client_for(server, access_token=broken) as client:
+        with pytest.raises(LookupError, match="no vault"):
+            ChatApi(client).list_chats()
+        assert server.requests == []
+
+
+@pytest.mark.parametrize("token", ["", "a b", 7, b"fc-1"])
+def test_what_a_token_function_gives_is_checked(token: Any) -> None:
+    with RecordingServer(json_answer([])) as server, client_for(server, access_token=lambda: token) as client:
+        with pytest.raises((ApiTypeError, ApiValueError), match="access_token"):
+            ChatApi(client).list_chats()
+        assert server.requests == []
+
+
+def test_a_token_over_plain_http_to_another_machine_warns_once_and_says_what_to_do() -> None:
+    with RecordingServer(json_answer([])) as server:
+        client = client_for(server, host="http://chat.example.com", proxy=server.url)
+        chats = ChatApi(client)
+        with client, pytest.warns(InsecureTransportWarning, match=r"use https or an SSH tunnel") as caught:
+            assert (chats.list_chats(), chats.list_chats()) == ([], [])
+        assert [warning.filename for warning in caught] == [__file__]
+        assert client.configuration.host in str(caught[0].message)
+
+
+@pytest.mark.parametrize(
+    "host", ["http://localhost:1", "http://127.8.9.1", "http://[::1]:80", "https://chat.example.com"]
+)
+def test_no_warning_where_nobody_can_listen(host: str) -> None:
+    with RecordingServer(json_answer([])) as server, client_for(server, host=host, retries=0) as client:
+        assert client._token() == TOKEN  # warnings are errors
+
+
+def test_no_warning_without_a_token() -> None:
+    settings = {"host": "http://chat.example.com", "access_token": None}
+    with RecordingServer(json_answer([])) as server, client_for(server, proxy=server.url, **settings) as client:
+        assert ChatApi(client).list_chats() == []
+
+
+def test_the_user_agent_can_be_added_to() -> None:
+    with RecordingServer(json_answer([])) as server, client_for(server, user_agent_suffix="shop/1.4") as client:
+        ChatApi(client).list_chats()
+    assert server.requests[0].header("User-Agent") == f"freechat-sdk/{freechat_sdk.__version__}/python shop/1.4"
+
+
+def test_a_user_agent_cannot_break_its_line() -> None:
+    with pytest.raises(ApiValueError, match="User-Agent"):
+        ApiClient(Configuration(user_agent_suffix="a\r\nX-Evil: 1"))
 
 
 BAD_OPTIONS: list[dict[str, Any]] = [

@@ -3,6 +3,7 @@
 import copy
 import logging
 import pickle
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,34 @@ def test_a_time_limit_is_a_finite_number_above_zero_or_none(name: str) -> None:
     for no_number in (True, "5"):
         with pytest.raises(ApiTypeError, match=name):
             setattr(configuration, name, no_number)
+
+
+@pytest.mark.parametrize("name", ["connection_pool_maxsize", "max_event_bytes", "max_response_bytes"])
+def test_a_size_is_a_whole_number_above_zero_or_none(name: str) -> None:
+    configuration = Configuration()
+    for wrong in (0, -1, True, 1.5, "1"):
+        with pytest.raises((ApiTypeError, ApiValueError), match=name):
+            setattr(configuration, name, wrong)
+    setattr(configuration, name, 7)
+    assert getattr(configuration, name) == 7
+
+
+def test_what_gives_a_token_is_shared_by_copies_and_not_shown() -> None:
+    class Vault:
+        def __init__(self) -> None:
+            self.lock = threading.Lock()  # nothing that can be copied
+
+        def __call__(self) -> str:
+            return TOKEN
+
+        def __repr__(self) -> str:
+            return f"Vault({TOKEN})"
+
+    configuration = Configuration(access_token=Vault())
+    copied = copy.deepcopy(configuration)
+    assert copied.bearer_token() == TOKEN
+    assert TOKEN not in repr(copied)
+    assert copied.auth_settings()["bearerAuth"]["value"] == f"Bearer {TOKEN}"
 
 
 def test_an_unknown_generation_is_refused() -> None:

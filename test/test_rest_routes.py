@@ -4,6 +4,7 @@ import gc
 import socket
 import ssl
 import threading
+import warnings
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 import trustme
 
-from freechat_sdk import ApiClient, ApiConnectionError, ApiException, ChatApi, Configuration
+from freechat_sdk import ApiClient, ApiConnectionError, ApiException, ApiTimeoutError, ChatApi, Configuration
+from test.hostile import trickle
 from test.server import (
     LIMIT,
     Connection,
@@ -132,6 +134,33 @@ def test_https_to_a_server_without_tls_says_so() -> None:
             api.list_chats()
 
 
+def test_tls_is_1_2_at_least(authority: trustme.CA, authority_file: str) -> None:
+    context = server_context(authority, "127.0.0.1")
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with RecordingServer(answer, context) as server:
+        api = api_for(server.url, ssl_ca_cert=authority_file, retries=0)
+        with api.api_client, pytest.raises(ApiConnectionError, match=r"no secure connection .*version"):
+            api.list_chats()
+    assert server.requests == []
+
+
+def test_a_server_that_says_nothing_in_the_handshake_ends_in_time() -> None:
+    with RecordingServer(answer, greet=hold) as server:
+        api = api_for(server.url.replace("http:", "https:"), retries=0, connect_timeout=0.1)
+        with api.api_client, pytest.raises(ApiTimeoutError, match="no connection in time") as caught:
+            api.list_chats()
+    assert caught.value.request_sent is False
+
+
+def hold(connection: Connection) -> None:
+    assert connection.wait_closed()
+    connection.is_open = False
+
+
 # Proxies
 
 in_clear = pytest.mark.filterwarnings("ignore::freechat_sdk.InsecureTransportWarning")
@@ -240,6 +269,19 @@ def test_the_credentials_in_a_proxys_address_are_sent_to_it(proxy: RecordingServ
     with api.api_client:
         assert api.list_chats() == []
     assert proxy.requests[0].header("Proxy-Authorization") == "Basic " + b64encode(b"ada:p@ss").decode()
+
+
+def trickle_tunnel(_: Request, connection: Connection) -> None:
+    connection.send(b"HTTP/1.1 200 Connection established\r\nX-Slow: ")
+    trickle(connection)
+
+
+def test_a_proxy_that_trickles_ends_in_time() -> None:
+    with RecordingServer(trickle_tunnel) as server:
+        api = api_for("https://chat.example.com", proxy=server.url, retries=0)
+        with api.api_client, pytest.raises(ApiTimeoutError) as caught:
+            api.list_chats(_request_timeout=0.2)
+    assert caught.value.request_sent is False
 
 
 def refuse(_: Request, connection: Connection) -> None:
