@@ -131,16 +131,16 @@ class _TimedReader(io.RawIOBase):
 
 
 class _Lines(io.BufferedReader):
-    """The bytes of an answer, read in lines that have an end."""
+    """The bytes of an answer, read in lines that have an end: half a line is none, and none goes on for ever."""
 
     raw: _TimedReader
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size >= 0:
-            return super().readline(size)
-        line = super().readline(LONGEST_LINE + 1)
-        if len(line) > LONGEST_LINE:
-            raise http.client.LineTooLong("chunk size")
+        line = super().readline(LONGEST_LINE + 1 if size is None or size < 0 else size)
+        if line and line[-1:] != b"\n":
+            if len(line) > LONGEST_LINE:
+                raise http.client.LineTooLong("line")
+            raise http.client.IncompleteRead(line)
         return line
 
     def close(self) -> None:

@@ -1,6 +1,9 @@
 """README and docs/: every snippet runs, every link leads somewhere."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +44,10 @@ class Snippet:
         return f"{self.page}:{self.line}"
 
 
+SCRIPTS = "docs/scaling.md"
+"""Its snippets start processes, which import what they run: each is a script of its own."""
+
+
 def snippets() -> Iterator[Snippet]:
     for page in PAGES:
         text = (ROOT / page).read_text("utf-8")
@@ -75,7 +82,7 @@ def releases(snippet: Snippet) -> list[str]:
     [
         pytest.param(snippet, release, id=f"{snippet}-{release}")
         for snippet in PYTHON
-        if called(snippet) is None
+        if called(snippet) is None and snippet.page != SCRIPTS
         for release in releases(snippet)
     ],
 )
@@ -92,6 +99,27 @@ def test_a_snippet_runs_as_it_stands_and_no_call_in_it_fails(
     said = capsys.readouterr().out
     shows_errors = snippet.page in ("docs/errors.md", "docs/configuration.md", "docs/generations.md")
     assert shows_errors or re.findall(r"(?m)^[A-Z]+ /\S+.*", said) == []  # how an ApiException begins
+
+
+@pytest.mark.parametrize("snippet", [snippet for snippet in PYTHON if snippet.page == SCRIPTS], ids=str)
+def test_a_script_runs_as_it_stands_and_leaves_nothing_behind(snippet: Snippet, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(snippet.code, "utf-8")
+    with Sandbox() as sandbox:
+        for name in ("ally", "helper"):
+            sandbox.add_chat(sandbox.add_character(name, greeting="Hello").uid)
+        environment = {"FREECHAT_HOST": sandbox.host, "FREECHAT_TOKEN": sandbox.token, "TMPDIR": str(tmp_path)}
+        ran = subprocess.run(
+            [sys.executable, script.name],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout == ("You said: Hi\n" if "celery" in snippet.code else "1 messages\n" * 2)
+    assert {path.name for path in tmp_path.iterdir()} <= {script.name, "dask-scratch-space"}
 
 
 @pytest.mark.parametrize("snippet", [snippet for snippet in PYTHON if called(snippet)] or PYTHON[:0], ids=str)

@@ -1,12 +1,15 @@
 """Decoders: the bytes of an answer become the value of its operation, or an error that says what came instead."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from freechat_sdk import ApiDecodeError, ApiException, ChatSessionDTO, LlmResultDTO
+from freechat_sdk import ApiDecodeError, ApiException, ChatMessageRecordDTO, ChatSessionDTO, LlmResultDTO
 from freechat_sdk._response import Decoder, as_json, as_text, decode, nothing, optional
 
 E = TypeVar("E", bound=ApiException)
@@ -95,3 +98,30 @@ def test_each_type_has_one_decoder_whose_validator_is_built_on_first_use() -> No
 @pytest.mark.parametrize("decoder", [as_text, as_json(bool), nothing, optional(as_json(int))])
 def test_every_decoder_accepts_json_which_errors_come_in(decoder: Decoder[Any]) -> None:
     assert "application/json" in decoder.accept
+
+
+NAMES = st.sampled_from(["text", "message", "messageId", "contents", "gmtCreate", "tokenUsage", "role", "x", ""])
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4))
+DECODERS: dict[Any, Decoder[Any]] = {
+    bool: as_json(bool),
+    int: as_json(int),
+    list[int]: as_json(list[int]),
+    list[ChatMessageRecordDTO]: as_json(list[ChatMessageRecordDTO]),
+    LlmResultDTO: as_json(LlmResultDTO),
+    str: as_text,
+}
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.sampled_from(list(DECODERS)), VALUES.map(lambda value: json.dumps(value).encode()) | st.binary())
+def test_any_body_is_a_value_of_the_right_type_or_a_decode_error(type_: Any, body: bytes) -> None:
+    try:
+        value = read(DECODERS[type_], body)
+    except ApiDecodeError as error:
+        assert error.status == 200  # noqa: PT017 - both outcomes are right
+        return
+    kind = get_origin(type_) or type_
+    assert type(value) is kind or (value is None and body == b"")
+    if kind in (bool, int):
+        assert json.loads(body) == value
