@@ -123,6 +123,7 @@ class Reply:
         try:
             self.body = self.response.read()
         except _LOWER_ERRORS as error:
+            self.close()  # urllib3 does not where it cannot unpack a body
             raise _translate(error, self.exchange) from _bare(error)
         return self.body
 
@@ -167,6 +168,7 @@ class Reply:
             if not is_empty and not _is_unpacked_whole(self.response):
                 raise DecodeError("the packed body is cut")
         except _LOWER_ERRORS as error:
+            self.close()  # urllib3 does not where it cannot unpack a body
             raise _translate(error, self.exchange) from _bare(error)
 
     def close(self) -> None:

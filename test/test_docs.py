@@ -1,5 +1,6 @@
 """README and docs/: every snippet runs, every link leads somewhere."""
 
+import logging
 import os
 import re
 import subprocess
@@ -29,6 +30,16 @@ SHELL = {
     "make test": "runs this test",
     "python -m freechat_sdk.sandbox": "test_command.py runs it",
 }
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Undo what a snippet does to the process's logging."""
+    root, level = logging.getLogger(), logging.getLogger("freechat_sdk").level
+    handlers = root.handlers[:]
+    yield
+    logging.getLogger("freechat_sdk").setLevel(level)
+    root.handlers[:] = handlers
 
 
 @dataclass(frozen=True)

@@ -340,12 +340,15 @@ CASES = {
 
 
 def api_for(url: str, **settings: Any) -> ChatApi:
+    """A client with one place for a connection: a call that did not give it back would leave none for the next."""
     configuration = Configuration(
         url,
         api_version="v1",
         retries=0,
         max_response_bytes=1024 * 1024,
         max_event_bytes=256 * 1024,
+        connection_pool_maxsize=1,
+        connection_pool_block=True,
         **settings,
     )
     return ChatApi(ApiClient(configuration))
