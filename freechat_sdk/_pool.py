@@ -185,12 +185,6 @@ class _Target(str):
     __slots__ = ("sent",)
     sent: str
 
-    @classmethod
-    def of(cls, sent: str, shown: str) -> "_Target":
-        target = cls(shown)
-        target.sent = sent
-        return target
-
 
 class _LimitedConnection(HTTPConnection):
     """A connection that keeps to a call's time limit and notes whether the request left."""
@@ -245,12 +239,19 @@ class LimitedPool(HTTPConnectionPool):
     clock: Callable[[], float] = staticmethod(time.monotonic)
 
     def _get_conn(self, timeout: Any = None) -> Any:
-        exchange: Exchange = timeout  # as `urlopen` is given it: the wait for a free place is a part of the call
-        connection: Any = super()._get_conn(exchange.read_timeout)
+        exchange: Exchange = timeout  # as `urlopen` is given it
+        connection: Any = super()._get_conn(self._longest_wait(exchange) if self.block else None)
         if self.clock() - connection.idle_since > IDLE_SECONDS:
             connection.close()  # it connects anew when it is used
         connection.exchange = exchange
         return connection
+
+    def _longest_wait(self, exchange: Exchange) -> float | None:
+        """Return how long a call may wait for a free place; it has a place before it hears that its time is over."""
+        try:
+            return exchange.limit.for_read()
+        except TimeoutError:
+            return 0.0
 
     def _put_conn(self, conn: Any) -> None:
         if conn is not None:
@@ -263,7 +264,8 @@ class LimitedPool(HTTPConnectionPool):
     def _make_request(self, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> BaseHTTPResponse:
         exchange: Exchange = kwargs["timeout"]
         exchange.request_sent = False
-        shown = _Target.of(url, exchange.request.template)
+        shown = _Target(exchange.request.template)
+        shown.sent = url
         response = super()._make_request(conn, method, shown, *args, **kwargs)
         response.url = url
         return response

@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from freechat_sdk import __version__
 from freechat_sdk._limits import Durations, TimeLimit
+from freechat_sdk._reply import LARGEST_FILES, Reply, opens_stream
 from freechat_sdk._request import (
     READ,
     Operation,
@@ -31,16 +32,7 @@ from freechat_sdk.exceptions import (
     is_login_redirect,
     kind_for,
 )
-from freechat_sdk.rest import (
-    LARGEST_FILES,
-    BaseHTTPResponse,
-    Reply,
-    RESTClientObject,
-    RESTResponse,
-    durations_for,
-    opens_stream,
-    reads_nothing,
-)
+from freechat_sdk.rest import BaseHTTPResponse, RESTClientObject, RESTResponse, durations_for, reads_nothing
 from freechat_sdk.upload import Form
 
 T = TypeVar("T")

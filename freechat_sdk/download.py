@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 
 from typing_extensions import Self
 
-from freechat_sdk.rest import Reply
+from freechat_sdk._reply import Reply
 
 Progress = Callable[[int, int | None], object]
 """Called with the bytes that have come so far, and with all that will come, where the server says so."""

@@ -1,66 +1,45 @@
 """The REST layer: sends requests over urllib3's pools and hands answers on.
 
-It decides in one loop what is sent again, and turns what urllib3 raises into the errors of this package. Together with
-`_pool` it is all that touches urllib3. Redirects are never followed.
+It decides in one loop what is sent again. Together with `_pool` and `_reply` it is all that touches urllib3. Redirects
+are never followed.
 """
 
-import http.client
 import os
 import sys
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Protocol, TypeGuard, TypeVar
+from threading import Lock
+from typing import Any, Final
 from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
 import urllib3
 from pydantic_core import from_json, to_json
 from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.exceptions import (
-    DecodeError,
-    EmptyPoolError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProxyError,
-    SSLError,
-)
-from urllib3.exceptions import TimeoutError as UrllibTimeoutError
+from urllib3.exceptions import SSLError
 from urllib3.filepost import encode_multipart_formdata
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Timeout, make_headers
 
 from freechat_sdk._limits import UNLIMITED, Durations, TimeLimit
 from freechat_sdk._pool import Exchange, LimitedPool, LimitedTlsPool
+from freechat_sdk._reply import LOWER_ERRORS, Reply, bare, translate
 from freechat_sdk._request import IDEMPOTENT, JSON, ONCE, ORDINARY, READ, Request
-from freechat_sdk._response import Decoder
 from freechat_sdk._retry import RetryBudget, RetryPolicy
-from freechat_sdk.configuration import MEBIBYTE, Configuration, check_seconds
+from freechat_sdk.configuration import Configuration, check_seconds
 from freechat_sdk.exceptions import (
     ApiConnectionError,
-    ApiDecodeError,
     ApiException,
-    ApiTimeoutError,
     ApiTypeError,
     redacted,
 )
-from freechat_sdk.upload import Form
 
 __all__ = ["ApiException", "BaseHTTPResponse", "RESTClientObject", "RESTResponse", "RetryPolicy", "Timeout"]
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-E = TypeVar("E", bound=ApiException)
-
 RETRIED_STATUSES: Final = frozenset({502, 503, 504})
-READ_BYTES: Final = 65536
-READ_AT_ONCE: Final = 4 * MEBIBYTE
-"""The largest answer that memory is taken for because the server announces it."""
-LARGEST_FILES: Final = "servers take up to 10 MiB, of some kinds less, and may hang up on more"
 
-_LOWER_ERRORS: Final = (HTTPError, OSError, ValueError, http.client.HTTPException)
 _NO_RETRIES: Final = Retry(False)
 _SENT_AGAIN: Final = {READ, IDEMPOTENT}
 
@@ -68,8 +47,9 @@ _SENT_AGAIN: Final = {READ, IDEMPOTENT}
 class RESTResponse:
     """An answer whose body has not been read, as `ApiClient.call_api` gives it."""
 
-    def __init__(self, resp: BaseHTTPResponse) -> None:
+    def __init__(self, resp: BaseHTTPResponse, reply: Reply | None = None) -> None:
         self.response = resp
+        self._reply = reply
         self.status = resp.status
         self.reason = resp.reason
         self.headers = resp.headers
@@ -77,9 +57,14 @@ class RESTResponse:
         """The body, after `read()`."""
 
     def read(self) -> bytes:
-        """Return the body, read once; the connection goes back to the pool."""
+        """Return the body, read once; the connection goes back to the pool.
+
+        Raises:
+            ApiConnectionError, ApiTimeoutError: when it does not come to its end.
+            ApiDecodeError: when it is larger than the configuration allows.
+        """
         if self.data is None:
-            self.data = self.response.data
+            self.data = self.response.data if self._reply is None else self._reply.read()
         return self.data
 
     def getheaders(self) -> Mapping[str, str]:
@@ -96,198 +81,6 @@ class RESTResponse:
         self.response.release_conn()
 
 
-class Reply:
-    """An answer as it comes in: status and headers are there, the body is read on demand."""
-
-    def __init__(self, response: BaseHTTPResponse, exchange: Exchange) -> None:
-        self.response = response
-        self.exchange = exchange
-        self.status = response.status
-        self.reason = response.reason or ""
-        self.headers: Mapping[str, str] = response.headers
-        self.body = b""
-        self._is_finished = False
-
-    def read(self) -> bytes:
-        """Read the whole body.
-
-        Raises:
-            ApiConnectionError, ApiTimeoutError: when it does not come to its end.
-            ApiDecodeError: when it is larger than the configuration allows.
-        """
-        length = self.response.length_remaining
-        self.check_size(length or 0)
-        if length is None or length > READ_AT_ONCE or "Content-Encoding" in self.headers:
-            self.body = b"".join(self.limited(self.chunks()))
-            return self.body
-        try:
-            self.body = self.response.read()
-        except _LOWER_ERRORS as error:
-            self.close()  # urllib3 does not where it cannot unpack a body
-            raise _translate(error, self.exchange) from _bare(error)
-        return self.body
-
-    def limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield chunks of the body as long as they fit into the largest answer for memory.
-
-        Raises:
-            ApiDecodeError: when they do not.
-        """
-        size = 0
-        for chunk in chunks:
-            size += len(chunk)
-            self.check_size(size)
-            yield chunk
-
-    def check_size(self, size: int) -> None:
-        """Refuse so many bytes of the body, if they are too many for memory.
-
-        Raises:
-            ApiDecodeError: in that case; the connection is closed.
-        """
-        largest = self.exchange.configuration.max_response_bytes
-        if largest is not None and size > largest:
-            self.close()
-            message = f"the answer has more than {largest} bytes"
-            raise self.error(ApiDecodeError, message=message, hint="Configuration(max_response_bytes=...) sets that.")
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the body as it comes in.
-
-        Raises:
-            ApiConnectionError, ApiTimeoutError: when it does not come to its end.
-        """
-        try:
-            if self.response.chunked and "Content-Encoding" not in self.headers:
-                yield from self.response.read_chunked(READ_BYTES)  # a quarter of what read1 costs
-                return
-            is_empty = True
-            while chunk := self.response.read1(READ_BYTES):
-                is_empty = False
-                yield chunk
-            if not is_empty and not _is_unpacked_whole(self.response):
-                raise DecodeError("the packed body is cut")
-        except _LOWER_ERRORS as error:
-            self.close()  # urllib3 does not where it cannot unpack a body
-            raise _translate(error, self.exchange) from _bare(error)
-
-    def close(self) -> None:
-        """Close the connection unless all of the body has been read, and give its place back to the pool."""
-        self.response.close()
-        self.response.release_conn()
-
-    def finish(self) -> None:
-        """Close a streamed answer, and tell, once, that it has ended."""
-        self.close()
-        if self.exchange.watch is not None and not self._is_finished:
-            self._is_finished = True
-            self.exchange.watch.close()
-
-    def error(self, kind: type[E], **about: Any) -> E:
-        """Return an error with what this answer says: status, headers, the request it is for."""
-        request = self.exchange.request
-        return kind(
-            self.status,
-            self.reason,
-            headers=self.headers,
-            method=request.method,
-            path=request.template,
-            attempts=self.exchange.attempts,
-            **about,
-        )
-
-
-def _is_unpacked_whole(response: BaseHTTPResponse) -> bool:
-    """Tell whether a packed body came to its end, which urllib3 does not look at. Pinned by test_pool.py."""
-    decoder: Any = getattr(response, "_decoder", None)
-    unpackers = (getattr(part, "_obj", None) for part in getattr(decoder, "_decoders", [decoder]))
-    return all(getattr(unpacker, "eof", True) for unpacker in unpackers)
-
-
-class StreamDecoder(Decoder[T_co], Protocol[T_co]):
-    """Opens an answer that is read while it comes in."""
-
-    def takes(self, content_type: str) -> bool:
-        """Tell whether an answer of a media type (in lower case) can be opened."""
-
-    def open(self, reply: Reply) -> T_co:
-        """Return what reads the answer."""
-
-
-def opens_stream(decoder: Decoder[T]) -> TypeGuard[StreamDecoder[T]]:
-    """Tell whether a decoder opens answers instead of reading them."""
-    return decoder.is_streamed
-
-
-def _translate(error: Exception, exchange: Exchange) -> ApiException:
-    """Return the error of this package for one of urllib3, http.client or the operating system."""
-    request = exchange.request
-    about: dict[str, Any] = {"method": request.method, "path": request.template, "attempts": exchange.attempts}
-    causes = list(_causes(error))
-    if any(isinstance(cause, DecodeError) for cause in causes):
-        return ApiDecodeError(message="the answer's Content-Encoding is broken", **about)
-    about["request_sent"] = exchange.request_sent
-    if isinstance(error, EmptyPoolError):
-        most = exchange.configuration.connection_pool_maxsize
-        return ApiTimeoutError(f"no connection became free in time (connection_pool_maxsize: {most})", **about)
-    if any(_is_timeout(cause) for cause in causes):
-        return ApiTimeoutError(_timeout_message(exchange), **about)
-    message = _connection_message(causes)
-    if isinstance(request.body, Form) and exchange.request_sent:
-        message += f"; the file has {request.body.upload.size or 'an unknown number of'} bytes, and {LARGEST_FILES}"
-    return ApiConnectionError(message, **about)
-
-
-def _bare(error: Exception) -> Exception:
-    """Return an error without its frames, and so all behind it: reports of faults may print their variables.
-
-    Those of urllib3 and http.client hold the request's header, with the token.
-    """
-    waiting: list[BaseException] = [error]
-    seen: set[int] = set()
-    while waiting:
-        found = waiting.pop()
-        if id(found) not in seen:
-            seen.add(id(found))
-            found.__traceback__ = None
-            behind = (found.__cause__, found.__context__, *found.args)
-            waiting += [other for other in behind if isinstance(other, BaseException)]
-    return error
-
-
-def _is_timeout(error: BaseException) -> bool:
-    is_refused = isinstance(error, NewConnectionError)  # by inheritance a timeout, by meaning none
-    return isinstance(error, (TimeoutError, UrllibTimeoutError)) and not is_refused
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what lies behind it: urllib3 keeps causes in `args` as well."""
-    while error is not None:
-        yield error
-        inner = [arg for arg in error.args if isinstance(arg, BaseException)]
-        error = inner[-1] if inner else error.__cause__
-
-
-def _timeout_message(exchange: Exchange) -> str:
-    limits = exchange.limit.durations
-    if exchange.request_sent:
-        return f"no complete answer in time (limits: {limits.total} s for the call, {limits.read} s for each wait)"
-    return f"no connection in time (limits: {limits.total} s for the call, {limits.connect} s for each connect)"
-
-
-def _connection_message(causes: list[BaseException]) -> str:
-    """Say which step failed, and what the lowest layer said of it."""
-    steps = (
-        (NameResolutionError, "the host's name is not known"),
-        (ProxyError, "the proxy failed"),
-        (SSLError, "no secure connection (TLS)"),
-        (NewConnectionError, "no connection: is the server running, and the host right?"),
-    )
-    step = next((text for kind, text in steps if isinstance(causes[0], kind)), "the connection was lost")
-    last = causes[-1]
-    return f"{step} ({type(last).__name__}: {last})"
-
-
 _clients: "weakref.WeakSet[RESTClientObject]" = weakref.WeakSet()
 _parents_pools: list[object] = []
 
@@ -295,7 +88,7 @@ _parents_pools: list[object] = []
 def _start_afresh_after_fork() -> None:
     """Give the child pools of its own; the parent's are kept untouched: closing one could wait for a dead lock."""
     for client in _clients:
-        _parents_pools.append(client.forget_connections())
+        _parents_pools.append(client.start_afresh())
 
 
 if hasattr(os, "register_at_fork"):
@@ -312,11 +105,17 @@ class RESTClientObject:
         """
         self.configuration = configuration
         self.policy = RetryPolicy.of(configuration.retries) if policy is None else policy
-        self._budget = RetryBudget(self.policy)
         self._manager: urllib3.PoolManager | None = None
         self._host_pool: HTTPConnectionPool | None = None
         self._base = ""
+        self.start_afresh()
         _clients.add(self)
+
+    def start_afresh(self) -> object:
+        """Forget connections and locks, and return what holds them: after a fork they are the parent's."""
+        self._lock = Lock()
+        self._budget = RetryBudget(self.policy)
+        return self.forget_connections()
 
     def close(self) -> None:
         """Close all idle connections. A later call makes new ones."""
@@ -402,8 +201,11 @@ class RESTClientObject:
 
     def _connect_host(self) -> HTTPConnectionPool:
         """Look the pool of the configured host up, once for all calls."""
-        self._host_pool, self._base = self._route(self.configuration.host)
-        return self._host_pool
+        with self._lock:
+            if self._host_pool is None:
+                pool, self._base = self._route(self.configuration.host)
+                self._host_pool = pool
+            return self._host_pool
 
     def _route(self, url: str) -> tuple[HTTPConnectionPool, str]:
         """Return the pool for an address, and what of it a request line holds."""
@@ -433,8 +235,10 @@ class RESTClientObject:
         durations = durations_for(Durations.of(self.configuration, ORDINARY), _request_timeout)
         request = Request(method.upper(), redacted(urlsplit(url).path) or "/", url, own, payload, ONCE)
         exchange = Exchange(request, TimeLimit(durations, self.policy.clock), self.configuration)
-        pool, target = self._route(url)
-        return RESTResponse(self._attempt(exchange, pool, target or "/", reads_nothing).response)
+        with self._lock:
+            pool, target = self._route(url)
+        reply = self._attempt(exchange, pool, target or "/", reads_nothing)
+        return RESTResponse(reply.response, reply)
 
 
 def reads_nothing(status: int) -> bool:
@@ -459,8 +263,8 @@ def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Reply:
             pool_timeout=place,
             preload_content=False,
         )
-    except _LOWER_ERRORS as error:
-        raise _translate(error, exchange) from _bare(error)
+    except LOWER_ERRORS as error:
+        raise translate(error, exchange) from bare(error)
     return Reply(response, exchange)
 
 

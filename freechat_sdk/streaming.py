@@ -11,6 +11,7 @@ from typing import Final
 from typing_extensions import Self
 
 from freechat_sdk._model import hide_input
+from freechat_sdk._reply import Reply
 from freechat_sdk._response import as_json
 from freechat_sdk._sse import EventTooLargeError, data_only
 from freechat_sdk.exceptions import (
@@ -23,7 +24,6 @@ from freechat_sdk.exceptions import (
 )
 from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 from freechat_sdk.models.llm_result_dto import LlmResultDTO
-from freechat_sdk.rest import Reply
 
 TERMINATOR_SECONDS: Final = 0.05
 """How long the end of a stream is waited for after its final event, so that its connection can be used again."""

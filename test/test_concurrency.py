@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from freechat_sdk import ApiClient, ApiTimeoutError, ChatApi, Configuration, RetryPolicy
+from freechat_sdk.rest import RESTClientObject
 from test.server import LIMIT, Connection, RecordingServer, Request, event_bytes, json_answer, text_answer
 
 THREADS = 32
@@ -121,6 +122,24 @@ def test_a_call_that_waits_in_vain_for_a_connection_ends_as_a_timeout_before_any
         assert caught.value.request_sent is False
         assert chats.send_message("chat", "Hi").text == "chat"
     assert len(server.requests) == 2
+
+
+def test_a_call_whose_time_is_over_before_it_begins_leaves_its_place_to_the_next() -> None:
+    now = [1000.0]
+
+    def slow_vault() -> str:
+        now[0] += 50
+        return TOKENS[0]
+
+    settings = {"connection_pool_maxsize": 1, "connection_pool_block": True, "access_token": slow_vault}
+    with RecordingServer(echo) as server, client_for(server, **settings) as client:
+        client.rest_client = RESTClientObject(client.configuration, RetryPolicy(0, clock=lambda: now[0]))
+        chats = ChatApi(client)
+        with pytest.raises(ApiTimeoutError) as caught:
+            chats.send_message("chat", "Hi", _request_timeout=10)
+        assert caught.value.request_sent is False
+        assert chats.send_message("chat", "Hi").text == "chat"
+    assert len(server.requests) == 1
 
 
 @pytest.mark.filterwarnings("ignore:Connection pool is full")

@@ -332,7 +332,9 @@ FILES = {
         says(chunked(*[b" " * 100_000] * 11) + END), "more than 1048576 bytes", call=download
     ),
     "HTML for a file": unreadable(says(answer(b"<html>", ("Content-Type", "text/html"))), call=download, is_kept=True),
-    "an upload that is refused": Case(says(answer(b"", status=413), close), ApiException, "413", call=upload),
+    "an upload that is refused": Case(
+        says(answer(b"", ("Connection", "close"), status=413), close), ApiException, "413", call=upload
+    ),
 }
 CASES = {
     **STATUS_LINES, **HEADERS, **INTERIM, **BODIES, **ENCODINGS, **TEXTS, **STATUSES, **STREAMS, **FILES

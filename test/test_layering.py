@@ -16,7 +16,7 @@ LAYERS = (
     {"exceptions", "api_response", "_model", "_sse", "_names", "hooks"},
     {"configuration", "_mixins", "upload"},
     {"models"},
-    {"_request", "_response", "_limits", "_retry", "_watch", "_pool", "rest"},
+    {"_request", "_response", "_limits", "_retry", "_watch", "_pool", "_reply", "rest"},
     {"streaming", "download"},
     {"api_client"},
     {"_operation"},
@@ -29,7 +29,7 @@ KNOWN = {
     ("models.sse_emitter", "streaming"): "the official path of SseEmitter, which is no model",
     ("_mixins", "models.chat_message_dto"): "a type of a field that the mixin reads; nothing is loaded",
 }
-REST = {"rest", "_pool"}
+REST = {"rest", "_pool", "_reply"}
 """The REST layer: alone in knowing urllib3."""
 
 INPUT_AND_OUTPUT = {"asyncio", "http", "multiprocessing", "select", "selectors", "socket", "ssl", "subprocess"}

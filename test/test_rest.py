@@ -166,9 +166,17 @@ def test_a_broken_encoding_is_a_decode_error() -> None:
     handler: Handler = lambda _, connection: connection.answer(200, broken, [("Content-Encoding", "gzip")])  # noqa: E731
     with RecordingServer(handler) as server:
         api = api_for(server.url)
-        with pytest.raises(ApiDecodeError, match="Content-Encoding"):
+        with pytest.raises(ApiDecodeError, match="answered 200 OK: .*Content-Encoding"):
             api.list_chats()
         api.api_client.close()
+
+
+@pytest.mark.parametrize("name", ["cut body", "cut chunk", "bad chunk"])
+def test_the_body_of_a_call_by_hand_that_is_lost_is_a_connection_error_too(name: str) -> None:
+    with RecordingServer(LOST[name]) as server:
+        client = api_for(server.url).api_client
+        with client, pytest.raises(ApiConnectionError, match="connection was lost"):
+            client.call_api("GET", "/api/v1/chat").read()
 
 
 def test_a_gzipped_answer_is_unpacked() -> None:
