@@ -166,7 +166,7 @@ def test_a_broken_encoding_is_a_decode_error() -> None:
     handler: Handler = lambda _, connection: connection.answer(200, broken, [("Content-Encoding", "gzip")])  # noqa: E731
     with RecordingServer(handler) as server:
         api = api_for(server.url)
-        with pytest.raises(ApiDecodeError, match="answered 200 OK: .*Content-Encoding"):
+        with pytest.raises(ApiDecodeError, match=r"answered 200 OK: .*Content-Encoding"):
             api.list_chats()
         api.api_client.close()
 
