@@ -113,7 +113,7 @@ class Reply:
         self.close()
         if any(isinstance(cause, DecodeError) for cause in _causes(error)):
             return self.error(ApiDecodeError, message="the answer's Content-Encoding is broken")
-        return translate(error, self.exchange)
+        return self._noted(translate(error, self.exchange))
 
     def close(self) -> None:
         """Close the connection unless all of the body has been read, and give its place back to the pool."""
@@ -130,7 +130,7 @@ class Reply:
     def error(self, kind: type[E], **about: Any) -> E:
         """Return an error with what this answer says: status, headers, the request it is for."""
         request = self.exchange.request
-        return kind(
+        error = kind(
             self.status,
             self.reason,
             headers=self.headers,
@@ -139,6 +139,12 @@ class Reply:
             attempts=self.exchange.attempts,
             **about,
         )
+        return self._noted(error)
+
+    def _noted(self, error: E) -> E:
+        if self.exchange.watch is not None:
+            self.exchange.watch.call.error = error
+        return error
 
 
 def _is_unpacked_whole(response: BaseHTTPResponse) -> bool:

@@ -118,7 +118,7 @@ class _Log(Hooks):
         self._write(call, {"again_in": f"{wait:.3f}"})
 
     def on_close(self, call: Call) -> None:
-        self._write(call, {"closed": True})
+        self._write(call, {"closed": True, "error": call.error and type(call.error).__name__})
 
     def _write(self, call: Call, facts: Mapping[str, object]) -> None:
         told = (f"{name}={value}" for name, value in facts.items() if value is not None)

@@ -22,7 +22,8 @@ class Call:
         headers: those of the answer that tell about the exchange: media type, length, date, server, ...
         seconds: from the request to its answer, of a stream to its start.
         response_body: the answer's body, unpacked; None of a stream, and where it is left unread.
-        error: what the attempt failed with; None where there was an answer, whatever its status.
+        error: what the attempt, or a stream after its start, failed with; None where there was an answer, whatever
+            its status.
         context: a dict for the hooks' own use: a span, a start time, ...
     """
 
@@ -81,4 +82,4 @@ class Hooks:
         """An event of a stream has come: an `LlmResultDTO`, before the reader gets it."""
 
     def on_close(self, call: Call) -> None:
-        """A stream or download has been closed, read to its end or not."""
+        """A stream or download has been closed, read to its end or not; `call.error` tells what ended it early."""

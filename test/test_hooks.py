@@ -23,6 +23,7 @@ from freechat_sdk import (
     Hooks,
     NotFoundException,
     RetryPolicy,
+    StreamInterruptedError,
 )
 from freechat_sdk._request import READ, Request
 from freechat_sdk._watch import watch
@@ -119,6 +120,15 @@ def test_hooks_are_told_of_each_event_and_of_the_end_of_a_stream(notes: Notes) -
             stream.close()
     assert notes.notes == [("request", 1), ("response", 200), ("event", "Hi"), ("event", None), ("close",)]
     assert notes.calls[0].response_body is None
+
+
+def test_hooks_are_told_what_broke_a_stream(notes: Notes) -> None:
+    with RecordingServer(events_answer({"text": "Hi"})) as server:
+        api = api_for(server.url, notes)
+        with api.api_client, pytest.raises(StreamInterruptedError) as caught:
+            api.stream_send_message("chat", "Hi").until_done()
+    assert notes.notes[-2:] == [("event", "Hi"), ("close",)]
+    assert notes.calls[0].error is caught.value
 
 
 def test_hooks_are_told_of_the_end_of_a_download(notes: Notes) -> None:
