@@ -99,11 +99,13 @@ class ApiClient:
     def _exchange(self, operation: Operation[T], read: Callable[[int], bool]) -> Reply:
         """Send an operation and return the answer; with a fresh token where the first was refused."""
         limit = self._limit(operation)
+        if operation.options.get("_request_auth"):  # it stands in for the token
+            return self._send(operation, None, limit, read)
         token = self._token()
         reply = self._send(operation, token, limit, read)
         if reply.status == 401 and operation.retry is READ and callable(self.configuration.access_token):
             fresh = self._token()
-            if fresh != token and "_request_auth" not in operation.options:
+            if fresh != token:
                 reply.close()
                 return self._send(operation, fresh, limit, read, reply.exchange.attempts)
         return reply

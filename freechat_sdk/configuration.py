@@ -205,7 +205,10 @@ class Configuration:
 
     @property
     def access_token(self) -> Any:
-        """The bearer token, the function that gives it, or None. A new one holds from the next call on."""
+        """The bearer token, the function that gives it, or None. A new one holds from the next call on.
+
+        The token is a str whose repr is `'***'`.
+        """
         return self._access_token
 
     @access_token.setter

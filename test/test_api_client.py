@@ -229,6 +229,17 @@ def test_request_auth_stands_in_for_the_token() -> None:
         assert server.requests[0].header("Authorization") == "Bearer other"
 
 
+def test_request_auth_by_cookie_sends_no_token_and_asks_for_none() -> None:
+    def ask() -> str:
+        raise AssertionError("nobody needs it")
+
+    auth = {"in": "cookie", "key": "session", "value": "s=1"}
+    with RecordingServer(json_answer([])) as server, client_for(server, access_token=ask) as client:
+        ChatApi(client).list_chats(_request_auth=auth)
+        assert server.requests[0].header("Authorization") is None
+        assert server.requests[0].header("Cookie") == "s=1"
+
+
 def test_a_changed_token_holds_from_the_next_call_on() -> None:
     with RecordingServer(json_answer([])) as server, client_for(server) as client:
         client.configuration.access_token = "fc-2"
