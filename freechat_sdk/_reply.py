@@ -19,7 +19,7 @@ from urllib3.response import BaseHTTPResponse
 from freechat_sdk._pool import Exchange
 from freechat_sdk._response import Decoder
 from freechat_sdk.configuration import MEBIBYTE
-from freechat_sdk.exceptions import ApiConnectionError, ApiDecodeError, ApiException, ApiTimeoutError
+from freechat_sdk.exceptions import ApiConnectionError, ApiDecodeError, ApiException, ApiTimeoutError, on_one_line
 from freechat_sdk.upload import Form
 
 T = TypeVar("T")
@@ -233,4 +233,4 @@ def _connection_message(causes: list[BaseException]) -> str:
     )
     step = next((text for kind, text in steps if isinstance(causes[0], kind)), "the connection was lost")
     last = causes[-1]
-    return f"{step} ({type(last).__name__}: {last})"
+    return f"{step} ({type(last).__name__}: {on_one_line(str(last))})"

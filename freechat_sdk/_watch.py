@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from freechat_sdk._request import Request
 from freechat_sdk.configuration import Configuration
-from freechat_sdk.exceptions import ApiException, redacted
+from freechat_sdk.exceptions import ApiException, on_one_line, redacted
 from freechat_sdk.hooks import Call, Hooks
 from freechat_sdk.upload import Form
 
@@ -111,23 +111,28 @@ class _Log(Hooks):
             self._write(call, {"request": _shown(call.request_body), "response": _shown(body)})
 
     def on_error(self, call: Call) -> None:
-        facts = {"error": type(call.error).__name__, "seconds": f"{call.seconds:.3f}", "attempt": call.attempt}
-        self._write(call, facts | {"sent": call.request_bytes, "message": str(call.error)})
+        facts = {"error": _kind(call.error), "seconds": f"{call.seconds:.3f}", "attempt": call.attempt}
+        self._write(call, facts | {"sent": call.request_bytes, "message": call.error and call.error.message})
 
     def on_retry(self, call: Call, wait: float) -> None:
         self._write(call, {"again_in": f"{wait:.3f}"})
 
     def on_close(self, call: Call) -> None:
-        self._write(call, {"closed": True, "error": call.error and type(call.error).__name__})
+        self._write(call, {"closed": True, "error": _kind(call.error)})
 
     def _write(self, call: Call, facts: Mapping[str, object]) -> None:
-        told = (f"{name}={value}" for name, value in facts.items() if value is not None)
-        _log.debug("%s %s %s", call.method, call.path, " ".join(told))
+        """Write a line. What a server says cannot break out of it, and no credential stays in it."""
+        told = " ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
+        _log.debug("%s %s %s", call.method, call.path, on_one_line(redacted(told)))
+
+
+def _kind(error: ApiException | None) -> str | None:
+    return None if error is None else type(error).__name__
 
 
 def _shown(body: bytes | None) -> str | None:
-    """Return the start of a body as one line, without what looks like a credential."""
+    """Return the start of a body, without what looks like a credential."""
     if body is None:
         return None
-    start = repr(redacted(body.decode("utf-8", "replace")))
-    return start[:SHOWN_BODY] + ("..." if len(start) > SHOWN_BODY else "")
+    text = redacted(body.decode("utf-8", "replace"))
+    return text[:SHOWN_BODY] + ("..." if len(text) > SHOWN_BODY else "")

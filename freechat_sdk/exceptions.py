@@ -75,6 +75,11 @@ def redacted(text: str) -> str:
     return text
 
 
+def on_one_line(text: str) -> str:
+    """Return a text with every character escaped that is not printable, line breaks included."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 class OpenApiException(Exception):
     """Base of all errors of this package."""
 
@@ -181,7 +186,7 @@ class ApiException(OpenApiException):
         self.method = method
         self.path = path
         self.attempts = attempts
-        self.message = None if message is None else redacted(message)
+        self.message = None if message is None else "\n".join(map(on_one_line, redacted(message).splitlines()))
         self.hint = hint
         super().__init__(str(self))
 
@@ -215,8 +220,7 @@ class ApiException(OpenApiException):
         else:
             shown = self.body or ""
         start = shown[:_SHOWN_BODY] + ("..." if len(shown) > _SHOWN_BODY else "")
-        escaped = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in start)
-        return ": ".join(part for part in (self.message, escaped) if part)
+        return ": ".join(part for part in (self.message, on_one_line(start)) if part)
 
 
 class BadRequestException(ApiException):

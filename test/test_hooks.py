@@ -27,7 +27,7 @@ from freechat_sdk import (
 )
 from freechat_sdk._request import READ, Request
 from freechat_sdk._watch import watch
-from test.hostile import LOST
+from test.hostile import LOST, says
 from test.server import RecordingServer, answers, events_answer, json_answer, text_answer
 
 TOKEN = "fc-0123456789abcdef0123456789abcdef"
@@ -204,6 +204,22 @@ def test_bodies_are_logged_when_asked_for_without_credentials(log: pytest.LogCap
     assert "an answer" in log.text
     assert "abc" not in log.text
     assert TOKEN not in log.text
+
+
+def test_a_server_cannot_write_lines_of_its_own_into_the_log(log: pytest.LogCaptureFixture) -> None:
+    forged = "x\n2026-11-23 DEBUG all is well"
+    folded = says(b"HTTP/1.1 200 OK\r\nServer: a\r\n DEBUG all is well\r\nContent-Length: 2\r\n\r\n[]")
+    broken = says(b"HTTP/1.1 abc\x1b[31m\r\n\r\n")
+    with RecordingServer(answers(json_answer({"text": "Hi", "requestId": forged}), folded, broken)) as server:
+        api = api_for(server.url, retries=0, log_bodies=True)
+        with api.api_client:
+            api.send_message("chat", forged)
+            api.list_chats()
+            with pytest.raises(ApiConnectionError):
+                api.list_chats()
+    lines = [record.getMessage() for record in log.records if record.name == "freechat_sdk"]
+    assert len(lines) == 5
+    assert all(line.isprintable() for line in lines)
 
 
 def test_a_failure_is_logged(log: pytest.LogCaptureFixture) -> None:

@@ -18,7 +18,7 @@ from freechat_sdk import (
     UnauthorizedException,
 )
 from freechat_sdk.rest import RetryPolicy
-from test.hostile import LOST, STALLS
+from test.hostile import LOST, STALLS, says
 from test.server import (
     Handler,
     RecordingServer,
@@ -263,6 +263,14 @@ def test_retry_after_is_kept_to_within_limits(header: str, expected: list[float]
         with api.api_client, pytest.raises(ServiceUnavailableException):
             api.list_chats()
         assert waits == expected
+
+
+def test_what_a_server_says_cannot_move_the_cursor() -> None:
+    with RecordingServer(says(b"HTTP/1.1 \x1b[2Jabc\r\n\r\n")) as server:
+        api = api_for(server.url)
+        with api.api_client, pytest.raises(ApiConnectionError) as caught:
+            api.list_chats()
+    assert str(caught.value).isprintable()
 
 
 def test_an_error_answer_is_described_on_one_screen_without_a_token() -> None:
