@@ -18,7 +18,7 @@ class Durations(NamedTuple):
     read: float | None = None
     """For each wait for bytes, up to a stream's first event."""
     silence: float | None = None
-    """For each wait for bytes after a stream's first event."""
+    """For each wait for an event after a stream's first."""
     stream: float | None = None
     """For the whole of a stream."""
 
@@ -60,6 +60,11 @@ class TimeLimit:
         self._start = clock()
         self._deadline = self._after(durations.total)
         self._read = durations.read
+        self.is_streaming = False
+        self._silence: float | None = None
+        self._silent_until = self._start
+        self.has_progressed = False
+        """To be set when something whole of a stream has come: then its silence begins anew with the next wait."""
 
     def _after(self, seconds: float | None) -> float | None:
         return None if seconds is None else self._start + seconds
@@ -78,14 +83,23 @@ class TimeLimit:
         Raises:
             TimeoutError: when none are left.
         """
-        return shortest(self._read, self._left())
+        left = shortest(self._read, self._left())
+        return left if self._silence is None else shortest(left, self._left_of_silence(self._silence))
+
+    def _left_of_silence(self, silence: float) -> float:
+        """Return what is left until a stream has been silent for too long: bytes alone do not end a silence."""
+        if self.has_progressed:
+            self.has_progressed = False
+            self._silent_until = self.clock() + silence
+        return self._until(self._silent_until)
 
     def _left(self) -> float | None:
-        if self._deadline is None:
-            return None
-        left = self._deadline - self.clock()
+        return None if self._deadline is None else self._until(self._deadline)
+
+    def _until(self, moment: float) -> float:
+        left = moment - self.clock()
         if left <= 0:
-            raise TimeoutError("the time for this call is over")
+            raise TimeoutError("the time is over")
         return left
 
     def allows(self, wait: float) -> bool:
@@ -95,7 +109,10 @@ class TimeLimit:
     def begin_stream(self) -> None:
         """Change over to the limits that hold after a stream's first event."""
         self._deadline = self._after(self.durations.stream)
-        self._read = self.durations.silence
+        self.is_streaming = True
+        self._read = None
+        self._silence = self.durations.silence
+        self.has_progressed = True
 
     def end_within(self, seconds: float) -> None:
         """Leave just so many seconds from now."""

@@ -218,6 +218,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _timeout_message(exchange: Exchange) -> str:
     limits = exchange.limit.durations
+    if exchange.limit.is_streaming:
+        return f"the stream was silent or lasted for too long (limits: {limits.silence} s and {limits.stream} s)"
     if exchange.request_sent:
         return f"no complete answer in time (limits: {limits.total} s for the call, {limits.read} s for each wait)"
     return f"no connection in time (limits: {limits.total} s for the call, {limits.connect} s for each connect)"

@@ -117,7 +117,9 @@ class Download:
 def _closing(reply: Reply) -> Generator[bytes]:
     """Yield the chunks of an answer, and close it."""
     try:
-        yield from reply.chunks()
+        for chunk in reply.chunks():
+            reply.exchange.limit.has_progressed = True
+            yield chunk
     finally:
         reply.finish()
 

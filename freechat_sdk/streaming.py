@@ -147,7 +147,7 @@ class _SoFar:
 def _events(reply: Reply, source: Iterable[bytes], so_far: _SoFar) -> Generator[LlmResultDTO]:
     """Yield the events of a stream up to its final one, and note them."""
     parse, keep, keep_text = as_json(LlmResultDTO).decode, so_far.data.append, so_far.texts.append
-    watch = reply.exchange.watch
+    watch, limit = reply.exchange.watch, reply.exchange.limit
     largest = reply.exchange.configuration.max_response_bytes or inf
     data, size = b"", 0
     try:
@@ -157,7 +157,8 @@ def _events(reply: Reply, source: Iterable[bytes], so_far: _SoFar) -> Generator[
                 reply.check_size(size)
             event = parse(data)
             if not so_far.data:
-                reply.exchange.limit.begin_stream()
+                limit.begin_stream()
+            limit.has_progressed = True
             keep(data)
             if watch is not None:
                 watch.event(event)

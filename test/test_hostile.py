@@ -90,9 +90,9 @@ def lost(handler: Handler, said: str = "connection was lost", **about: Any) -> C
     return Case(handler, ApiConnectionError, said, **about)
 
 
-def late(handler: Handler, **about: Any) -> Case:
+def late(handler: Handler, said: str = "no complete answer in time", **about: Any) -> Case:
     about.setdefault("call", list_briefly)
-    return Case(handler, ApiTimeoutError, "no complete answer in time", **about)
+    return Case(handler, ApiTimeoutError, said, **about)
 
 
 def unreadable(handler: Handler, said: str = "unreadable", **about: Any) -> Case:
@@ -267,7 +267,8 @@ STREAMS = {
     "a whole stream": Case(says(streamed(DELTA, FINAL)), "Hello", call=stream, is_kept=True),
     "a stream without a first event": late(says(head(200, [EVENTS, CHUNKED]), stall), call=stream_briefly),
     "a stream of comments": late(repeats(head(200, [EVENTS, CHUNKED]), b"5\r\n:hi\n\n\r\n"), call=stream_briefly),
-    "a stream that stops": late(says(streamed(DELTA, end=b""), stall), call=stream_briefly),
+    "a stream that stops": late(says(streamed(DELTA, end=b""), stall), "silent", call=stream_briefly),
+    "a stream that trickles": late(repeats(streamed(DELTA, end=b""), b"1\r\nx\r\n"), "silent", call=stream_briefly),
     "a stream that is cut": Case(says(streamed(DELTA, end=b""), close), StreamInterruptedError, "lost", call=stream),
     "a stream that is reset": Case(says(streamed(DELTA, end=b""), reset), StreamInterruptedError, "lost", call=stream),
     "a stream that just ends": Case(

@@ -76,7 +76,12 @@ def test_a_stream_changes_over_to_silences_and_counts_its_whole_from_the_start()
     clock.now += 200
     limit.begin_stream()
     assert limit.for_read() == 120
-    clock.now += 150
+    clock.now += 60
+    assert limit.for_read() == 60  # bytes alone do not end a silence
+    limit.has_progressed = True
+    assert limit.for_read() == 120
+    clock.now += 90
+    limit.has_progressed = True
     assert limit.for_read() == 50
     limit.end_within(0.05)
     assert limit.for_read() == pytest.approx(0.05)

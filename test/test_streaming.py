@@ -19,6 +19,7 @@ from freechat_sdk import (
     StreamFailedError,
     StreamInterruptedError,
 )
+from test.hostile import trickle
 from test.server import (
     LIMIT,
     Connection,
@@ -332,6 +333,20 @@ def test_a_silent_stream_ends_as_a_timeout() -> None:
         with pytest.raises(ApiTimeoutError):
             next(stream)
         assert (stream.closed, closed.wait(LIMIT)) == (True, True)
+
+
+@pytest.mark.parametrize("again", [b"x", b":still here\n\n"], ids=["bytes", "comments"])
+def test_what_is_no_event_does_not_end_a_silence(again: bytes) -> None:
+    def handle(_: Request, connection: Connection) -> None:
+        connection.start_chunked(headers=EVENT_STREAM)
+        connection.chunk(event_bytes({"text": "a"}))
+        trickle(connection, b"%x\r\n%b\r\n" % (len(again), again))
+
+    with chat_with(handle, stream_idle_timeout=0.2) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        assert next(stream).text == "a"
+        with pytest.raises(ApiTimeoutError, match=r"silent .*0\.2 s"):
+            next(stream)
 
 
 def test_a_stream_without_a_first_event_ends_as_a_timeout() -> None:
