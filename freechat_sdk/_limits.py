@@ -58,6 +58,8 @@ class TimeLimit:
         self.durations = durations
         self.clock = clock
         self._start = clock()
+        self.longest_wait = shortest(durations.read, durations.total)
+        """The most seconds that a wait for bytes may take, at the start."""
         self._deadline = self._after(durations.total)
         self._read = durations.read
         self.is_streaming = False

@@ -68,13 +68,13 @@ class Exchange(Timeout):
 
     @property
     def connect_timeout(self) -> float | None:
-        """The seconds that the next wait for bytes may take: `connect` asks for its own, and sending is no connect."""
-        return self.limit.for_read()
+        """What urllib3 gives a socket. Each operation of it asks again, by `apply`, and a connect for its own limit."""
+        return self.limit.longest_wait
 
     @property
     def read_timeout(self) -> float | None:
-        """The seconds that the next wait for bytes may take."""
-        return self.limit.for_read()
+        """The same."""
+        return self.limit.longest_wait
 
     def apply(self, sock: socket.socket) -> None:
         """Give the next operation of a socket what is left; `settimeout` lets go of the GIL, so only on a change."""
@@ -100,7 +100,7 @@ class _TimedReader(io.RawIOBase):
         self._connection = connection
         self._sock = sock
         self._exchange = exchange
-        self._hold = sock.makefile("rb", buffering=0)  # keeps the socket open where http.client closes it early
+        self._hold: io.RawIOBase | None = None
         self._is_done = False
         self.has_ended = False
 
@@ -121,8 +121,13 @@ class _TimedReader(io.RawIOBase):
         pending = self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
         self._connection.is_spoilt = bool(left()) or pending > 0
 
+    def hold(self) -> None:
+        """Keep the socket open where http.client closes it before the answer is read."""
+        self._hold = self._sock.makefile("rb", buffering=0)
+
     def close(self) -> None:
-        self._hold.close()
+        if self._hold is not None:
+            self._hold.close()
         super().close()
 
     def makefile(self, mode: str) -> io.BufferedReader:
@@ -131,11 +136,15 @@ class _TimedReader(io.RawIOBase):
 
 
 class _Lines(io.BufferedReader):
-    """The bytes of an answer, read in lines that have an end: half a line is none, and none goes on for ever."""
+    """The bytes of an answer; those in chunks have lines, and half a line is none."""
 
     raw: _TimedReader
 
-    def readline(self, size: int | None = -1, /) -> bytes:
+    def begin_chunks(self) -> None:
+        """Look at the end of each line from now on: half a chunk size can be a smaller one, and 0 ends the answer."""
+        self.readline = self._whole_line  # type: ignore[method-assign]  # http.client looks at the header's lines
+
+    def _whole_line(self, size: int | None = -1, /) -> bytes:
         line = super().readline(LONGEST_LINE + 1 if size is None or size < 0 else size)
         if line and line[-1:] != b"\n":
             if len(line) > LONGEST_LINE:
@@ -146,6 +155,7 @@ class _Lines(io.BufferedReader):
     def close(self) -> None:
         if not self.closed:
             self.raw.finish(self.peek)
+            vars(self).pop("readline", None)  # it refers to this object
         super().close()
 
 
@@ -156,6 +166,7 @@ class _Response(http.client.HTTPResponse):
         source: Any = reader
         super().__init__(source, *args, **kwargs)
         self._reader = reader
+        self._lines: Any = self.fp
 
     def begin(self) -> None:
         """Read up to the body, past interim answers (RFC 9110, 15.2), of which http.client knows one alone."""
@@ -165,9 +176,13 @@ class _Response(http.client.HTTPResponse):
                 raise http.client.HTTPException("the server switches to another protocol, unasked")
             self.headers = self.msg = None  # type: ignore[assignment]
             super().begin()
+        if self.will_close:
+            self._reader.hold()
         if self._reader.has_ended:  # http.client takes the end of the connection for the header's
             raise http.client.IncompleteRead(b"")
         self._check_framing()
+        if self.chunked:
+            self._lines.begin_chunks()
 
     def _check_framing(self) -> None:
         headers = self.headers
