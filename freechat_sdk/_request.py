@@ -51,7 +51,7 @@ BOTH: Final = ("v1", "v2")
 
 JSON: Final = "application/json"
 
-_SECRET: Final = {"authorization", "cookie", "proxy-authorization"}
+_SECRET_NAMES: Final = ("auth", "cookie", "key", "secret", "token")
 _JSON_HEADERS: Final = {"Content-Type": JSON}
 _NO_VALUES: Final[Mapping[str, object]] = MappingProxyType({})
 
@@ -232,8 +232,12 @@ def checked_headers(source: str, headers: object) -> Mapping[str, str]:
 
 
 def veiled(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return headers of which no repr shows those that hold credentials."""
-    return {name: Credential(value) if name.lower() in _SECRET else value for name, value in headers.items()}
+    """Return headers of which no repr shows those that hold credentials, by their names."""
+    return {name: Credential(value) if _is_secret(name) else value for name, value in headers.items()}
+
+
+def _is_secret(name: str) -> bool:
+    return any(part in name.lower() for part in _SECRET_NAMES)
 
 
 def check_header(name: object, value: object) -> None:

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from threading import Lock
 from typing import Any
 
@@ -25,6 +26,9 @@ class RetryPolicy:
     All calls of a client draw on one budget (a token bucket), so that an outage is not multiplied: it holds `budget`
     retries at first and at the most, and every call that is answered puts `refill` of one back. When it is empty,
     calls are made once, and end in the error of that attempt.
+
+    Raises:
+        ApiTypeError, ApiValueError: for a number that cannot be: negative, infinite, no number.
     """
 
     retries: int = 2
@@ -37,6 +41,13 @@ class RetryPolicy:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = _draw
+
+    def __post_init__(self) -> None:
+        _checked_count(self.retries)
+        for name in ("backoff", "longest_wait", "longest_retry_after", "budget", "refill"):
+            number = getattr(self, name)
+            if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < inf:
+                raise ApiValueError(f"{name} of a RetryPolicy is a finite number from 0, not {number!r}")
 
     @classmethod
     def of(cls, retries: object) -> "RetryPolicy":

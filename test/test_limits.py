@@ -1,5 +1,7 @@
 """Time limits and retries on a clock of the test's."""
 
+from typing import Any
+
 import pytest
 from urllib3.util import Retry
 
@@ -119,6 +121,14 @@ def test_retries_draw_on_a_budget_that_answers_fill() -> None:
     for _ in range(99):
         budget.earn()
     assert [budget.spend() for _ in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"retries": -1}, {"retries": 1.5}, {"backoff": -1}, {"budget": float("inf")}, {"refill": "1"}]
+)
+def test_a_policy_checks_its_numbers(wrong: dict[str, Any]) -> None:
+    with pytest.raises((ApiTypeError, ApiValueError), match="retries|RetryPolicy"):
+        RetryPolicy(**wrong)
 
 
 @pytest.mark.parametrize("wrong", [True, "2", 1.5, -1])
