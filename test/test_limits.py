@@ -127,7 +127,7 @@ def test_retries_draw_on_a_budget_that_answers_fill() -> None:
     "wrong", [{"retries": -1}, {"retries": 1.5}, {"backoff": -1}, {"budget": float("inf")}, {"refill": "1"}]
 )
 def test_a_policy_checks_its_numbers(wrong: dict[str, Any]) -> None:
-    with pytest.raises((ApiTypeError, ApiValueError), match="retries|RetryPolicy"):
+    with pytest.raises((ApiTypeError, ApiValueError), match=r"retries|RetryPolicy"):
         RetryPolicy(**wrong)
 
 
