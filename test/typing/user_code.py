@@ -11,7 +11,25 @@ from freechat_sdk.models.chat_content_dto import ChatContentDTO
 from freechat_sdk.models.sse_emitter import SseEmitter
 from freechat_sdk.rest import ApiException
 
+
+class Slow(freechat_sdk.Hooks):
+    def on_response(self, call: freechat_sdk.Call) -> None:
+        print(call.method, call.path, call.status, call.seconds + 1)
+
+    def on_retry(self, call: freechat_sdk.Call, wait: float) -> None:
+        call.context["waited"] = wait
+
+
+def ask_vault() -> str | None:
+    return "fc-1"
+
+
 configuration = Configuration(host="https://chat.example.com", access_token="fc-1", timeout=10)
+configuration.access_token = None
+watched = Configuration(access_token=ask_vault, hooks=[Slow()], retries=freechat_sdk.RetryPolicy(1, backoff=0.1))
+watched.access_token = ask_vault
+watched.hooks = Slow()
+wrong = Configuration(hooks=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 with ApiClient(configuration) as client:
     api = ChatApi(client)
     chat_id: str = api.start_chat(ChatCreateDTO(character_uid="x", about="a walk"))
