@@ -16,6 +16,9 @@ from freechat_sdk._reply import Reply
 Progress = Callable[[int, int | None], object]
 """Called with the bytes that have come so far, and with all that will come, where the server says so."""
 
+PROGRESS_BYTES: Final = 1024
+"""How much must come until a silence counts as over: less is a server that trickles."""
+
 _MOST_NAME_LENGTH: Final = 150
 _DEVICE_NAME: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
 _UNFIT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
@@ -116,9 +119,12 @@ class Download:
 
 def _closing(reply: Reply) -> Generator[bytes]:
     """Yield the chunks of an answer, and close it."""
+    count = 0
     try:
         for chunk in reply.chunks():
-            reply.exchange.limit.has_progressed = True
+            count += len(chunk)
+            if count >= PROGRESS_BYTES:
+                reply.exchange.limit.has_progressed, count = True, 0
             yield chunk
     finally:
         reply.finish()

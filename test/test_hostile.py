@@ -66,6 +66,10 @@ def download(api: ChatApi) -> Any:
     return CharacterApi(api.api_client).export_character(1, _request_timeout=LIMIT).read()
 
 
+def download_briefly(api: ChatApi) -> Any:
+    return CharacterApi(api.api_client).export_character(1, _request_timeout=SHORT_TIME).read()
+
+
 def upload(api: ChatApi) -> Any:
     return CharacterApi(api.api_client).import_character(b"x" * 3_000_000, _request_timeout=LIMIT)
 
@@ -329,6 +333,9 @@ STREAMS = {
 }
 FILES = {
     "a cut file": lost(says(head(200, [("Content-Length", "9")]) + b"x", close), call=download),
+    "a file byte by byte": late(
+        repeats(head(200, [("Content-Length", "1000000")]), b"x"), "silent", call=download_briefly
+    ),
     "a file that is too large for memory": unreadable(
         says(chunked(*[b" " * 100_000] * 11) + END), "more than 1048576 bytes", call=download
     ),
