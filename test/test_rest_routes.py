@@ -22,6 +22,7 @@ from test.server import (
     Handler,
     RecordingServer,
     Request,
+    event_bytes,
     events_answer,
     json_answer,
     refused_port,
@@ -132,6 +133,25 @@ def test_https_to_a_server_without_tls_says_so() -> None:
         api = api_for(server.url.replace("http:", "https:"), retries=0)
         with api.api_client, pytest.raises(ApiConnectionError, match="no secure connection"):
             api.list_chats()
+
+
+def test_a_stream_over_tls_is_ended_from_another_thread(authority: trustme.CA) -> None:
+    def never_ending(_: Request, connection: Connection) -> None:
+        connection.start_chunked(headers=[("Content-Type", "text/event-stream")])
+        connection.chunk(event_bytes({"text": "a"}))
+        connection.wait_closed()
+
+    with RecordingServer(never_ending, server_context(authority, "127.0.0.1")) as server:
+        api = api_for(server.url, ca_cert_data=authority.cert_pem.bytes().decode())
+        with api.api_client:
+            stream = api.stream_send_message("chat", "Hi")
+            closer = threading.Thread(target=stream.close)
+            texts = []
+            for event in stream:
+                texts.append(event.text)
+                closer.start()
+            closer.join(LIMIT)
+    assert (texts, stream.closed) == (["a"], True)
 
 
 def test_tls_is_1_2_at_least(authority: trustme.CA, authority_file: str) -> None:
