@@ -2,6 +2,7 @@
 
 import http.client
 from collections.abc import Iterable, Iterator, Mapping
+from threading import Lock
 from typing import Any, Final, Protocol, TypeGuard, TypeVar
 
 from urllib3.exceptions import (
@@ -45,7 +46,7 @@ class Reply:
         self.reason = response.reason or ""
         self.headers: Mapping[str, str] = response.headers
         self.body = b""
-        self._is_finished = False
+        self._finished = Lock()
 
     def read(self) -> bytes:
         """Read the whole body.
@@ -121,10 +122,11 @@ class Reply:
         self.response.release_conn()
 
     def finish(self) -> None:
-        """Close a streamed answer, and tell, once, that it has ended."""
+        """Close a streamed answer and tell that it has ended: once, whichever thread is first."""
+        if not self._finished.acquire(blocking=False):
+            return
         self.close()
-        if self.exchange.watch is not None and not self._is_finished:
-            self._is_finished = True
+        if self.exchange.watch is not None:
             self.exchange.watch.close()
 
     def error(self, kind: type[E], **about: Any) -> E:
@@ -172,18 +174,27 @@ def opens_stream(decoder: Decoder[T]) -> TypeGuard[StreamDecoder[T]]:
 def translate(error: Exception, exchange: Exchange) -> ApiException:
     """Return the error of this package for one of urllib3, http.client or the operating system."""
     request = exchange.request
-    about: dict[str, Any] = {"method": request.method, "path": request.template, "attempts": exchange.attempts}
-    about["request_sent"] = exchange.request_sent
-    causes = list(_causes(error))
+    about: dict[str, Any] = {
+        "method": request.method,
+        "path": request.template,
+        "attempts": exchange.attempts,
+        "request_sent": exchange.request_sent,
+    }
     if isinstance(error, EmptyPoolError):
         most = exchange.configuration.connection_pool_maxsize
         return ApiTimeoutError(f"no connection became free in time (connection_pool_maxsize: {most})", **about)
+    causes = list(_causes(error))
     if any(_is_timeout(cause) for cause in causes):
         return ApiTimeoutError(_timeout_message(exchange), **about)
     message = _connection_message(causes)
     if isinstance(request.body, Form) and exchange.request_sent:
-        message += f"; the file has {request.body.upload.size or 'an unknown number of'} bytes, and {LARGEST_FILES}"
+        message += f"; the file has {byte_count(request.body)}, and {LARGEST_FILES}"
     return ApiConnectionError(message, **about)
+
+
+def byte_count(form: Form) -> str:
+    """Return how large the file of an upload is, in words."""
+    return f"{form.upload.size or 'an unknown number of'} bytes"
 
 
 def bare(error: Exception) -> Exception:

@@ -195,7 +195,7 @@ def build_headers(
     """
     own = {"Accept": accept}
     if token is not None:
-        own["Authorization"] = Credential(f"Bearer {token}")
+        own["Authorization"] = bearer(token)
     if body is not None:
         own.update(body.headers if isinstance(body, Form) else _JSON_HEADERS)
     sources = [defaults]
@@ -206,6 +206,11 @@ def build_headers(
     if "_headers" in options:
         sources.append(checked_headers("_headers", options["_headers"]))
     return merge_headers(own, *sources)
+
+
+def bearer(token: str) -> Credential:
+    """Return the value of an `Authorization` header for a token (RFC 6750, 2.1)."""
+    return Credential(f"Bearer {token}")
 
 
 def merge_headers(first: Mapping[str, str], *others: Mapping[str, str]) -> dict[str, str]:
@@ -228,10 +233,10 @@ def checked_headers(source: str, headers: object) -> Mapping[str, str]:
         raise ApiTypeError(f"{source} takes a dict of header names and values, not {type(headers).__name__}")
     for name, value in headers.items():
         check_header(name, value)
-    return veiled(headers)
+    return _veiled(headers)
 
 
-def veiled(headers: Mapping[str, str]) -> dict[str, str]:
+def _veiled(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers of which no repr shows those that hold credentials, by their names."""
     return {name: Credential(value) if _is_secret(name) else value for name, value in headers.items()}
 

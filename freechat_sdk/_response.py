@@ -114,7 +114,7 @@ def decode(decoder: Decoder[T], answer: Answer) -> T:
         return cast(T, None)  # operations that are known to answer nothing are typed so
     try:
         value = decoder.decode(answer.body)
-        if isinstance(value, str) and _is_html(answer):
+        if isinstance(value, str) and is_html(answer.headers):
             raise ValueError("the answer is HTML")
     except (ValueError, RecursionError) as error:
         raise undecodable(answer, decoder.accept) from hide_input(error)
@@ -125,10 +125,11 @@ def undecodable(answer: Answer, accept: str) -> ApiDecodeError:
     """Return the error for an answer that is not of the kind the operation has, saying what likely happened."""
     expected = accept.partition(",")[0]
     got = answer.headers.get("Content-Type") or "no Content-Type"
-    hint = "is the host a FreeChat API, and no login page or proxy before it?" if _is_html(answer) else None
+    hint = "is the host a FreeChat API, and no login page or proxy before it?" if is_html(answer.headers) else None
     message = f"Expected {expected}, got an unreadable {got!r}"
     return answer.error(ApiDecodeError, message=message, body=answer.body, hint=hint)
 
 
-def _is_html(answer: Answer) -> bool:
-    return answer.headers.get("Content-Type", "").lower().startswith("text/html")
+def is_html(headers: Mapping[str, str]) -> bool:
+    """Tell whether an answer is a web page, by its headers."""
+    return headers.get("Content-Type", "").lower().startswith("text/html")

@@ -10,19 +10,18 @@ from typing_extensions import Self
 
 from freechat_sdk import __version__
 from freechat_sdk._limits import Durations, TimeLimit
-from freechat_sdk._reply import LARGEST_FILES, Reply, opens_stream
+from freechat_sdk._reply import LARGEST_FILES, Reply, byte_count, opens_stream
 from freechat_sdk._request import (
     READ,
     Operation,
+    bearer,
     build_headers,
     build_request,
-    check_header,
     checked_headers,
     is_same_origin,
     merge_headers,
-    veiled,
 )
-from freechat_sdk._response import Decoder, decode, undecodable
+from freechat_sdk._response import Decoder, decode, is_html, undecodable
 from freechat_sdk.api_response import ApiResponse
 from freechat_sdk.configuration import Configuration, Credential, is_private
 from freechat_sdk.exceptions import (
@@ -172,13 +171,13 @@ class ApiClient:
 
     def _settle(self, generation: str, reply: Reply) -> None:
         """Note the generation after an answer that only the right one gives: a success, and no web page."""
-        if self.generation is None and reply.status < 300 and not _is_html(reply.headers):
+        if self.generation is None and reply.status < 300 and not is_html(reply.headers):
             self._settled = generation
 
     def _value(self, operation: Operation[T], reply: Reply) -> T:
         """Return the value of an answer, or raise the error that it reports."""
         decoder = operation.answer
-        if not 200 <= reply.status < 300:
+        if _is_error(reply.status):
             raise self._error(reply)
         if not opens_stream(decoder):
             return decode(decoder, reply)
@@ -219,7 +218,7 @@ class ApiClient:
         own = {"Accept": "*/*"}
         token = self._token() if is_same_origin(address, configuration.host) else None
         if token is not None:
-            own["Authorization"] = Credential(f"Bearer {token}")
+            own["Authorization"] = bearer(token)
         headers = merge_headers(own, self._defaults(), checked_headers("header_params", header_params))
         return self.rest_client.request(method, address, headers, body, post_params, _request_timeout)
 
@@ -242,8 +241,8 @@ class ApiClient:
         Raises:
             ApiTypeError, ApiValueError: for a header that cannot be sent.
         """
-        check_header(header_name, header_value)
-        self.default_headers = merge_headers(self.default_headers, veiled({header_name: header_value}))
+        given = checked_headers("set_default_header", {header_name: header_value})
+        self.default_headers = merge_headers(self.default_headers, given)
 
     @classmethod
     def get_default(cls) -> "ApiClient":
@@ -303,8 +302,4 @@ def _size_hint(reply: Reply) -> str | None:
     body = reply.exchange.request.body
     if not isinstance(body, Form) or reply.status not in (400, 413):
         return None
-    return f"The file has {body.upload.size or 'an unknown number of'} bytes; {LARGEST_FILES}."
-
-
-def _is_html(headers: Mapping[str, str]) -> bool:
-    return headers.get("Content-Type", "").lower().startswith("text/html")
+    return f"The file has {byte_count(body)}; {LARGEST_FILES}."

@@ -12,9 +12,7 @@ from urllib.parse import unquote_plus
 from typing_extensions import Self
 
 from freechat_sdk._reply import Reply
-
-Progress = Callable[[int, int | None], object]
-"""Called with the bytes that have come so far, and with all that will come, where the server says so."""
+from freechat_sdk.upload import Progress
 
 PROGRESS_BYTES: Final = 1024
 """How much must come until a silence counts as over: less is a server that trickles."""

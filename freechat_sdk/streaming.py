@@ -4,7 +4,6 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
-from threading import Lock
 from types import TracebackType
 from typing import Final
 
@@ -49,7 +48,6 @@ class SseEmitter:
         self._source = data_only(reply.chunks(), reply.exchange.configuration.max_event_bytes)
         self._events = _events(reply, self._source, self._so_far)
         self._is_closed = False
-        self._released = Lock()
 
     @property
     def result(self) -> LlmResultDTO | None:
@@ -119,8 +117,7 @@ class SseEmitter:
         except ValueError:  # the generator is running: another thread reads
             self._reply.exchange.interrupt()  # that thread finds the flag and closes
             return
-        if self._released.acquire(blocking=False):  # once, whichever thread is first
-            self._reply.finish()
+        self._reply.finish()
 
     def _await_end(self) -> None:
         """Read what ends the answer, if it comes at once: then the connection can be used again."""

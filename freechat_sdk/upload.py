@@ -12,7 +12,7 @@ from freechat_sdk.exceptions import ApiTypeError, ApiValueError
 FileInput = str | os.PathLike[str] | bytes | tuple[str, bytes] | IO[bytes]
 """A file: a path, the bytes themselves, a name with bytes, or a file open for reading bytes."""
 Progress = Callable[[int, int | None], object]
-"""Called with the bytes that have been handed on so far, and with all there are, where that is known."""
+"""Called, up or down, with the bytes that have been handed on so far, and with all there are, where that is known."""
 
 CHUNK_BYTES: Final = 65536
 DEFAULT_NAME: Final = "file"
@@ -52,6 +52,7 @@ class Upload:
         self._content = content
         self._progress = progress
         self._start = _position(content)
+        self._is_read = False
         self.size: int | None = _size(content, self._start)
         """How many bytes there are; None where that shows only by reading."""
 
@@ -82,7 +83,7 @@ class Upload:
     def _rewind(self, file: IO[bytes]) -> None:
         if self._start is not None:
             file.seek(self._start)
-        elif self.size is None and getattr(self, "_is_read", False):
+        elif self._is_read:
             raise ApiValueError("the file has been read and cannot be rewound")
         self._is_read = True
 
@@ -93,9 +94,8 @@ class Form:
     def __init__(self, file: object) -> None:
         self.upload = file if isinstance(file, Upload) else Upload(_checked(file))
         self._boundary = secrets.token_hex(16)
-        quoted = (
-            self.upload.name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
-        )  # WHATWG HTML, 4.10.21.8
+        # WHATWG HTML, 4.10.21.8
+        quoted = self.upload.name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
         head = (
             f"--{self._boundary}\r\n"
             f'Content-Disposition: form-data; name="file"; filename="{quoted}"\r\n'
