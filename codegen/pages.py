@@ -160,9 +160,16 @@ def _rows(operation: Operation, signature: str, document: Document) -> Iterator[
             if operation.body and operation.body.name == name
             else described[name].description
         )
-        shown = type_.replace("OrText[", "").replace("]", " | str") if type_.startswith("OrText[") else type_
-        shown = shown.removeprefix("SkipValidation[").removesuffix("]") if shown.startswith("Skip") else shown
-        yield Row(name, _linked(shown, document), text, "[optional]" if default else "")
+        yield Row(name, _linked(_shown_type(type_), document), text, "[optional]" if default else "")
+
+
+def _shown_type(type_: str) -> str:
+    """Return a type as callers see it, without what wraps it for the argument check."""
+    if type_.startswith("OrText["):
+        return type_.replace("OrText[", "").replace("]", " | str")
+    if type_.startswith("SkipValidation["):
+        return type_.removeprefix("SkipValidation[").removesuffix("]")
+    return type_
 
 
 def _all_parameters(operation: Operation, document: Document) -> Iterator[Parameter]:

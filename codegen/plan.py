@@ -156,7 +156,7 @@ def _imports(used: str, models: list[str]) -> Iterator[Import]:
         "pydantic": ("SkipValidation",),
         "typing_extensions": ("Unpack",),
         f"{PACKAGE}._model": ("OrText", "Timestamp"),
-        f"{PACKAGE}._request": (*("BOTH", "IDEMPOTENT", "MODEL", "ONCE", "READ", "V1", "V2", "Operation", "either"),),
+        f"{PACKAGE}._request": ("BOTH", "IDEMPOTENT", "MODEL", "ONCE", "READ", "V1", "V2", "Operation", "either"),
         f"{PACKAGE}._response": ("as_json", "as_text", "nothing", "optional"),
         f"{PACKAGE}.streaming": ("SseEmitter", "as_events"),
         f"{PACKAGE}.upload": ("FileInput", "Form", "Upload"),
