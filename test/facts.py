@@ -10,15 +10,16 @@ from urllib.parse import quote
 
 import yaml
 
-from test.server import Connection, Request, event_bytes, head
+from test.server import FINAL, Connection, Request, event_bytes, head
 
 FACTS = Path(__file__).parent / "data" / "contract"
 MODELS: Mapping[str, Any] = yaml.safe_load((FACTS / "models.yaml").read_text("utf-8"))
 OPERATIONS: list[Any] = yaml.safe_load((FACTS / "operations.yaml").read_text("utf-8"))
+BY_NAME: Mapping[tuple[str, str], dict[str, Any]] = {(fact["api"], fact["method_name"]): fact for fact in OPERATIONS}
+"""The same, by class and method."""
 
 TEXT, BYTES = "some text, 朋友", b"\x1f\x8b some bytes"
 PLAIN = {"str": TEXT, "int": 7, "bool": True, "float": 0.5, "datetime": "2024-10-18T09:42:44Z", "Any": {"a": [1, "b"]}}
-FINAL = {"message": {"role": "assistant", "contents": [{"type": "text", "content": "Hi"}]}, "finishReason": "stop"}
 
 
 def sample(type_: str, depth: int = 0) -> Any:

@@ -3,7 +3,7 @@
 import gzip
 from collections.abc import Callable
 
-from test.server import Connection, Handler, Request, head
+from test.server import Connection, Handler, Request, event_bytes, head
 
 Ending = Callable[[Connection], None]
 
@@ -55,6 +55,13 @@ def repeats(data: bytes, again: bytes) -> Handler:
         trickle(connection, again)
 
     return handle
+
+
+def never_ending_stream(_: Request, connection: Connection) -> None:
+    """Send one event, and hold the connection until the client gives up."""
+    connection.start_chunked(headers=[("Content-Type", "text/event-stream")])
+    connection.chunk(event_bytes({"text": "a"}))
+    stall(connection)
 
 
 def answer(body: bytes, *headers: tuple[str, str], status: int = 200) -> bytes:

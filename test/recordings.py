@@ -9,13 +9,12 @@ from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
-import yaml
 from dateutil.parser import isoparse
 
+from test.facts import MODELS
 from test.server import Connection, Request, head
 
 DATA = Path(__file__).parent / "data" / "recordings"
-MODELS = yaml.safe_load((DATA.parent / "contract" / "models.yaml").read_text("utf-8"))
 DATES = {
     field.get("json", name)
     for model in MODELS.values()

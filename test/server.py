@@ -23,6 +23,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 LIMIT = 10.0
 """Seconds that any wait may last: a fault fails instead of hanging."""
+FINAL = {"message": {"role": "assistant", "contents": [{"type": "text", "content": "Hi"}]}, "finishReason": "stop"}
+"""The event that ends a stream."""
 Pairs = Iterable[tuple[str, str]]
 
 

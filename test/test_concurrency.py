@@ -14,6 +14,7 @@ import pytest
 
 from freechat_sdk import ApiClient, ApiTimeoutError, ChatApi, Configuration, RetryPolicy
 from freechat_sdk.rest import RESTClientObject
+from test.hostile import never_ending_stream
 from test.server import LIMIT, Connection, RecordingServer, Request, event_bytes, json_answer, text_answer
 
 THREADS = 32
@@ -154,12 +155,7 @@ def test_a_pool_that_does_not_wait_keeps_no_more_connections_than_allowed() -> N
 
 
 def test_many_readers_are_ended_from_other_threads() -> None:
-    def never_ending(_: Request, connection: Connection) -> None:
-        connection.start_chunked(headers=EVENTS)
-        connection.chunk(event_bytes({"text": "a"}))
-        connection.wait_closed()
-
-    with RecordingServer(never_ending) as server, client_for(server, connection_pool_maxsize=THREADS) as client:
+    with RecordingServer(never_ending_stream) as server, client_for(server, connection_pool_maxsize=THREADS) as client:
 
         def work(number: int) -> None:
             stream = ChatApi(client).stream_send_message(f"chat{number}", "Hi")

@@ -10,19 +10,13 @@ from openapi_spec_validator import validate
 from codegen.document import Document, Operation, Parameter, Schema, Tag, Type, models_in, models_of, read
 from codegen.naming import snake_case
 from codegen.node import load
+from test.facts import BY_NAME, MODELS
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "codegen" / "openapi.yaml"
-FACTS = Path(__file__).parent / "data" / "contract"
-
-
-def facts(name: str) -> Any:
-    return yaml.safe_load((FACTS / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
 DOCUMENT: Document = read(load(SOURCE))
-MODELS = facts("models")
-OPERATIONS = {(entry["api"], entry["method_name"]): entry for entry in facts("operations")}
 METHODS = [(tag, operation) for tag in DOCUMENT.tags for operation in tag.operations]
 OWN_NAMES = {"string": "str", "integer": "int", "boolean": "bool", "number": "float", "any": "Any", "file": "file"}
 
@@ -42,12 +36,12 @@ def test_the_document_is_valid_openapi() -> None:
 @pytest.mark.parametrize("tag", DOCUMENT.tags, ids=lambda tag: tag.name)
 def test_a_class_has_all_its_operations_and_no_others(tag: Tag) -> None:
     named = {operation.name for operation in tag.operations}
-    assert named == {name for api, name in OPERATIONS if api == tag.name}
+    assert named == {name for api, name in BY_NAME if api == tag.name}
 
 
 @pytest.mark.parametrize(("tag", "operation"), METHODS, ids=lambda value: value.name)
 def test_an_operation_is_what_the_facts_say(tag: Tag, operation: Operation) -> None:
-    fact = OPERATIONS[tag.name, operation.name]
+    fact = BY_NAME[tag.name, operation.name]
     assert {
         "name_in_2.x": operation.name_in_2x,
         "http": f"{operation.verb} {operation.template}",
@@ -82,7 +76,7 @@ def returned(operation: Operation) -> str:
 
 @pytest.mark.parametrize(("tag", "operation"), METHODS, ids=lambda value: value.name)
 def test_parameters_are_what_the_facts_say(tag: Tag, operation: Operation) -> None:
-    expected = OPERATIONS[tag.name, operation.name].get("parameters", [])
+    expected = BY_NAME[tag.name, operation.name].get("parameters", [])
     found = [parameter_fact(parameter) for parameter in operation.parameters]
     if operation.body is not None:
         place = "file" if operation.body.type.kind == "file" else "body"

@@ -13,7 +13,7 @@ import pytest
 
 from freechat_sdk import Configuration
 from freechat_sdk.sandbox import Sandbox
-from test.facts import OPERATIONS, Example
+from test.facts import BY_NAME, Example
 from test.server import RecordingServer
 
 ROOT = Path(__file__).parent.parent
@@ -77,7 +77,7 @@ def called(snippet: Snippet) -> Example | None:
     api = Path(snippet.page).stem
     if method is None or api == "ChatApi":
         return None
-    fact = next(fact for fact in OPERATIONS if (fact["api"], fact["method_name"]) == (api, method[1]))
+    fact = BY_NAME[api, method[1]]
     return Example(fact, fact["generations"][0])
 
 
@@ -88,12 +88,15 @@ def releases(snippet: Snippet) -> list[str]:
     return ["2.9.0"] if 'api_version="v2"' in snippet.code else ["2.0.0", "2.9.0"]
 
 
+CALLED = {snippet: example for snippet in PYTHON if (example := called(snippet)) is not None}
+
+
 @pytest.mark.parametrize(
     ("snippet", "release"),
     [
         pytest.param(snippet, release, id=f"{snippet}-{release}")
         for snippet in PYTHON
-        if called(snippet) is None and snippet.page != SCRIPTS
+        if snippet not in CALLED and snippet.page != SCRIPTS
         for release in releases(snippet)
     ],
 )
@@ -133,12 +136,11 @@ def test_a_script_runs_as_it_stands_and_leaves_nothing_behind(snippet: Snippet, 
     assert {path.name for path in tmp_path.iterdir()} <= {script.name, "dask-scratch-space"}
 
 
-@pytest.mark.parametrize("snippet", [snippet for snippet in PYTHON if called(snippet)] or PYTHON[:0], ids=str)
+@pytest.mark.parametrize("snippet", CALLED, ids=str)
 def test_an_example_of_the_reference_runs_as_it_stands(
     snippet: Snippet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    example = called(snippet)
-    assert example is not None
+    example = CALLED[snippet]
     monkeypatch.chdir(tmp_path)
     with RecordingServer(example.answer) as server:
         monkeypatch.setenv("FREECHAT_HOST", server.url)

@@ -28,10 +28,9 @@ from freechat_sdk import (
 from freechat_sdk._request import READ, Request
 from freechat_sdk._watch import watch
 from test.hostile import LOST, says
-from test.server import RecordingServer, answers, events_answer, json_answer, text_answer
+from test.server import FINAL, RecordingServer, answers, events_answer, json_answer, text_answer
 
 TOKEN = "fc-0123456789abcdef0123456789abcdef"
-FINAL = {"message": {"role": "assistant", "contents": [{"type": "text", "content": "Hi"}]}, "finishReason": "stop"}
 
 
 class Notes(Hooks):

@@ -424,13 +424,16 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() -> None
     assert [request.connection for request in server.requests] == [0, 1]
 
 
+def reads_nothing_before(event: threading.Event) -> Callable[[Connection], None]:
+    def wait(_: Connection) -> None:
+        assert event.wait(LIMIT)
+
+    return wait
+
+
 def test_a_server_that_does_not_read_an_upload_ends_it_in_time_while_it_holds_the_connection() -> None:
     is_over = threading.Event()
-
-    def read_nothing(_: Connection) -> None:
-        assert is_over.wait(LIMIT)
-
-    with RecordingServer(json_answer([]), greet=read_nothing) as server:
+    with RecordingServer(json_answer([]), greet=reads_nothing_before(is_over)) as server:
         api = api_for(server.url, connect_timeout=0.1)
         with api.api_client, pytest.raises(ApiTimeoutError) as caught:
             upload_briefly(api)
@@ -440,7 +443,7 @@ def test_a_server_that_does_not_read_an_upload_ends_it_in_time_while_it_holds_th
 
 def test_a_slow_reader_gets_an_upload_under_the_limit_of_the_call_not_of_the_connect() -> None:
     may_read = threading.Event()
-    with RecordingServer(json_answer(1), greet=lambda _: assert_set(may_read)) as server:
+    with RecordingServer(json_answer(1), greet=reads_nothing_before(may_read)) as server:
         api = api_for(server.url, connect_timeout=0.05)
         release = threading.Timer(0.3, may_read.set)  # six times the connect limit
         release.start()
@@ -448,10 +451,6 @@ def test_a_slow_reader_gets_an_upload_under_the_limit_of_the_call_not_of_the_con
             CharacterApi(api.api_client).import_character_with_http_info(b"x" * 10_000_000, _request_timeout=LIMIT)
         release.join()
     assert len(server.requests[0].body) > 10_000_000
-
-
-def assert_set(event: threading.Event) -> None:
-    assert event.wait(LIMIT)
 
 
 def text_before(body: bytes) -> str:

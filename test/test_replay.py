@@ -2,12 +2,10 @@
 
 import base64
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import pytest
-import yaml
 from pydantic_core import from_json, to_json
 
 import freechat_sdk
@@ -31,6 +29,7 @@ from freechat_sdk import (
     Upload,
 )
 from freechat_sdk._names import API_MODULES
+from test.facts import BY_NAME
 from test.recordings import SERVERS, Cut, Exchange, as_recorded, exchanges, in_crumbs, in_one, normal, part_of, repeat
 from test.server import RecordingServer, Request
 
@@ -69,16 +68,8 @@ def each(selected: list[Exchange]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("exchange", selected, ids=lambda exchange: exchange.id)
 
 
-def _operations() -> dict[tuple[str, str], dict[str, Any]]:
-    entries = yaml.safe_load((Path(__file__).parent / "data" / "contract" / "operations.yaml").read_text())
-    return {(entry["api"], entry["method_name"]): entry for entry in entries}
-
-
-OPERATIONS = _operations()
-
-
 def operation_of(exchange: Exchange) -> dict[str, Any]:
-    return OPERATIONS[exchange.api, exchange.method_name]
+    return BY_NAME[exchange.api, exchange.method_name]
 
 
 def client_for(exchange: Exchange, server: RecordingServer) -> ApiClient:
@@ -169,7 +160,7 @@ def as_json(value: Any) -> Any:
 
 
 def test_every_recorded_exchange_is_made_again_or_listed() -> None:
-    every = {api for api, _ in OPERATIONS}
+    every = {api for api, _ in BY_NAME}
     assert {server: len(list(exchanges(server, *every))) for server in SERVERS} == COUNTS
     assert {exchange.name for exchange in ALL} >= {*REFUSED, *BY_HAND}
 

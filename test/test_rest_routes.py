@@ -15,21 +15,20 @@ import pytest
 import trustme
 
 from freechat_sdk import ApiClient, ApiConnectionError, ApiException, ApiTimeoutError, ChatApi, Configuration
-from test.hostile import trickle
+from test.hostile import never_ending_stream, repeats, stall
 from test.server import (
+    FINAL,
     LIMIT,
     Connection,
     Handler,
     RecordingServer,
     Request,
-    event_bytes,
     events_answer,
     json_answer,
     refused_port,
 )
 
 TOKEN = "fc-0123456789abcdef0123456789abcdef"
-FINAL = {"message": {"role": "assistant", "contents": [{"type": "text", "content": "Hi"}]}, "finishReason": "stop"}
 
 
 def api_for(url: str, **settings: Any) -> ChatApi:
@@ -136,12 +135,7 @@ def test_https_to_a_server_without_tls_says_so() -> None:
 
 
 def test_a_stream_over_tls_is_ended_from_another_thread(authority: trustme.CA) -> None:
-    def never_ending(_: Request, connection: Connection) -> None:
-        connection.start_chunked(headers=[("Content-Type", "text/event-stream")])
-        connection.chunk(event_bytes({"text": "a"}))
-        connection.wait_closed()
-
-    with RecordingServer(never_ending, server_context(authority, "127.0.0.1")) as server:
+    with RecordingServer(never_ending_stream, server_context(authority, "127.0.0.1")) as server:
         api = api_for(server.url, ca_cert_data=authority.cert_pem.bytes().decode())
         with api.api_client:
             stream = api.stream_send_message("chat", "Hi")
@@ -169,16 +163,11 @@ def test_tls_is_1_2_at_least(authority: trustme.CA, authority_file: str) -> None
 
 
 def test_a_server_that_says_nothing_in_the_handshake_ends_in_time() -> None:
-    with RecordingServer(answer, greet=hold) as server:
+    with RecordingServer(answer, greet=stall) as server:
         api = api_for(server.url.replace("http:", "https:"), retries=0, connect_timeout=0.1)
         with api.api_client, pytest.raises(ApiTimeoutError, match="no connection in time") as caught:
             api.list_chats()
     assert caught.value.request_sent is False
-
-
-def hold(connection: Connection) -> None:
-    assert connection.wait_closed()
-    connection.is_open = False
 
 
 # Proxies
@@ -291,13 +280,8 @@ def test_the_credentials_in_a_proxys_address_are_sent_to_it(proxy: RecordingServ
     assert proxy.requests[0].header("Proxy-Authorization") == "Basic " + b64encode(b"ada:p@ss").decode()
 
 
-def trickle_tunnel(_: Request, connection: Connection) -> None:
-    connection.send(b"HTTP/1.1 200 Connection established\r\nX-Slow: ")
-    trickle(connection)
-
-
 def test_a_proxy_that_trickles_ends_in_time() -> None:
-    with RecordingServer(trickle_tunnel) as server:
+    with RecordingServer(repeats(b"HTTP/1.1 200 Connection established\r\nX-Slow: ", b" ")) as server:
         api = api_for("https://chat.example.com", proxy=server.url, retries=0)
         with api.api_client, pytest.raises(ApiTimeoutError) as caught:
             api.list_chats(_request_timeout=0.2)
