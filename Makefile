@@ -1,10 +1,11 @@
 # Targets: demo (a conversation), test (everything), check (test without pytest), bench (how fast it is),
-# test-oldest (pytest with the oldest dependencies), clean.
+# test-oldest (pytest with the oldest dependencies), compat (held against the official packages), clean.
 # Another Python or place: make test PYTHON=python3.10 VENV=.venv-3.10
 
 PYTHON ?= python3
 VENV ?= .venv
 OLDEST_VENV ?= .venv-oldest
+COMPAT_VENV ?= .venv-compat
 
 BIN := $(VENV)/bin
 TYPING_SAMPLES := $(wildcard test/typing/*.py)
@@ -35,14 +36,23 @@ test-oldest: $(OLDEST_VENV)/installed
 # dateutil 2.8 calls what Python 3.12 deprecates.
 	$(OLDEST_VENV)/bin/python -m pytest -W "ignore:datetime:DeprecationWarning:dateutil"
 
+.PHONY: compat
+compat: $(VENV)/installed $(COMPAT_VENV)/2.0.0/installed $(COMPAT_VENV)/2.10.0/installed
+	FREECHAT_COMPAT_VENV=$(abspath $(COMPAT_VENV)) $(BIN)/python -m pytest test/compat
+
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(OLDEST_VENV) build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST_VENV) $(COMPAT_VENV) build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find codegen freechat_sdk test -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/installed: $(METADATA)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codegen,sandbox,test]'
+	touch $@
+
+$(COMPAT_VENV)/%/installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check freechat-sdk==$*
 	touch $@
 
 $(OLDEST_VENV)/installed: $(METADATA)
