@@ -155,7 +155,8 @@ def _imports(used: str, models: list[str]) -> Iterator[Import]:
         "typing": ("Any",),
         "pydantic": ("SkipValidation",),
         "typing_extensions": ("Unpack",),
-        f"{PACKAGE}._model": ("OrText", "Timestamp"),
+        f"{PACKAGE}._mixins": ("OrText",),
+        f"{PACKAGE}._model": ("Timestamp",),
         f"{PACKAGE}._request": ("BOTH", "IDEMPOTENT", "MODEL", "ONCE", "READ", "V1", "V2", "Operation", "either"),
         f"{PACKAGE}._response": ("as_json", "as_text", "nothing", "optional"),
         f"{PACKAGE}.streaming": ("SseEmitter", "as_events"),
@@ -208,7 +209,7 @@ def _arguments(operation: Operation, group: list[Operation], document: Document)
             yield Argument(parameter.name, f"{type_} | None", False, False, parameter.description)
     if operation.body is not None:
         type_ = _FILE if operation.body.type.kind == "file" else python_type(operation.body.type, _PLAIN)
-        if any(schema.from_string for schema in document.schemas if schema.name == type_):
+        if type_ in _from_string(document):
             type_ = f"OrText[{type_}]"
         is_required = operation.body.required
         annotation = type_ if is_required else f"{type_} | None"
@@ -315,17 +316,23 @@ def docstring(text: str, indent: int) -> str:
     return textwrap.indent(f"{first}.\n\n{wrapped(rest, indent)}\n", " " * indent).strip() + "\n" + " " * indent
 
 
-def plan_model(schema: Schema) -> ModelModule:
+def _from_string(document: Document) -> set[str]:
+    """Return the models that a text can stand for."""
+    return {schema.name for schema in document.schemas if schema.from_string}
+
+
+def plan_model(schema: Schema, document: Document) -> ModelModule:
     """Return the file of one model."""
-    fields = tuple(_model_field(field) for field in schema.fields)
+    fields = tuple(_model_field(field, _from_string(document)) for field in schema.fields)
     used = " ".join(field.annotation for field in fields)
     models = sorted({name for field in schema.fields for name in models_in(field.type)})
     names = ("Flag", "Integer", "Mandatory", "Number", "Secret", "Text", "Timestamp")
     base = () if schema.mixin else ("Model",)
     from_model = sorted([*base, *(name for name in names if _is_used(name, used))])
+    from_mixins = [*([schema.mixin] if schema.mixin else []), *(["FromText"] if _is_used("FromText", used) else [])]
     offered = {
         "typing": ["Any"] if _is_used("Any", used) else [],
-        f"{PACKAGE}._mixins": [schema.mixin] if schema.mixin else [],
+        f"{PACKAGE}._mixins": from_mixins,
         f"{PACKAGE}._model": from_model,
         **{f"{PACKAGE}.models.{module_name(model)}": [model] for model in models},
     }
@@ -343,8 +350,10 @@ def plan_model(schema: Schema) -> ModelModule:
     )
 
 
-def _model_field(field: Field) -> ModelField:
+def _model_field(field: Field, from_string: set[str]) -> ModelField:
     type_ = python_type(field.type, _STRICT)
+    for name in from_string & set(models_in(field.type)):
+        type_ = type_.replace(name, f"FromText[{name}]")
     type_ = f"Mandatory[{type_}]" if field.required else f"{type_} | None"
     type_ = f"Secret[{type_}]" if field.secret else type_
     annotation = type_ if field.required else f"{type_} = None"

@@ -50,7 +50,7 @@ def _raw_files(document: Document) -> Iterator[tuple[str, str]]:
         yield f"{PACKAGE}/api/{module.name}.py", filled("api.py.j2", module=module)
         yield f"docs/{tag.name}.md", filled("api.md.j2", page=api_page(tag, document)).rstrip() + "\n"
     for schema in document.schemas:
-        model = plan_model(schema)
+        model = plan_model(schema, document)
         yield f"{PACKAGE}/models/{model.name}.py", filled("model.py.j2", module=model)
         yield f"docs/{schema.name}.md", filled("model.md.j2", page=model_page(schema, document))
 

@@ -1,6 +1,6 @@
 """The few hand-written conveniences of models; `x-mixin` in codegen/openapi.yaml says which model gets which."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -11,6 +11,8 @@ from freechat_sdk._model import Model
 if TYPE_CHECKING:
     from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 
+T = TypeVar("T")
+
 
 class ChatMessageMixin(Model):
     """Makes messages out of plain text."""
@@ -20,18 +22,26 @@ class ChatMessageMixin(Model):
         """Return a message from the user that says `text`."""
         return cls.model_validate({"role": "user", "contents": [{"type": "text", "content": text}]})
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Take a str wherever a message is wanted; answers (JSON) are left to the faster schema."""
-        schema = handler(source)
+
+class _TextAsMessage:
+    """Schema of a message for which callers (Python input) may give its text; responses (JSON input) hold objects."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        message: type[ChatMessageMixin] = get_args(source)[0] if get_args(source) else source
+        schema = handler.generate_schema(message)
+
+        def from_text(value: object) -> object:
+            return message.user(value) if isinstance(value, str) else value
+
         return core_schema.json_or_python_schema(
-            json_schema=schema,
-            python_schema=core_schema.no_info_before_validator_function(cls._from_text, schema),
+            json_schema=schema, python_schema=core_schema.no_info_before_validator_function(from_text, schema)
         )
 
-    @classmethod
-    def _from_text(cls, value: object) -> object:
-        return cls.user(value) if isinstance(value, str) else value
+
+FromText = Annotated[T, _TextAsMessage()]
+"""A field that holds a message, and that takes its text in its place."""
+OrText = Annotated[T | str, _TextAsMessage()]
+"""A parameter that is a message or its text."""
 
 
 class ChatMessageRecordMixin(Model):

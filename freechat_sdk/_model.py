@@ -7,7 +7,7 @@ JSON type (an int is neither a bool nor a numeral), :data:`Timestamp` takes each
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, overload
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, overload
 
 from pydantic import (
     AfterValidator,
@@ -50,23 +50,39 @@ class Model(BaseModel):
         hide_input_in_errors=True,
         populate_by_name=True,
         protected_namespaces=(),
-        serialize_by_alias=True,
         val_temporal_unit="milliseconds",
+        validate_assignment=True,
     )
 
     def __init__(self, /, **values: Any) -> None:
+        extra = values.pop("additional_properties", None)
         try:
             super().__init__(**values)
         except ValidationError as error:
             raise hide_input(error) from None
+        if extra is not None:
+            self.additional_properties |= extra
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # validators need not call it
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field, validated and converted like on building; an unknown name is refused, not kept as an extra."""
+        if not (name in type(self).__pydantic_fields__ or hasattr(self, name) or name.startswith("_")):
+            raise ValueError(f"{type(self).__name__!r} object has no field {name!r}{_suggestion(type(self), name)}")
+        try:
+            super().__setattr__(name, value)
+        except ValidationError as error:
+            raise hide_input(error) from None
 
     @property
     def additional_properties(self) -> dict[str, Any]:
         """The fields of this object that the SDK does not know, by JSON name; changes to it are sent."""
-        extra = self.model_extra
+        extra = self.__pydantic_extra__
         return {} if extra is None else extra
+
+    @additional_properties.setter
+    def additional_properties(self, value: Mapping[str, Any]) -> None:
+        self.__pydantic_extra__ = dict(value)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as a dict with JSON names as keys and without `None` values; dates stay datetimes."""
@@ -123,6 +139,15 @@ def hide_input(error: E) -> E | ValidationError:
     return ValidationError.from_exception_data(error.title, lines, hide_input=True)
 
 
+def _suggestion(model: type[BaseModel], name: str) -> str:
+    """Return what to add to an error about an unknown field: the field that was probably meant."""
+    from difflib import get_close_matches
+
+    names = {to_camel(field): field for field in model.model_fields} | {field: field for field in model.model_fields}
+    close = get_close_matches(name, names, n=1)
+    return f"; did you mean {names[close[0]]!r}?" if close else "; set additional_properties for an unknown one"
+
+
 class _Veiled:
     """Stands for a secret where a model is printed."""
 
@@ -167,13 +192,6 @@ def _refuse_none(value: object) -> object:
     return value
 
 
-class _FirstAlternative:
-    """Schema of `Model | str` where the model itself takes a str."""
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return handler.generate_schema(get_args(source)[0])
-
-
 def _by_dateutil(text: str) -> datetime:
     """Read a date that pydantic does not: RFC 1123 and kin."""
     from dateutil import parser
@@ -210,7 +228,5 @@ else:
 """A moment, always with a time zone. Takes ISO 8601, epoch milliseconds and RFC 1123; no zone means UTC."""
 Mandatory = Annotated[T, Field(default=None, validate_default=True), _Demanded()]
 """A field that a caller must give, and that an answer may lack (it is `None` then)."""
-OrText = Annotated[T | str, _FirstAlternative()]
-"""A model, or the text that stands for one."""
 Secret = Annotated[T, _SecretMarker()]
 """A field that holds a credential: never printed, but sent and dumped."""

@@ -12,10 +12,12 @@ hold the arguments: one could be a token.
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import wraps
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar, get_args
+from functools import reduce, wraps
+from operator import or_
+from types import FunctionType, UnionType
+from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar, cast, get_args, get_origin
 
-from pydantic import ConfigDict, SkipValidation, ValidationError, validate_call, with_config
+from pydantic import ConfigDict, SkipValidation, Strict, ValidationError, validate_call, with_config
 from typing_extensions import TypedDict
 
 from freechat_sdk._model import hide_input
@@ -110,13 +112,29 @@ def _checked(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Conca
     def check(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Operation[T]:
         nonlocal validated
         if validated is None:  # a race makes two, which does no harm
-            validated = validate_call(config=_STRICT)(build)
+            validated = validate_call(config=_STRICT)(_with_lax_lists(build))
         try:
             return validated(self, *args, **kwargs)
         except ValidationError as error:
             raise hide_input(error) from None
 
     return check
+
+
+def _with_lax_lists(build: F) -> F:
+    """Return a copy of `build` that takes any iterable but text and mappings for a list; its items stay strict."""
+    copied: Any = FunctionType(build.__code__, build.__globals__, build.__name__, build.__defaults__, build.__closure__)
+    copied.__kwdefaults__ = build.__kwdefaults__
+    copied.__annotations__ = {name: _lax(type_) for name, type_ in build.__annotations__.items()}
+    return cast(F, copied)
+
+
+def _lax(type_: Any) -> Any:
+    if get_origin(type_) is list:
+        return Annotated[type_, Strict(False)]
+    if get_origin(type_) is UnionType:
+        return reduce(or_, map(_lax, get_args(type_)))
+    return type_
 
 
 def _build_of(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], Operation[T]]:

@@ -125,8 +125,9 @@ class Form:
 
 
 def _checked(file: Any) -> FileInput:
-    is_pair = isinstance(file, tuple) and len(file) == 2 and isinstance(file[0], str) and isinstance(file[1], bytes)
-    if is_pair or isinstance(file, (str, bytes, os.PathLike)) or hasattr(file, "read"):
+    if isinstance(file, (tuple, list)) and [type(part) for part in file] == [str, bytes]:
+        return file[0], file[1]
+    if isinstance(file, (str, bytes, os.PathLike)) or hasattr(file, "read"):
         checked: FileInput = file
         return checked
     kind = type(file).__name__

@@ -12,11 +12,13 @@ from pydantic.alias_generators import to_camel
 
 import freechat_sdk
 from freechat_sdk import (
+    CharacterCreateDTO,
     ChatContentDTO,
     ChatContextDTO,
     ChatCreateDTO,
     ChatMessageDTO,
     ChatMessageRecordDTO,
+    ChatPromptContentDTO,
     ChatSessionDTO,
     ChatUpdateDTO,
     LlmResultDTO,
@@ -145,10 +147,74 @@ def test_a_refused_value_is_not_shown() -> None:
 def test_a_text_stands_for_a_message_from_the_user() -> None:
     message = ChatMessageDTO.user("Hi")
     assert message.to_dict() == {"role": "user", "contents": [{"type": "text", "content": "Hi"}]}
-    assert ChatMessageDTO.model_validate("Hi") == message
     assert ChatMessageRecordDTO.model_validate({"message": "Hi"}).message == message
+    assert ChatPromptContentDTO.model_validate({"messages": ["Hi", {"role": "user"}]}).messages == [
+        message,
+        ChatMessageDTO(role="user"),
+    ]
     with pytest.raises(ValidationError):
         ChatMessageRecordDTO.from_json('{"message":"Hi"}')
+
+
+def test_assigning_to_a_field_validates_and_converts() -> None:
+    message = ChatMessageDTO()
+    message.contents = [{"type": "text", "content": "Hi"}]  # type: ignore[list-item]
+    assert message.contents == [ChatContentDTO(type="text", content="Hi")]
+    record = ChatMessageRecordDTO()
+    record.message = "Hi"  # type: ignore[assignment]
+    assert record.message == ChatMessageDTO.user("Hi")
+    record.gmt_create = "2024-10-18T09:42:44"  # type: ignore[assignment]
+    assert record.gmt_create == MOMENT
+
+
+def test_a_wrong_value_is_refused_on_assignment_and_not_shown() -> None:
+    message = ChatMessageDTO(role="user")
+    with pytest.raises(ValidationError, match="role") as caught:
+        message.role = [KEY]  # type: ignore[assignment]
+    assert KEY not in f"{caught.value}{caught.value.errors()}"
+    assert message.role == "user"
+    create = ChatCreateDTO(character_uid="a")
+    with pytest.raises(ValidationError, match="required"):
+        create.character_uid = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [("contets", "did you mean 'contents'"), ("messageId", "did you mean 'message_id'"), ("xyz", "additional_prop")],
+)
+def test_an_unknown_name_is_refused_on_assignment_with_the_way_out(name: str, way_out: str) -> None:
+    message = ChatMessageDTO()
+    with pytest.raises(ValueError, match=way_out):
+        setattr(message, name, 5)
+    assert message.additional_properties == {}
+
+
+def test_additional_properties_are_given_replaced_and_changed() -> None:
+    message = ChatMessageDTO(role="user", additional_properties={"mood": "good"}, later=1)  # type: ignore[call-arg]
+    assert message.to_dict() == {"role": "user", "mood": "good", "later": 1}
+    message.additional_properties = {"mood": "bad"}
+    message.additional_properties["deep"] = {"a": 1}
+    assert json.loads(message.to_json()) == {"role": "user", "mood": "bad", "deep": {"a": 1}}
+    message.mood = "fine"  # one that is there
+    assert message.additional_properties == {"mood": "fine", "deep": {"a": 1}}
+
+
+def test_a_dump_has_python_names_unless_json_names_are_asked_for() -> None:
+    record = ChatMessageRecordDTO(message_id=1)
+    assert record.model_dump(exclude_none=True) == {"message_id": 1}
+    assert record.model_dump(exclude_none=True, by_alias=True) == record.to_dict() == {"messageId": 1}
+    assert json.loads(record.model_dump_json(exclude_none=True)) == {"message_id": 1}
+
+
+@pytest.mark.parametrize("items", [("a", "b"), {"a": 1, "b": 2}.keys(), iter(["a", "b"]), (item for item in "ab")])
+def test_a_list_field_takes_any_iterable(items: Any) -> None:
+    assert CharacterCreateDTO(name="n", tags=items).tags == ["a", "b"]
+
+
+@pytest.mark.parametrize("items", ["ab", b"ab", {"a": 1}, (1, 2)])
+def test_a_list_field_takes_neither_text_nor_items_of_another_type(items: Any) -> None:
+    with pytest.raises(ValidationError):
+        CharacterCreateDTO(name="n", tags=items)
 
 
 @pytest.mark.parametrize(

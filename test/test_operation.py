@@ -30,6 +30,13 @@ class SampleApi(Api):
     count_with_http_info = with_http_info(count)
     count_without_preload_content = without_preload_content(count)
 
+    @operation
+    def total(
+        self, numbers: list[int], more: list[str] | None = None, **options: Unpack[RequestOptions]
+    ) -> Operation[int]:
+        """Add things up."""
+        return Operation("POST", "/total", as_json(int), options, retry=READ, body=[*numbers, *(more or [])])
+
 
 @pytest.fixture
 def server() -> Iterator[RecordingServer]:
@@ -46,6 +53,28 @@ def api(server: RecordingServer) -> Iterator[SampleApi]:
 def test_a_method_returns_the_value(api: SampleApi, server: RecordingServer) -> None:
     assert api.count("a b", 3) == 7
     assert server.requests[0].target == "/api/v1/count/a%20b/3"
+
+
+@pytest.mark.parametrize("numbers", [[1, 2], (1, 2), {1, 2}, range(1, 3), (number for number in (1, 2)), iter([1, 2])])
+def test_a_list_is_given_as_any_iterable(api: SampleApi, server: RecordingServer, numbers: Any) -> None:
+    api.total(numbers, more=("a",))  # type: ignore[arg-type]
+    assert server.requests[0].json == [1, 2, "a"]
+
+
+@pytest.mark.parametrize("numbers", ["12", b"12", {1: 2}, 3, ("1",), (True,)])
+def test_a_list_is_neither_text_nor_a_mapping_and_its_items_are_strict(
+    api: SampleApi, server: RecordingServer, numbers: Any
+) -> None:
+    with pytest.raises(ValidationError, match=r"valid (list|integer)"):
+        api.total(numbers)
+    assert server.requests == []
+
+
+def test_a_lax_list_shows_as_a_plain_one() -> None:
+    assert str(inspect.signature(SampleApi.total)).startswith(
+        "(self, numbers: list[int], more: list[str] | None = None"
+    )
+    assert SampleApi.total.__annotations__["numbers"] == list[int]
 
 
 def test_its_siblings_return_the_whole_answer_and_the_unread_one(api: SampleApi) -> None:

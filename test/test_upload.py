@@ -65,6 +65,7 @@ def picture(tmp_path: Path) -> Path:
         (lambda path: path, "me.png", "image/png"),
         (lambda path: path.read_bytes(), "file", "application/octet-stream"),
         (lambda path: ("you.pdf", path.read_bytes()), "you.pdf", "application/pdf"),
+        (lambda path: ["you.pdf", path.read_bytes()], "you.pdf", "application/pdf"),
         (lambda path: io.BytesIO(path.read_bytes()), "file", "application/octet-stream"),
         (lambda path: Upload(path, name="x.jpg"), "x.jpg", "image/jpeg"),
         (lambda path: Upload(path, content_type="image/webp"), "me.png", "image/webp"),

@@ -3,7 +3,7 @@
 
 from typing_extensions import Unpack
 
-from freechat_sdk._model import OrText
+from freechat_sdk._mixins import OrText
 from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
 from freechat_sdk._request import IDEMPOTENT, MODEL, ONCE, READ, V1, V2, Operation, either
 from freechat_sdk._response import as_json, as_text, optional
