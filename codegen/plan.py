@@ -157,16 +157,14 @@ def _imports(used: str, models: list[str]) -> Iterator[Import]:
         "typing_extensions": ("Unpack",),
         f"{PACKAGE}._mixins": ("OrText",),
         f"{PACKAGE}._model": ("Timestamp",),
-        f"{PACKAGE}._request": ("BOTH", "IDEMPOTENT", "MODEL", "ONCE", "READ", "V1", "V2", "Operation", "either"),
-        f"{PACKAGE}._response": ("as_json", "as_text", "nothing", "optional"),
+        f"{PACKAGE}._operation": ("BOTH", "IDEMPOTENT", "MODEL", "ONCE", "READ", "V1", "V2", "Operation", "either"),
+        f"{PACKAGE}._decoders": ("as_json", "as_text", "nothing", "optional"),
         f"{PACKAGE}.streaming": ("SseEmitter", "as_events"),
         f"{PACKAGE}.upload": ("FileInput", "Form", "Upload"),
         f"{PACKAGE}.download": ("Download", "as_download"),
         **{f"{PACKAGE}.models.{module_name(model)}": (model,) for model in models},
     }
-    always = {
-        f"{PACKAGE}._operation": ("Api", "RequestOptions", "operation", "with_http_info", "without_preload_content")
-    }
+    always = {f"{PACKAGE}._api": ("Api", "RequestOptions", "operation", "with_http_info", "without_preload_content")}
     found = {module: [name for name in names if _is_used(name, used)] for module, names in offered.items()}
     kept = {module: names for module, names in {**found, **always}.items() if names}
     yield from (Import(module, ", ".join(kept[module])) for module in sorted(kept, key=_import_order))

@@ -26,10 +26,10 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
 from typing_extensions import Self
 
+from freechat_sdk._secrets import MASK, Credential
+
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
-
-_HIDDEN = "'**********'"
 
 
 class Model(BaseModel):
@@ -96,7 +96,7 @@ class Model(BaseModel):
         """Return the model's `to_dict()` laid out over lines for reading, with secrets hidden."""
         from pprint import pformat
 
-        return pformat(_veiled(self))
+        return pformat(_masked(self))
 
     @overload
     @classmethod
@@ -125,7 +125,7 @@ class Model(BaseModel):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         secrets = _secret_names(type(self))
         for name, value in super().__repr_args__():
-            yield name, _Veiled() if name in secrets and value is not None else value
+            yield name, _MASKED if name in secrets and value is not None else value
 
 
 def hide_input(error: E) -> E | ValidationError:
@@ -148,11 +148,8 @@ def _suggestion(model: type[BaseModel], name: str) -> str:
     return f"; did you mean {names[close[0]]!r}?" if close else "; set additional_properties for an unknown one"
 
 
-class _Veiled:
-    """Stands for a secret where a model is printed."""
-
-    def __repr__(self) -> str:
-        return _HIDDEN
+_MASKED = Credential(MASK)
+"""Stands for a secret where a model is printed."""
 
 
 class _SecretMarker:
@@ -164,14 +161,14 @@ def _secret_names(model: type[BaseModel]) -> set[str]:
     return {name for name, field in fields if any(isinstance(mark, _SecretMarker) for mark in field.metadata)}
 
 
-def _veiled(value: object) -> object:
+def _masked(value: object) -> object:
     """Return a model's data for reading: JSON names, no `None`, secrets hidden."""
     if isinstance(value, Model):
         secrets = _secret_names(type(value))
         given = {name: held for name, held in value if held is not None}
-        return {to_camel(name): _Veiled() if name in secrets else _veiled(held) for name, held in given.items()}
+        return {to_camel(name): _MASKED if name in secrets else _masked(held) for name, held in given.items()}
     if isinstance(value, list):
-        return [_veiled(item) for item in value]
+        return [_masked(item) for item in value]
     return value
 
 

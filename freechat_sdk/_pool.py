@@ -21,9 +21,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout
 
-from freechat_sdk._limits import TimeLimit
+from freechat_sdk._observer import watch
 from freechat_sdk._request import Request
-from freechat_sdk._watch import watch
+from freechat_sdk._timeouts import TimeLimit
 from freechat_sdk.configuration import Configuration
 
 IDLE_SECONDS: Final = 50.0

@@ -9,21 +9,15 @@ from pydantic_core import from_json, to_json
 from typing_extensions import Self
 
 from freechat_sdk import __version__
-from freechat_sdk._limits import Durations, TimeLimit
-from freechat_sdk._reply import LARGEST_FILES, Reply, byte_count, opens_stream
-from freechat_sdk._request import (
-    READ,
-    Operation,
-    bearer,
-    build_headers,
-    build_request,
-    checked_headers,
-    is_same_origin,
-    merge_headers,
-)
-from freechat_sdk._response import Decoder, decode, is_html, undecodable
+from freechat_sdk._decoders import Decoder, decode, is_html, undecodable
+from freechat_sdk._headers import bearer, build_headers, checked_headers, merge_headers
+from freechat_sdk._operation import READ, Operation
+from freechat_sdk._request import build_request, is_same_origin
+from freechat_sdk._response import LARGEST_FILES, Reply, byte_count, opens_stream
+from freechat_sdk._secrets import Credential
+from freechat_sdk._timeouts import Durations, TimeLimit
 from freechat_sdk.api_response import ApiResponse
-from freechat_sdk.configuration import Configuration, Credential, is_private
+from freechat_sdk.configuration import Configuration, is_private
 from freechat_sdk.exceptions import (
     ApiException,
     ApiVersionError,

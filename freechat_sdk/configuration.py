@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from freechat_sdk._secrets import MASK, Credential
 from freechat_sdk.exceptions import ApiTypeError, ApiValueError, InsecureTransportWarning
 
 TYPE_CHECKING = False
@@ -23,15 +24,6 @@ _SHARED = frozenset({"_access_token", "_hooks", "retries", "refresh_api_key_hook
 """What copies share, because it may be nothing that can be copied."""
 _COUNTS = frozenset({"connection_pool_maxsize", "max_event_bytes", "max_response_bytes"})
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
-
-
-class Credential(str):
-    """A text that no repr shows: of itself, or of a dict or tuple that holds it."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
 
 
 class Configuration:
@@ -404,7 +396,7 @@ class Configuration:
         )
 
     def __repr__(self) -> str:
-        token = "'***'" if callable(self.access_token) else repr(self.access_token)
+        token = repr(MASK) if callable(self.access_token) else repr(self.access_token)
         return f"Configuration(host={self.host!r}, access_token={token}, api_version={self.api_version!r})"
 
     def __getstate__(self) -> dict[str, Any]:

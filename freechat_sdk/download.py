@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 
 from typing_extensions import Self
 
-from freechat_sdk._reply import Reply
+from freechat_sdk._response import Reply
 from freechat_sdk.upload import Progress
 
 PROGRESS_BYTES: Final = 1024

@@ -27,6 +27,8 @@ All of them pickle and copy. None holds or shows a token: what looks like a cred
 
 from __future__ import annotations
 
+from freechat_sdk._secrets import MASK, is_secret_header, mask
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,21 +60,6 @@ __all__ = [
 ]
 
 _SHOWN_BODY = 200
-_MASK = "***"
-_CREDENTIALS = (
-    (r"\bfc-[0-9A-Za-z*]{8,}", _MASK),
-    (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+", rf"\1 {_MASK}"),
-    (r'(?i)("[\w-]*(?:token|api_?key|api_?key_?value|password|secret)"\s*:\s*)"(?:[^"\\]|\\.)*"?', rf'\1"{_MASK}"'),
-)
-
-
-def redacted(text: str) -> str:
-    """Return a text with everything masked in it that looks like a credential."""
-    import re
-
-    for pattern, mask in _CREDENTIALS:
-        text = re.sub(pattern, mask, text)
-    return text
 
 
 def on_one_line(text: str) -> str:
@@ -180,13 +167,13 @@ class ApiException(OpenApiException):
         text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
         self.status = status
         self.reason = reason or _phrase(status)
-        self.body = None if text is None else redacted(text)
+        self.body = None if text is None else mask(text)
         self.data = _parsed(self.body) if data is None else data
         self.headers = _without_credentials(headers)
         self.method = method
         self.path = path
         self.attempts = attempts
-        self.message = None if message is None else "\n".join(map(on_one_line, redacted(message).splitlines()))
+        self.message = None if message is None else "\n".join(map(on_one_line, mask(message).splitlines()))
         self.hint = hint
         super().__init__(str(self))
 
@@ -370,5 +357,5 @@ def _without_credentials(headers: Mapping[str, str] | None) -> Mapping[str, str]
         return headers
     kept: dict[str, str] = headers.copy()
     for name in list(kept):
-        kept[name] = _MASK if name.lower() in ("set-cookie", "authorization") else redacted(kept[name])
+        kept[name] = MASK if is_secret_header(name) else mask(kept[name])
     return kept

@@ -23,17 +23,19 @@ from urllib3.filepost import encode_multipart_formdata
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Timeout, make_headers
 
-from freechat_sdk._limits import UNLIMITED, Durations, TimeLimit
+from freechat_sdk._headers import JSON
+from freechat_sdk._operation import IDEMPOTENT, ONCE, ORDINARY, READ
 from freechat_sdk._pool import Exchange, LimitedPool, LimitedTlsPool
-from freechat_sdk._reply import LOWER_ERRORS, Reply, bare, translate
-from freechat_sdk._request import IDEMPOTENT, JSON, ONCE, ORDINARY, READ, Request
+from freechat_sdk._request import Request
+from freechat_sdk._response import LOWER_ERRORS, Reply, bare, translate
 from freechat_sdk._retry import RetryBudget, RetryPolicy
+from freechat_sdk._secrets import mask
+from freechat_sdk._timeouts import UNLIMITED, Durations, TimeLimit
 from freechat_sdk.configuration import Configuration, check_seconds
 from freechat_sdk.exceptions import (
     ApiConnectionError,
     ApiException,
     ApiTypeError,
-    redacted,
 )
 
 __all__ = ["ApiException", "BaseHTTPResponse", "RESTClientObject", "RESTResponse", "RetryPolicy", "Timeout"]
@@ -233,7 +235,7 @@ class RESTClientObject:
         own = dict(headers or {})
         payload = _payload(own, body, post_params)
         durations = durations_for(Durations.of(self.configuration, ORDINARY), _request_timeout)
-        request = Request(method.upper(), redacted(urlsplit(url).path) or "/", url, own, payload, ONCE)
+        request = Request(method.upper(), mask(urlsplit(url).path) or "/", url, own, payload, ONCE)
         exchange = Exchange(request, TimeLimit(durations, self.policy.clock), self.configuration)
         with self._lock:
             pool, target = self._route(url)

@@ -9,9 +9,9 @@ from typing import Final
 
 from typing_extensions import Self
 
+from freechat_sdk._decoders import as_json
 from freechat_sdk._model import hide_input
-from freechat_sdk._reply import Reply
-from freechat_sdk._response import as_json
+from freechat_sdk._response import Reply
 from freechat_sdk._sse import EventTooLargeError, data_only
 from freechat_sdk.exceptions import (
     ApiConnectionError,

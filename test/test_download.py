@@ -9,8 +9,8 @@ import pytest
 from typing_extensions import Unpack
 
 from freechat_sdk import ApiClient, ApiConnectionError, ApiDecodeError, Configuration, Download, NotFoundException
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import READ, Operation
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._operation import READ, Operation
 from freechat_sdk.download import as_download, file_name
 from test.server import Connection, Handler, RecordingServer, Request, answers, head, html_answer, json_answer
 

@@ -9,6 +9,7 @@ import pytest
 from urllib3 import HTTPHeaderDict
 
 from freechat_sdk import exceptions
+from freechat_sdk._secrets import mask
 from freechat_sdk.exceptions import (
     ApiConnectionError,
     ApiException,
@@ -26,7 +27,6 @@ from freechat_sdk.exceptions import (
     UnauthorizedException,
     UnprocessableEntityException,
     kind_for,
-    redacted,
 )
 
 TOKEN = "fc-0123456789abcdef0123456789abcdef"
@@ -122,7 +122,7 @@ SECRETS = [
 @pytest.mark.parametrize("text", SECRETS)
 def test_what_looks_like_a_credential_is_masked(text: str) -> None:
     for secret in ("0123456789abcdef", "dXNlcjpwYXNzd29yZA", "sk-sec", "ret"):
-        assert secret not in redacted(f"before {text}").replace("secret", "", text.count('"secret"'))
+        assert secret not in mask(f"before {text}").replace("secret", "", text.count('"secret"'))
     error = ApiException(400, body=text, message=text, headers=HTTPHeaderDict({"Set-Cookie": TOKEN, "Location": TOKEN}))
     shown = [str(error), repr(error), str(error.args), str(error.__dict__), pickle.dumps(error).decode("latin-1")]
     for secret in ("0123456789abcdef", "dXNlcjpwYXNzd29yZA", "sk-sec"):
@@ -131,7 +131,7 @@ def test_what_looks_like_a_credential_is_masked(text: str) -> None:
 
 def test_a_text_without_credentials_stays() -> None:
     text = '{"tokenUsage":{"inputTokenCount":3},"message":"fc-1 is no token"}'
-    assert redacted(text) == text
+    assert mask(text) == text
 
 
 def test_old_errors_name_their_place() -> None:

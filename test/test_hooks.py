@@ -25,8 +25,9 @@ from freechat_sdk import (
     RetryPolicy,
     StreamInterruptedError,
 )
-from freechat_sdk._request import READ, Request
-from freechat_sdk._watch import watch
+from freechat_sdk._observer import watch
+from freechat_sdk._operation import READ
+from freechat_sdk._request import Request
 from test.hostile import LOST, says
 from test.server import FINAL, RecordingServer, answers, events_answer, json_answer, text_answer
 

@@ -7,19 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freechat_sdk import ApiTypeError, ApiValueError, ChatUpdateDTO
-from freechat_sdk._request import (
-    READ,
-    Operation,
-    build_headers,
-    build_request,
-    build_target,
-    check_header,
-    either,
-    encode_path_value,
-    is_same_origin,
-    merge_headers,
-)
-from freechat_sdk._response import as_text
+from freechat_sdk._decoders import as_text
+from freechat_sdk._headers import build_headers, check_header, merge_headers
+from freechat_sdk._operation import READ, Operation, either
+from freechat_sdk._request import build_request, build_target, encode_path_value, is_same_origin
 
 REFUSED = ["", ".", "..", "a/b", "a\\b", "50%", "a;b", "a\nb", "a\0", "\x7f", "\x85", "a\u2028", "\u2029", "\ud800"]
 

@@ -22,9 +22,9 @@ from freechat_sdk import (
     Configuration,
     Upload,
 )
-from freechat_sdk._operation import Api, RequestOptions, operation
-from freechat_sdk._request import ONCE, Operation
-from freechat_sdk._response import as_text
+from freechat_sdk._api import Api, RequestOptions, operation
+from freechat_sdk._decoders import as_text
+from freechat_sdk._operation import ONCE, Operation
 from freechat_sdk.upload import FileInput, Form
 from test.recordings import part_of
 from test.server import Connection, Handler, RecordingServer, Request, answers, json_answer, text_answer

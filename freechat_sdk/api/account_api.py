@@ -4,9 +4,9 @@
 from pydantic import SkipValidation
 from typing_extensions import Unpack
 
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import IDEMPOTENT, ONCE, READ, Operation
-from freechat_sdk._response import as_json, as_text, optional
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._decoders import as_json, as_text, optional
+from freechat_sdk._operation import IDEMPOTENT, ONCE, READ, Operation
 from freechat_sdk.models.api_token_info_dto import ApiTokenInfoDTO
 from freechat_sdk.models.user_basic_info_dto import UserBasicInfoDTO
 from freechat_sdk.models.user_details_dto import UserDetailsDTO

@@ -3,9 +3,9 @@
 
 from typing_extensions import Unpack
 
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import IDEMPOTENT, ONCE, READ, Operation
-from freechat_sdk._response import as_json, optional
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._decoders import as_json, optional
+from freechat_sdk._operation import IDEMPOTENT, ONCE, READ, Operation
 from freechat_sdk.models.agent_create_dto import AgentCreateDTO
 from freechat_sdk.models.agent_details_dto import AgentDetailsDTO
 from freechat_sdk.models.agent_item_for_name_dto import AgentItemForNameDTO

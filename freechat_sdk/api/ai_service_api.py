@@ -3,9 +3,9 @@
 
 from typing_extensions import Unpack
 
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import IDEMPOTENT, ONCE, READ, V1, Operation
-from freechat_sdk._response import as_json, optional
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._decoders import as_json, optional
+from freechat_sdk._operation import IDEMPOTENT, ONCE, READ, V1, Operation
 from freechat_sdk.models.ai_api_key_create_dto import AiApiKeyCreateDTO
 from freechat_sdk.models.ai_api_key_info_dto import AiApiKeyInfoDTO
 from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO

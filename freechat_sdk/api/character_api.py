@@ -4,9 +4,9 @@
 from pydantic import SkipValidation
 from typing_extensions import Unpack
 
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import BOTH, IDEMPOTENT, ONCE, READ, V2, Operation
-from freechat_sdk._response import as_json, as_text, optional
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._decoders import as_json, as_text, optional
+from freechat_sdk._operation import BOTH, IDEMPOTENT, ONCE, READ, V2, Operation
 from freechat_sdk.download import Download, as_download
 from freechat_sdk.models.character_backend_details_dto import CharacterBackendDetailsDTO
 from freechat_sdk.models.character_backend_dto import CharacterBackendDTO

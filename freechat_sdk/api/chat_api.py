@@ -3,10 +3,10 @@
 
 from typing_extensions import Unpack
 
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._decoders import as_json, as_text, optional
 from freechat_sdk._mixins import OrText
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import IDEMPOTENT, MODEL, ONCE, READ, V1, V2, Operation, either
-from freechat_sdk._response import as_json, as_text, optional
+from freechat_sdk._operation import IDEMPOTENT, MODEL, ONCE, READ, V1, V2, Operation, either
 from freechat_sdk.models.chat_create_dto import ChatCreateDTO
 from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 from freechat_sdk.models.chat_message_record_dto import ChatMessageRecordDTO

@@ -3,9 +3,9 @@
 
 from typing_extensions import Unpack
 
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import ONCE, READ, V2, Operation
-from freechat_sdk._response import as_json, nothing
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._decoders import as_json, nothing
+from freechat_sdk._operation import ONCE, READ, V2, Operation
 from freechat_sdk.models.connector_details_dto import ConnectorDetailsDTO
 from freechat_sdk.models.connector_test_dto import ConnectorTestDTO
 from freechat_sdk.models.connector_write_dto import ConnectorWriteDTO

@@ -3,9 +3,9 @@
 
 from typing_extensions import Unpack
 
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import READ, Operation
-from freechat_sdk._response import as_text
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._decoders import as_text
+from freechat_sdk._operation import READ, Operation
 
 
 class EncryptionManagerForAdminApi(Api):

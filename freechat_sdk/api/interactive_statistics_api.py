@@ -3,9 +3,9 @@
 
 from typing_extensions import Unpack
 
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import ONCE, READ, Operation
-from freechat_sdk._response import as_json
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._decoders import as_json
+from freechat_sdk._operation import ONCE, READ, Operation
 from freechat_sdk.models.agent_summary_stats_dto import AgentSummaryStatsDTO
 from freechat_sdk.models.character_summary_stats_dto import CharacterSummaryStatsDTO
 from freechat_sdk.models.hot_tag_dto import HotTagDTO

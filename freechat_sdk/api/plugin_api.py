@@ -3,9 +3,9 @@
 
 from typing_extensions import Unpack
 
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import IDEMPOTENT, ONCE, READ, Operation
-from freechat_sdk._response import as_json, nothing
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._decoders import as_json, nothing
+from freechat_sdk._operation import IDEMPOTENT, ONCE, READ, Operation
 from freechat_sdk.models.plugin_create_dto import PluginCreateDTO
 from freechat_sdk.models.plugin_details_dto import PluginDetailsDTO
 from freechat_sdk.models.plugin_query_dto import PluginQueryDTO

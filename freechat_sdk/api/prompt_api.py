@@ -3,9 +3,9 @@
 
 from typing_extensions import Unpack
 
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import IDEMPOTENT, MODEL, ONCE, READ, Operation
-from freechat_sdk._response import as_json, as_text, optional
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._decoders import as_json, as_text, optional
+from freechat_sdk._operation import IDEMPOTENT, MODEL, ONCE, READ, Operation
 from freechat_sdk.models.llm_result_dto import LlmResultDTO
 from freechat_sdk.models.prompt_ai_param_dto import PromptAiParamDTO
 from freechat_sdk.models.prompt_create_dto import PromptCreateDTO

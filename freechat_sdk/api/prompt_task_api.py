@@ -3,9 +3,9 @@
 
 from typing_extensions import Unpack
 
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import IDEMPOTENT, ONCE, READ, Operation
-from freechat_sdk._response import as_json, as_text, optional
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._decoders import as_json, as_text, optional
+from freechat_sdk._operation import IDEMPOTENT, ONCE, READ, Operation
 from freechat_sdk.models.prompt_task_details_dto import PromptTaskDetailsDTO
 from freechat_sdk.models.prompt_task_dto import PromptTaskDTO
 

@@ -3,9 +3,9 @@
 
 from typing_extensions import Unpack
 
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import ONCE, READ, V2, Operation
-from freechat_sdk._response import as_json, nothing
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._decoders import as_json, nothing
+from freechat_sdk._operation import ONCE, READ, V2, Operation
 from freechat_sdk.models.skill_confirm_dto import SkillConfirmDTO
 from freechat_sdk.models.skill_details_dto import SkillDetailsDTO
 from freechat_sdk.models.skill_draft_dto import SkillDraftDTO

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from freechat_sdk._request import MODEL, TimeClass
+from freechat_sdk._operation import MODEL, TimeClass
 from freechat_sdk.configuration import Configuration
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from freechat_sdk._request import Request
+from freechat_sdk._secrets import mask
 from freechat_sdk.configuration import Configuration
-from freechat_sdk.exceptions import ApiException, on_one_line, redacted
+from freechat_sdk.exceptions import ApiException, on_one_line
 from freechat_sdk.hooks import Call, Hooks
 from freechat_sdk.upload import Form
 
@@ -123,7 +124,7 @@ class _Log(Hooks):
     def _write(self, call: Call, facts: Mapping[str, object]) -> None:
         """Write a line. What a server says cannot break out of it, and no credential stays in it."""
         told = " ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
-        _log.debug("%s %s %s", call.method, call.path, on_one_line(redacted(told)))
+        _log.debug("%s %s %s", call.method, call.path, on_one_line(mask(told)))
 
 
 def _kind(error: ApiException | None) -> str | None:
@@ -134,5 +135,5 @@ def _shown(body: bytes | None) -> str | None:
     """Return the start of a body, without what looks like a credential."""
     if body is None:
         return None
-    text = redacted(body.decode("utf-8", "replace"))
+    text = mask(body.decode("utf-8", "replace"))
     return text[:SHOWN_BODY] + ("..." if len(text) > SHOWN_BODY else "")

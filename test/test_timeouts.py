@@ -6,9 +6,9 @@ import pytest
 from urllib3.util import Retry
 
 from freechat_sdk import ApiTypeError, ApiValueError, Configuration
-from freechat_sdk._limits import UNLIMITED, Durations, TimeLimit, shortest
-from freechat_sdk._request import MODEL, ORDINARY
+from freechat_sdk._operation import MODEL, ORDINARY
 from freechat_sdk._retry import RetryBudget
+from freechat_sdk._timeouts import UNLIMITED, Durations, TimeLimit, shortest
 from freechat_sdk.rest import RetryPolicy, Timeout, durations_for
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freechat_sdk import ApiDecodeError, ApiException, ChatMessageRecordDTO, ChatSessionDTO, LlmResultDTO
-from freechat_sdk._response import Decoder, as_json, as_text, decode, nothing, optional
+from freechat_sdk._decoders import Decoder, as_json, as_text, decode, nothing, optional
 
 E = TypeVar("E", bound=ApiException)
 JSON = {"Content-Type": "application/json"}

@@ -10,9 +10,9 @@ from pydantic import ValidationError, validate_call
 from typing_extensions import Unpack
 
 from freechat_sdk import ApiClient, ApiResponse, ChatApi, Configuration, LlmResultDTO
-from freechat_sdk._operation import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._request import READ, Operation
-from freechat_sdk._response import as_json
+from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
+from freechat_sdk._decoders import as_json
+from freechat_sdk._operation import READ, Operation
 from freechat_sdk.rest import BaseHTTPResponse
 from test.server import RecordingServer, json_answer
 
@@ -93,7 +93,7 @@ def test_the_validator_is_built_on_the_first_call_and_once(
         built.append(settings)
         return validate_call(**settings)
 
-    monkeypatch.setattr("freechat_sdk._operation.validate_call", counting)
+    monkeypatch.setattr("freechat_sdk._api.validate_call", counting)
 
     class LateApi(Api):
         @operation
