@@ -21,7 +21,7 @@ _ERRORS = {
     429: "QuotaExceededException",
     503: "ServiceUnavailableException",
 }
-_FILE = "SkipValidation[FileInput | Upload]"  # checked by Form, whose errors are clearer
+_FILE = "SkipValidation[FileInput | Upload]"  # checked by MultipartBody, whose errors are clearer
 OPTIONS = "What this one call does otherwise: see `RequestOptions`."
 
 
@@ -157,10 +157,20 @@ def _imports(used: str, models: list[str]) -> Iterator[Import]:
         "typing_extensions": ("Unpack",),
         f"{PACKAGE}._mixins": ("OrText",),
         f"{PACKAGE}._model": ("Timestamp",),
-        f"{PACKAGE}._operation": ("BOTH", "IDEMPOTENT", "MODEL", "ONCE", "READ", "V1", "V2", "Operation", "either"),
+        f"{PACKAGE}._operation": (
+            "BOTH",
+            "IDEMPOTENT",
+            "MODEL",
+            "ONCE",
+            "READ",
+            "V1",
+            "V2",
+            "Operation",
+            "exactly_one",
+        ),
         f"{PACKAGE}._decoders": ("as_json", "as_text", "nothing", "optional"),
         f"{PACKAGE}.streaming": ("SseEmitter", "as_events"),
-        f"{PACKAGE}.upload": ("FileInput", "Form", "Upload"),
+        f"{PACKAGE}.upload": ("FileInput", "MultipartBody", "Upload"),
         f"{PACKAGE}.download": ("Download", "as_download"),
         **{f"{PACKAGE}.models.{module_name(model)}": (model,) for model in models},
     }
@@ -248,7 +258,7 @@ def _key(operation: Operation) -> str:
     for parameter in operation.parameters:
         if parameter.v2 is not None:
             names = (parameter.name, parameter.v2.name)
-            return f"key = either({', '.join(f'{name}={name}' for name in names)})"
+            return f"key = exactly_one({', '.join(f'{name}={name}' for name in names)})"
     return ""
 
 
@@ -269,7 +279,7 @@ def _call(operation: Operation, longest: Operation, decoder: str) -> Iterator[st
             yield f"{place}={{{', '.join(values)}}}"
     if operation.body is not None:
         name = operation.body.name
-        yield f"body=Form({name})" if operation.body.type.kind == "file" else f"body={name}"
+        yield f"body=MultipartBody({name})" if operation.body.type.kind == "file" else f"body={name}"
     if operation.waits_for_model:
         yield "time=MODEL"
     if operation.retry_busy:

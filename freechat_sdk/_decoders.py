@@ -1,11 +1,11 @@
-"""What comes back: decoders turn the bytes of an answer into the value of its operation. No I/O.
+"""Decodes the body of a response into the value of its operation. No I/O.
 
-A decoder is chosen by operation, never by Content-Type: servers label raw text with whatever the client accepts.
+The operation chooses the decoder, not the Content-Type: servers label raw text with whatever the client accepts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar, cast, get_origin
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -17,36 +17,90 @@ T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E", bound=ApiException)
 
 
-class Answer(Protocol):
-    """A whole answer of a server."""
+class ReadableResponse(Protocol):
+    """What decoders need of a response."""
 
     headers: Mapping[str, str]
     body: bytes
+    """The body, if it has been read."""
 
     def error(self, kind: type[E], **about: Any) -> E:
-        """Return an error with what the answer says."""
+        """Return an error that describes this response."""
+
+
+class StreamedResponse(ReadableResponse, Protocol):
+    """What streams and downloads need of a response besides."""
+
+    @property
+    def max_event_bytes(self) -> int | None:
+        """The size of the largest event that a stream may have. None means unlimited."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the body as it arrives."""
+
+    def limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield chunks as long as all of them fit into memory."""
+
+    def check_size(self, size: int) -> None:
+        """Refuse so many bytes if they are too many for memory."""
+
+    def begin_stream(self) -> None:
+        """Change to the time limits that hold after the first event of a stream."""
+
+    def note_progress(self) -> None:
+        """End the present silence of the stream."""
+
+    def note_event(self, event: object) -> None:
+        """End the present silence of the stream, and report an event of it."""
+
+    def end_within(self, seconds: float) -> None:
+        """Leave only so many seconds from now."""
+
+    def interrupt(self) -> None:
+        """End the wait that another thread is in."""
+
+    def end_stream(self) -> None:
+        """Give the connection back and report the end, once."""
 
 
 class Decoder(Protocol[T_co]):
-    """Reads one kind of answer."""
+    """Decodes one kind of body."""
+
+    @property
+    def is_stream(self) -> Literal[False]:
+        """The mark that tells the two kinds apart."""
 
     @property
     def accept(self) -> str:
-        """The `Accept` header of requests for such an answer: always with JSON, which errors come in."""
-
-    @property
-    def is_streamed(self) -> bool:
-        """Whether the answer is opened rather than read: see `rest.StreamDecoder`."""
+        """The `Accept` header of the request. It always includes JSON, the format of errors."""
 
     def decode(self, body: bytes, /) -> T_co:
         """Return the value of a body that is not empty; a ValueError says what is wrong with it."""
 
 
+class StreamOpener(Protocol[T_co]):
+    """Opens a stream or a download instead of reading the body."""
+
+    @property
+    def is_stream(self) -> Literal[True]:
+        """The mark that tells the two kinds apart."""
+
+    @property
+    def accept(self) -> str:
+        """The `Accept` header of the request."""
+
+    def takes(self, content_type: str) -> bool:
+        """Return whether a response of this media type can be opened."""
+
+    def open(self, response: StreamedResponse) -> T_co:
+        """Return the stream or download."""
+
+
 class _Json(Generic[T]):
-    """Decodes JSON straight from bytes into a type; the type's validator is built on first use."""
+    """Decodes JSON from bytes into a type. The validator of the type is built on first use."""
 
     accept = "application/json"
-    is_streamed = False
+    is_stream: Final = False
 
     def __init__(self, type_: type[T]) -> None:
         self._type = type_
@@ -57,29 +111,32 @@ class _Json(Generic[T]):
 
 
 def _validator_for(type_: type[T]) -> Callable[[bytes], T]:
-    """Return a validator that takes `true` for bool and digits for int alone; models have their own configuration."""
+    """Return a validator that takes only `true` and `false` for a bool and only digits for an int.
+
+    Models bring a configuration of their own.
+    """
     is_model = get_origin(type_) is None and issubclass(type_, BaseModel)
     strict = None if is_model else ConfigDict(strict=True, hide_input_in_errors=True)
     adapter = TypeAdapter(type_, config=strict)
     adapter.rebuild()
-    return adapter.validator.validate_json  # `adapter.validate_json` would cost as much again as a small event
+    return adapter.validator.validate_json  # `adapter.validate_json` takes twice as long for a small event
 
 
 class _Text:
     """Decodes raw text, whatever its label."""
 
     accept = "text/plain, application/json"
-    is_streamed = False
+    is_stream: Final = False
 
     def decode(self, body: bytes, /) -> str:
         return body.decode()
 
 
 class _Nothing:
-    """Takes an answer that says nothing but its status."""
+    """Decodes a response that consists of its status."""
 
     accept = "application/json"
-    is_streamed = False
+    is_stream: Final = False
 
     def decode(self, body: bytes, /) -> None:
         return None
@@ -92,7 +149,7 @@ nothing = _Nothing()
 
 
 def as_json(type_: type[T]) -> Decoder[T]:
-    """Return the decoder of JSON into `type_`; each type has one."""
+    """Return the decoder of JSON into `type_`. Each type has one."""
     decoder: _Json[T] | None = _json_decoders.get(type_)
     if decoder is None:
         decoder = _json_decoders[type_] = _Json(type_)
@@ -100,36 +157,41 @@ def as_json(type_: type[T]) -> Decoder[T]:
 
 
 def optional(decoder: Decoder[T]) -> Decoder[T | None]:
-    """Return the decoder of an operation that may answer nothing."""
+    """Return the decoder of an operation whose response may be empty."""
     return decoder
 
 
-def decode(decoder: Decoder[T], answer: Answer) -> T:
-    """Return the value of a successful answer; an empty body is `None`.
+def decode(decoder: Decoder[T], response: ReadableResponse) -> T:
+    """Return the value of a successful response; an empty body is `None`.
 
     Raises:
-        ApiDecodeError: when the body is not what the operation answers: HTML, bad JSON, another shape.
+        ApiDecodeError: if the body is not what the operation returns: HTML, invalid JSON, another shape.
     """
-    if not answer.body:
-        return cast(T, None)  # operations that are known to answer nothing are typed so
+    if not response.body:
+        return cast(T, None)  # operations whose body may be empty have an optional type
     try:
-        value = decoder.decode(answer.body)
-        if isinstance(value, str) and is_html(answer.headers):
-            raise ValueError("the answer is HTML")
+        value = decoder.decode(response.body)
+        if isinstance(value, str) and is_html(response.headers):
+            raise ValueError("the response is HTML")
     except (ValueError, RecursionError) as error:
-        raise undecodable(answer, decoder.accept) from hide_input(error)
+        raise undecodable(response, decoder.accept) from hide_input(error)
     return value
 
 
-def undecodable(answer: Answer, accept: str) -> ApiDecodeError:
-    """Return the error for an answer that is not of the kind the operation has, saying what likely happened."""
+def undecodable(response: ReadableResponse, accept: str) -> ApiDecodeError:
+    """Return the error for a body that is not what the operation returns."""
     expected = accept.partition(",")[0]
-    got = answer.headers.get("Content-Type") or "no Content-Type"
-    hint = "is the host a FreeChat API, and no login page or proxy before it?" if is_html(answer.headers) else None
+    got = response.headers.get("Content-Type") or "no Content-Type"
+    hint = None
+    if is_html(response.headers):
+        hint = (
+            "This does not look like a FreeChat server; a login page or a proxy may have answered. "
+            "Check Configuration(host=...)."
+        )
     message = f"Expected {expected}, got an unreadable {got!r}"
-    return answer.error(ApiDecodeError, message=message, body=answer.body, hint=hint)
+    return response.error(ApiDecodeError, message=message, body=response.body, hint=hint)
 
 
 def is_html(headers: Mapping[str, str]) -> bool:
-    """Tell whether an answer is a web page, by its headers."""
+    """Return whether the response is an HTML page, judging by its headers."""
     return headers.get("Content-Type", "").lower().startswith("text/html")

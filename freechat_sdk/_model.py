@@ -172,7 +172,7 @@ def _masked(value: object) -> object:
     return value
 
 
-class _Demanded:
+class _RequiredInput:
     """Schema of a mandatory field: callers (Python input) must give it, answers (JSON input) may leave it out."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -223,7 +223,7 @@ else:
         PlainSerializer(_write_z, return_type=str, when_used="json-unless-none"),
     ]
 """A moment, always with a time zone. Takes ISO 8601, epoch milliseconds and RFC 1123; no zone means UTC."""
-Mandatory = Annotated[T, Field(default=None, validate_default=True), _Demanded()]
+Mandatory = Annotated[T, Field(default=None, validate_default=True), _RequiredInput()]
 """A field that a caller must give, and that an answer may lack (it is `None` then)."""
 Secret = Annotated[T, _SecretMarker()]
 """A field that holds a credential: never printed, but sent and dumped."""

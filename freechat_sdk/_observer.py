@@ -1,4 +1,4 @@
-"""Who is told of a call: the hooks of the configuration, and the log."""
+"""Reports each call to the hooks and the log."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -7,9 +7,9 @@ from typing import Any, Final
 from freechat_sdk._request import Request
 from freechat_sdk._secrets import mask
 from freechat_sdk.configuration import Configuration
-from freechat_sdk.exceptions import ApiException, on_one_line
+from freechat_sdk.exceptions import ApiException, escape_unprintable
 from freechat_sdk.hooks import Call, Hooks
-from freechat_sdk.upload import Form
+from freechat_sdk.upload import MultipartBody
 
 SHOWN_HEADERS: Final = (
     "Connection",
@@ -21,26 +21,27 @@ SHOWN_HEADERS: Final = (
     "Server",
     "Transfer-Encoding",
 )
-"""The headers of an answer that hooks and the log see; others may hold a secret."""
-SHOWN_BODY: Final = 2000
+"""The response headers that hooks and the log get; others may hold a credential."""
+SHOWN_CHARACTERS: Final = 2000
+"""How much of a body the log shows."""
 
 _log: Final = logging.getLogger("freechat_sdk")
 
 
-def watch(configuration: Configuration, request: Request, clock: Callable[[], float]) -> "Watch | None":
-    """Return what tells of a call; None where nobody listens."""
+def observer_for(configuration: Configuration, request: Request, clock: Callable[[], float]) -> "Observer | None":
+    """Return the observer of a call, or None if there are no hooks and the log is off."""
     hooks = configuration.hooks
     if _log.isEnabledFor(logging.DEBUG):
         hooks = (*hooks, _Log(configuration.log_bodies))
-    return Watch(hooks, request, clock) if hooks else None
+    return Observer(hooks, request, clock) if hooks else None
 
 
-class Watch:
-    """Tells hooks of one call. What a hook raises is logged and goes no further."""
+class Observer:
+    """Reports one call to hooks. An exception of a hook is logged and goes no further."""
 
     def __init__(self, hooks: Sequence[Hooks], request: Request, clock: Callable[[], float]) -> None:
         body = request.body
-        if isinstance(body, Form):
+        if isinstance(body, MultipartBody):
             self.call = Call(request.method, request.template, None, body.size)
         else:
             self.call = Call(request.method, request.template, body, len(body or b""))
@@ -49,49 +50,49 @@ class Watch:
         self._start = 0.0
 
     def request(self, attempt: int) -> None:
-        """Tell that a request is about to be sent."""
+        """Report that a request is about to be sent."""
         call = self.call
         call.attempt = attempt
         call.status, call.headers, call.response_body, call.error = None, {}, None, None
-        self._tell(lambda hook: hook.on_request(call))
+        self._report(lambda hook: hook.on_request(call))
         self._start = self._clock()
 
     def response(self, status: int, headers: Any, body: bytes | None) -> None:
-        """Tell that an answer has come; the body is None where it is left unread."""
+        """Report a response. The body is None if it has not been read."""
         call = self.call
         call.seconds = self._clock() - self._start
         call.status, call.response_body = status, body
         call.headers = {name: headers[name] for name in SHOWN_HEADERS if name in headers}
-        self._tell(lambda hook: hook.on_response(call))
+        self._report(lambda hook: hook.on_response(call))
 
     def error(self, error: ApiException) -> None:
-        """Tell that an attempt failed."""
+        """Report that an attempt failed."""
         self.call.seconds = self._clock() - self._start
         self.call.error = error
-        self._tell(lambda hook: hook.on_error(self.call))
+        self._report(lambda hook: hook.on_error(self.call))
 
     def retry(self, wait: float) -> None:
-        """Tell that the request will be sent again."""
-        self._tell(lambda hook: hook.on_retry(self.call, wait))
+        """Report that the request will be sent again."""
+        self._report(lambda hook: hook.on_retry(self.call, wait))
 
     def event(self, event: object) -> None:
-        """Tell that an event of a stream has come."""
-        self._tell(lambda hook: hook.on_event(self.call, event))
+        """Report an event of a stream."""
+        self._report(lambda hook: hook.on_event(self.call, event))
 
     def close(self) -> None:
-        """Tell that a stream has been closed."""
-        self._tell(lambda hook: hook.on_close(self.call))
+        """Report that a stream has been closed."""
+        self._report(lambda hook: hook.on_close(self.call))
 
-    def _tell(self, tell: Callable[[Hooks], object]) -> None:
+    def _report(self, report: Callable[[Hooks], object]) -> None:
         for hook in self._hooks:
             try:
-                tell(hook)
-            except Exception:  # noqa: BLE001 - whatever it is, the call goes on
+                report(hook)
+            except Exception:  # noqa: BLE001 - a fault in a hook must not break the call
                 _log.warning("%s failed at %r", type(hook).__name__, self.call, exc_info=True)
 
 
 class _Log(Hooks):
-    """Writes debug messages: each attempt, with bodies where they are asked for."""
+    """Writes a debug message for each attempt, with bodies if they are asked for."""
 
     def __init__(self, shows_bodies: bool) -> None:
         self._shows_bodies = shows_bodies
@@ -122,9 +123,9 @@ class _Log(Hooks):
         self._write(call, {"closed": True, "error": _kind(call.error)})
 
     def _write(self, call: Call, facts: Mapping[str, object]) -> None:
-        """Write a line. What a server says cannot break out of it, and no credential stays in it."""
-        told = " ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
-        _log.debug("%s %s %s", call.method, call.path, on_one_line(mask(told)))
+        """Write one line, without credentials; text from the server cannot begin another line."""
+        text = " ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
+        _log.debug("%s %s %s", call.method, call.path, escape_unprintable(mask(text)))
 
 
 def _kind(error: ApiException | None) -> str | None:
@@ -132,8 +133,8 @@ def _kind(error: ApiException | None) -> str | None:
 
 
 def _shown(body: bytes | None) -> str | None:
-    """Return the start of a body, without what looks like a credential."""
+    """Return the start of a body, with credentials masked."""
     if body is None:
         return None
     text = mask(body.decode("utf-8", "replace"))
-    return text[:SHOWN_BODY] + ("..." if len(text) > SHOWN_BODY else "")
+    return text[:SHOWN_CHARACTERS] + ("..." if len(text) > SHOWN_CHARACTERS else "")

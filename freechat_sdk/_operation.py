@@ -1,4 +1,4 @@
-"""One call of an API method as a value, and how it may be treated. No I/O."""
+"""One call of an API method as a value: what to send, and how the transport may treat it. No I/O."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -7,25 +7,25 @@ from typing import Any, Final, Generic, TypeVar
 
 from typing_extensions import NamedTuple
 
-from freechat_sdk._decoders import Decoder
+from freechat_sdk._decoders import Decoder, StreamOpener
 from freechat_sdk.exceptions import ApiTypeError
 
 T = TypeVar("T")
 
 
 class RetryClass(Enum):
-    """What sending a request a second time would do."""
+    """What a second request of the same operation would do."""
 
     READ = "read"
-    """Nothing: it has no effect."""
+    """Nothing: the operation has no effect."""
     IDEMPOTENT = "idempotent"
-    """The same effect as sending it once."""
+    """No more than the first one did."""
     ONCE = "once"
-    """A second effect: it is never sent again after a byte left."""
+    """Its effect again, so it is not repeated once a byte of it has been sent."""
 
 
 class TimeClass(Enum):
-    """What a call waits for, and so how long it may last."""
+    """What a call waits for, which decides how long it may take."""
 
     ORDINARY = "ordinary"
     MODEL = "model"
@@ -45,12 +45,12 @@ _NO_VALUES: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 class Operation(NamedTuple, Generic[T]):
-    """One call of an API method, as a value: what to send, and how to read what comes back."""
+    """One call of an API method."""
 
     method: str
     template: str
-    """The path below the generation's prefix. It is cut before the first path value that is `None`."""
-    answer: Decoder[T]
+    """The path below the generation's prefix. It ends before the first path parameter whose value is `None`."""
+    decoder: Decoder[T] | StreamOpener[T]
     options: Mapping[str, Any]
     """The `RequestOptions` of the call."""
     retry: RetryClass
@@ -59,18 +59,18 @@ class Operation(NamedTuple, Generic[T]):
     body: object = None
     time: TimeClass = ORDINARY
     retry_busy: bool = False
-    """Whether a 503 that says "busy" means that nothing was done."""
+    """Whether a 503 that says "busy" means that the server did nothing."""
     generations: tuple[str, ...] = BOTH
 
     def __repr__(self) -> str:
-        return f"Operation({self.method} {self.template})"  # what else there is may hold a credential
+        return f"Operation({self.method} {self.template})"  # the other fields may hold a credential
 
 
-def either(**values: T | None) -> T:
-    """Return the one value that is given of several names for one parameter.
+def exactly_one(**values: T | None) -> T:
+    """Return the value that is given under one of several names for the same parameter.
 
     Raises:
-        ApiTypeError: when none or more than one is given.
+        ApiTypeError: if none or more than one is given.
     """
     given = [value for value in values.values() if value is not None]
     if len(given) != 1:

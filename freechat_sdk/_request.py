@@ -1,32 +1,36 @@
-"""What goes out: an operation with its values becomes target, headers and body. No I/O.
+"""Builds the target and the body of a request from an operation. No I/O.
 
-Every check of a value that cannot be sent is made here, so that nothing is sent when one fails. No error shows the
-value of a header.
+Every value that cannot be sent is refused here, before anything is sent.
 """
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic_core import to_json, to_jsonable_python
 from typing_extensions import NamedTuple
 
+from freechat_sdk._headers import checked_headers
 from freechat_sdk._operation import Operation, RetryClass
 from freechat_sdk.exceptions import ApiTypeError, ApiValueError
-from freechat_sdk.upload import Form
+from freechat_sdk.upload import MultipartBody
 
 T = TypeVar("T")
 
+JSON: Final = "application/json"
+_NO_HEADERS: Final[Mapping[str, str]] = {}
+_JSON_HEADERS: Final = {"Content-Type": JSON}
+
 
 class Request(NamedTuple):
-    """What the REST layer sends."""
+    """A request as the REST layer sends it."""
 
     method: str
     template: str
-    """The path with the names of its parameters: what errors and logs show."""
+    """The path with the names of its parameters, which errors and logs show."""
     target: str
     headers: Mapping[str, str]
-    body: bytes | Form | None
+    body: bytes | MultipartBody | None
     retry: RetryClass
     retry_busy: bool = False
 
@@ -35,48 +39,67 @@ class Request(NamedTuple):
 
 
 def build_request(operation: Operation[T], prefix: str, headers: Mapping[str, str]) -> Request:
-    """Return the request of an operation below `prefix` (like `/api/v1`), with all headers but its own given."""
+    """Return the request of an operation below `prefix` (like `/api/v1`) with the given headers."""
     template, target = build_target(operation.template, operation.path, operation.query)
     body = operation.body
-    if body is not None and not isinstance(body, Form):
+    if body is not None and not isinstance(body, MultipartBody):
         body = to_json(body, by_alias=True, exclude_none=True)
     return Request(operation.method, template, prefix + target, headers, body, operation.retry, operation.retry_busy)
 
 
-def build_target(template: str, values: Mapping[str, object], query: Mapping[str, object]) -> tuple[str, str]:
-    """Return the part of the template in use and the target, percent-encoded (RFC 3986).
+def content_headers(body: object, options: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the headers that describe a body; `_content_type` replaces the media type of JSON.
 
     Raises:
-        ApiValueError: when a value cannot stand in a path.
-        ApiTypeError: when a value is given and one before it is not.
+        ApiTypeError, ApiValueError: if `_content_type` cannot be sent.
+    """
+    if body is None:
+        return _NO_HEADERS
+    if isinstance(body, MultipartBody):
+        return body.headers
+    if "_content_type" in options:
+        return checked_headers("_content_type", {"Content-Type": options["_content_type"]})
+    return _JSON_HEADERS
+
+
+def build_target(template: str, values: Mapping[str, object], query: Mapping[str, object]) -> tuple[str, str]:
+    """Return the part of the template that is used, and the target, percent-encoded (RFC 3986).
+
+    Raises:
+        ApiValueError: if a value cannot stand in a path.
+        ApiTypeError: if a value is given and one before it is not.
     """
     target = template
     for name, value in values.items():
-        place = "{" + name + "}"
+        placeholder = "{" + name + "}"
         if value is None:
-            template, target = _cut(template, place, values), target.partition("/" + place)[0]
+            template, target = _cut(template, placeholder, values), target.partition("/" + placeholder)[0]
             break
-        target = target.replace(place, encode_path_value(name, value), 1)
+        target = target.replace(placeholder, encode_path_value(name, value), 1)
     pairs = [pair for name, value in query.items() if value is not None for pair in _query_pairs(name, value)]
     return template, f"{target}?{urlencode(pairs, quote_via=quote)}" if pairs else target
 
 
-def _cut(template: str, place: str, values: Mapping[str, object]) -> str:
-    """Return the template before `place`, the first value not given; one given after it has nowhere to stand."""
-    kept, _, rest = template.partition("/" + place)
+def _cut(template: str, placeholder: str, values: Mapping[str, object]) -> str:
+    """Return the template before `placeholder`, whose value is missing.
+
+    Raises:
+        ApiTypeError: if a later value is given.
+    """
+    kept, _, rest = template.partition("/" + placeholder)
     orphans = [name for name in values if "{" + name + "}" in rest and values[name] is not None]
     if orphans:
-        raise ApiTypeError(f"{_python_name(orphans[0])} needs {_python_name(place[1:-1])} to be given too")
+        raise ApiTypeError(f"{_python_name(orphans[0])} needs {_python_name(placeholder[1:-1])} to be given too")
     return kept
 
 
 def encode_path_value(name: str, value: object) -> str:
     """Return a path parameter percent-encoded.
 
-    Servers refuse some characters in a path even when they are encoded, and `.` and `..` would leave their place.
+    Servers refuse some characters in a path even when they are encoded, and clients on the way resolve `.` and `..`.
 
     Raises:
-        ApiValueError: for such a value; it names the parameter (in Python) and the character.
+        ApiValueError: if the value holds one of these; the error names the parameter and the character.
     """
     text = str(value)
     if text.isascii() and text.isalnum():
@@ -97,7 +120,7 @@ def _is_unfit_for_path(character: str) -> bool:
 
 
 def _query_pairs(name: str, value: object) -> list[tuple[str, str]]:
-    """Return what a parameter is in a query; of a model each field on its own."""
+    """Return the query parameters for a value; a model gives one for each of its fields."""
     plain = to_jsonable_python(value, by_alias=True, exclude_none=True)
     values = plain if isinstance(plain, dict) else {name: plain}
     return [(key, _query_text(held)) for key, held in values.items()]
@@ -107,12 +130,12 @@ def _query_text(value: object) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
-def _python_name(wire_name: str) -> str:
-    return "".join("_" + letter.lower() if letter.isupper() else letter for letter in wire_name)
+def _python_name(json_name: str) -> str:
+    return "".join("_" + letter.lower() if letter.isupper() else letter for letter in json_name)
 
 
 def is_same_origin(url: str, other: str) -> bool:
-    """Tell whether two addresses have scheme, host and port in common (RFC 6454)."""
+    """Return whether two addresses have the same scheme, host and port (RFC 6454)."""
     return _origin(url) == _origin(other)
 
 

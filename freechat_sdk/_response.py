@@ -1,9 +1,10 @@
-"""An answer on its way in: its body is read on demand, within limits, and what urllib3 raises becomes our errors."""
+"""A response: status and headers now, the body on demand and within limits. Transport errors become ours here."""
 
 import http.client
 from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
 from threading import Lock
-from typing import Any, Final, Protocol, TypeGuard, TypeVar
+from typing import Any, Final, TypeVar
 
 from urllib3.exceptions import (
     DecodeError,
@@ -17,60 +18,75 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.response import BaseHTTPResponse
 
-from freechat_sdk._decoders import Decoder
-from freechat_sdk._pool import Exchange
+from freechat_sdk._connection import Exchange, is_unpacked_whole
 from freechat_sdk.configuration import MEBIBYTE
-from freechat_sdk.exceptions import ApiConnectionError, ApiDecodeError, ApiException, ApiTimeoutError, on_one_line
-from freechat_sdk.upload import Form
+from freechat_sdk.exceptions import (
+    ApiConnectionError,
+    ApiDecodeError,
+    ApiException,
+    ApiTimeoutError,
+    escape_unprintable,
+)
+from freechat_sdk.upload import MultipartBody
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E", bound=ApiException)
 
-READ_BYTES: Final = 65536
-READ_AT_ONCE: Final = 4 * MEBIBYTE
-"""The largest answer that memory is taken for because the server announces it."""
-LARGEST_FILES: Final = "servers take up to 10 MiB, of some kinds less, and may hang up on more"
+CHUNK_BYTES: Final = 65536
+MAX_BYTES_READ_AT_ONCE: Final = 4 * MEBIBYTE
+"""The largest announced body that is read by one call, which allocates all of it first."""
 
-LOWER_ERRORS: Final = (HTTPError, OSError, ValueError, http.client.HTTPException)
-"""What urllib3 and what lies below it raise."""
+TRANSPORT_ERRORS: Final = (HTTPError, OSError, ValueError, http.client.HTTPException)
+"""What urllib3, http.client and the operating system raise."""
 
 
-class Reply:
-    """An answer as it comes in: status and headers are there, the body is read on demand."""
+class Preload(Enum):
+    """Which bodies are read as soon as the response has come."""
 
-    def __init__(self, response: BaseHTTPResponse, exchange: Exchange) -> None:
-        self.response = response
+    ALL = "all"
+    ERRORS = "errors"
+    NONE = "none"
+
+    def includes(self, status: int) -> bool:
+        """Return whether the body of a response with this status is read."""
+        return self is Preload.ALL or (self is Preload.ERRORS and not 200 <= status < 300)
+
+
+class Response:
+    """One HTTP response to an exchange."""
+
+    def __init__(self, raw: BaseHTTPResponse, exchange: Exchange) -> None:
+        self.raw = raw
+        """The response of urllib3."""
         self.exchange = exchange
-        self.status = response.status
-        self.reason = response.reason or ""
-        self.headers: Mapping[str, str] = response.headers
+        self.status = raw.status
+        self.reason = raw.reason or ""
+        self.headers: Mapping[str, str] = raw.headers
         self.body = b""
-        self._finished = Lock()
+        self._ended = Lock()
 
     def read(self) -> bytes:
         """Read the whole body.
 
         Raises:
-            ApiConnectionError, ApiTimeoutError: when it does not come to its end.
-            ApiDecodeError: when it is larger than the configuration allows.
+            ApiConnectionError, ApiTimeoutError: if the body does not come to its end.
+            ApiDecodeError: if it is larger than the configuration allows.
         """
-        length = self.response.length_remaining
+        length = self.raw.length_remaining
         self.check_size(length or 0)
-        if length is None or length > READ_AT_ONCE or "Content-Encoding" in self.headers:
+        if length is None or length > MAX_BYTES_READ_AT_ONCE or "Content-Encoding" in self.headers:
             self.body = b"".join(self.limited(self.chunks()))
             return self.body
         try:
-            self.body = self.response.read()
-        except LOWER_ERRORS as error:
-            raise self._failure(error) from bare(error)
+            self.body = self.raw.read()
+        except TRANSPORT_ERRORS as error:
+            raise self._failure(error) from without_frames(error)
         return self.body
 
     def limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield chunks of the body as long as they fit into the largest answer for memory.
+        """Yield chunks of the body as long as all of them fit into `Configuration.max_response_bytes`.
 
         Raises:
-            ApiDecodeError: when they do not.
+            ApiDecodeError: if they do not.
         """
         size = 0
         for chunk in chunks:
@@ -79,58 +95,86 @@ class Reply:
             yield chunk
 
     def check_size(self, size: int) -> None:
-        """Refuse so many bytes of the body, if they are too many for memory.
+        """Close the connection if so many bytes of the body are too many for memory.
 
         Raises:
-            ApiDecodeError: in that case; the connection is closed.
+            ApiDecodeError: in that case.
         """
-        largest = self.exchange.configuration.max_response_bytes
-        if largest is not None and size > largest:
-            self.close()
-            message = f"the answer has more than {largest} bytes"
-            raise self.error(ApiDecodeError, message=message, hint="Configuration(max_response_bytes=...) sets that.")
+        allowed = self.exchange.configuration.max_response_bytes
+        if allowed is not None and size > allowed:
+            self.release()
+            hint = "Raise the limit by Configuration(max_response_bytes=...)."
+            raise self.error(ApiDecodeError, message=f"the response has more than {allowed} bytes", hint=hint)
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the body as it comes in.
+        """Yield the body as it arrives.
 
         Raises:
-            ApiConnectionError, ApiTimeoutError: when it does not come to its end.
+            ApiConnectionError, ApiTimeoutError: if it does not come to its end.
         """
         try:
-            if self.response.chunked and "Content-Encoding" not in self.headers:
-                yield from self.response.read_chunked(READ_BYTES)  # a quarter of what read1 costs
+            if self.raw.chunked and "Content-Encoding" not in self.headers:
+                yield from self.raw.read_chunked(CHUNK_BYTES)  # four times as fast as `read1`
                 return
             is_empty = True
-            while chunk := self.response.read1(READ_BYTES):
+            while chunk := self.raw.read1(CHUNK_BYTES):
                 is_empty = False
                 yield chunk
-            if not is_empty and not _is_unpacked_whole(self.response):
-                raise DecodeError("the packed body is cut")
-        except LOWER_ERRORS as error:
-            raise self._failure(error) from bare(error)
+            if not is_empty and not is_unpacked_whole(self.raw):
+                raise DecodeError("the packed body is incomplete")
+        except TRANSPORT_ERRORS as error:
+            raise self._failure(error) from without_frames(error)
 
     def _failure(self, error: Exception) -> ApiException:
-        """Return the error for a body that could not be read. And close: where it cannot unpack, urllib3 does not."""
-        self.close()
+        """Return the error for a body that could not be read, and close: urllib3 does not if it cannot unpack."""
+        self.release()
         if any(isinstance(cause, DecodeError) for cause in _causes(error)):
-            return self.error(ApiDecodeError, message="the answer's Content-Encoding is broken")
+            return self.error(ApiDecodeError, message="the body does not fit its Content-Encoding")
         return self._noted(translate(error, self.exchange))
 
-    def close(self) -> None:
-        """Close the connection unless all of the body has been read, and give its place back to the pool."""
-        self.response.close()
-        self.response.release_conn()
+    def release(self) -> None:
+        """Give the connection back; close it first unless the whole body has been read."""
+        self.raw.close()
+        self.raw.release_conn()
 
-    def finish(self) -> None:
-        """Close a streamed answer and tell that it has ended: once, whichever thread is first."""
-        if not self._finished.acquire(blocking=False):
+    @property
+    def max_event_bytes(self) -> int | None:
+        """The size of the largest event that a stream may have. None means unlimited."""
+        return self.exchange.configuration.max_event_bytes
+
+    def begin_stream(self) -> None:
+        """Change to the time limits that hold after the first event of a stream."""
+        self.exchange.deadline.begin_stream()
+
+    def note_progress(self) -> None:
+        """End the present silence of the stream."""
+        self.exchange.deadline.note_progress()
+
+    def note_event(self, event: object) -> None:
+        """End the present silence of the stream, and report an event of it."""
+        exchange = self.exchange
+        exchange.deadline.note_progress()
+        if exchange.observer is not None:
+            exchange.observer.event(event)
+
+    def end_within(self, seconds: float) -> None:
+        """Leave only so many seconds from now."""
+        self.exchange.deadline.end_within(seconds)
+
+    def interrupt(self) -> None:
+        """End the wait that another thread is in."""
+        self.exchange.interrupt()
+
+    def end_stream(self) -> None:
+        """Give the connection back and report the end, once, whichever thread is first."""
+        if not self._ended.acquire(blocking=False):
             return
-        self.close()
-        if self.exchange.watch is not None:
-            self.exchange.watch.close()
+        self.release()
+        if self.exchange.observer is not None:
+            self.exchange.observer.close()
 
     def error(self, kind: type[E], **about: Any) -> E:
-        """Return an error with what this answer says: status, headers, the request it is for."""
+        """Return an error that describes this response: status, headers, request."""
         request = self.exchange.request
         error = kind(
             self.status,
@@ -144,35 +188,13 @@ class Reply:
         return self._noted(error)
 
     def _noted(self, error: E) -> E:
-        if self.exchange.watch is not None:
-            self.exchange.watch.call.error = error
+        if self.exchange.observer is not None:
+            self.exchange.observer.call.error = error
         return error
 
 
-def _is_unpacked_whole(response: BaseHTTPResponse) -> bool:
-    """Tell whether a packed body came to its end, which urllib3 does not look at. Pinned by test_pool.py."""
-    decoder: Any = getattr(response, "_decoder", None)
-    unpackers = (getattr(part, "_obj", None) for part in getattr(decoder, "_decoders", [decoder]))
-    return all(getattr(unpacker, "eof", True) for unpacker in unpackers)
-
-
-class StreamDecoder(Decoder[T_co], Protocol[T_co]):
-    """Opens an answer that is read while it comes in."""
-
-    def takes(self, content_type: str) -> bool:
-        """Tell whether an answer of a media type (in lower case) can be opened."""
-
-    def open(self, reply: Reply) -> T_co:
-        """Return what reads the answer."""
-
-
-def opens_stream(decoder: Decoder[T]) -> TypeGuard[StreamDecoder[T]]:
-    """Tell whether a decoder opens answers instead of reading them."""
-    return decoder.is_streamed
-
-
 def translate(error: Exception, exchange: Exchange) -> ApiException:
-    """Return the error of this package for one of urllib3, http.client or the operating system."""
+    """Return the error of this package for one of the transport."""
     request = exchange.request
     about: dict[str, Any] = {
         "method": request.method,
@@ -181,26 +203,30 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
         "request_sent": exchange.request_sent,
     }
     if isinstance(error, EmptyPoolError):
-        most = exchange.configuration.connection_pool_maxsize
-        return ApiTimeoutError(f"no connection became free in time (connection_pool_maxsize: {most})", **about)
+        size = exchange.configuration.connection_pool_maxsize
+        return ApiTimeoutError(f"no connection became free in time (connection_pool_maxsize: {size})", **about)
     causes = list(_causes(error))
     if any(_is_timeout(cause) for cause in causes):
         return ApiTimeoutError(_timeout_message(exchange), **about)
     message = _connection_message(causes)
-    if isinstance(request.body, Form) and exchange.request_sent:
-        message += f"; the file has {byte_count(request.body)}, and {LARGEST_FILES}"
+    if isinstance(request.body, MultipartBody) and exchange.request_sent:
+        message += f"; {size_advice(request.body)}"
     return ApiConnectionError(message, **about)
 
 
-def byte_count(form: Form) -> str:
-    """Return how large the file of an upload is, in words."""
-    return f"{form.upload.size or 'an unknown number of'} bytes"
+def size_advice(body: MultipartBody) -> str:
+    """Return what to say of a file that may be too large for the server."""
+    size = body.upload.size
+    return (
+        f"the file has {'an unknown number of' if size is None else size} bytes; servers take up to 10 MiB, of some "
+        "kinds less, and may close the connection on more"
+    )
 
 
-def bare(error: Exception) -> Exception:
-    """Return an error without its frames, and so all behind it: reports of faults may print their variables.
+def without_frames(error: Exception) -> Exception:
+    """Return an error without its frames and those of its causes: fault reports may print their variables.
 
-    Those of urllib3 and http.client hold the request's header, with the token.
+    The frames of urllib3 and http.client hold the header of the request, with the token.
     """
     waiting: list[BaseException] = [error]
     seen: set[int] = set()
@@ -215,12 +241,12 @@ def bare(error: Exception) -> Exception:
 
 
 def _is_timeout(error: BaseException) -> bool:
-    is_refused = isinstance(error, NewConnectionError)  # by inheritance a timeout, by meaning none
+    is_refused = isinstance(error, NewConnectionError)  # a timeout by inheritance only
     return isinstance(error, (TimeoutError, UrllibTimeoutError)) and not is_refused
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what lies behind it: urllib3 keeps causes in `args` as well."""
+    """Yield an error and its causes, which urllib3 also keeps in `args`."""
     while error is not None:
         yield error
         inner = [arg for arg in error.args if isinstance(arg, BaseException)]
@@ -228,22 +254,24 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _timeout_message(exchange: Exchange) -> str:
-    limits = exchange.limit.durations
-    if exchange.limit.is_streaming:
+    limits = exchange.deadline.timeouts
+    if exchange.deadline.is_streaming:
         return f"the stream was silent or lasted for too long (limits: {limits.silence} s and {limits.stream} s)"
     if exchange.request_sent:
-        return f"no complete answer in time (limits: {limits.total} s for the call, {limits.read} s for each wait)"
+        return f"no complete response in time (limits: {limits.total} s for the call, {limits.read} s for each wait)"
     return f"no connection in time (limits: {limits.total} s for the call, {limits.connect} s for each connect)"
 
 
+_STEPS: Final = (
+    (NameResolutionError, "the name of the host could not be resolved"),
+    (ProxyError, "the proxy failed"),
+    (SSLError, "the TLS connection failed"),
+    (NewConnectionError, "no connection; check the host and whether the server is running"),
+)
+
+
 def _connection_message(causes: list[BaseException]) -> str:
-    """Say which step failed, and what the lowest layer said of it."""
-    steps = (
-        (NameResolutionError, "the host's name is not known"),
-        (ProxyError, "the proxy failed"),
-        (SSLError, "no secure connection (TLS)"),
-        (NewConnectionError, "no connection: is the server running, and the host right?"),
-    )
-    step = next((text for kind, text in steps if isinstance(causes[0], kind)), "the connection was lost")
+    """Return which step failed, and what the lowest layer said about it."""
+    step = next((text for kind, text in _STEPS if isinstance(causes[0], kind)), "the connection was lost")
     last = causes[-1]
-    return f"{step} ({type(last).__name__}: {on_one_line(str(last))})"
+    return f"{step} ({type(last).__name__}: {escape_unprintable(str(last))})"

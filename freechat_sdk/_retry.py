@@ -20,8 +20,8 @@ def _draw() -> float:
 class RetryPolicy:
     """When and how soon a request is sent again. Immutable, so that one policy serves many threads.
 
-    The wait before retry n is random between 0 and `backoff` * 2**(n-1) s ("full jitter"), at most `longest_wait`.
-    A server's `Retry-After` up to `longest_retry_after` s is kept to instead; a longer one ends the call.
+    The wait before retry n is random between 0 and `backoff` * 2**(n-1) s ("full jitter"), at most `max_wait`.
+    A server's `Retry-After` up to `max_retry_after` s is kept to instead; a longer one ends the call.
 
     All calls of a client draw on one budget (a token bucket), so that an outage is not multiplied: it holds `budget`
     retries at first and at the most, and every call that is answered puts `refill` of one back. When it is empty,
@@ -34,8 +34,8 @@ class RetryPolicy:
     retries: int = 2
     """How often a request is sent again at the most."""
     backoff: float = 0.5
-    longest_wait: float = 8.0
-    longest_retry_after: float = 30.0
+    max_wait: float = 8.0
+    max_retry_after: float = 30.0
     budget: float = 20.0
     refill: float = 0.125
     clock: Callable[[], float] = time.monotonic
@@ -44,7 +44,7 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         _checked_count(self.retries)
-        for name in ("backoff", "longest_wait", "longest_retry_after", "budget", "refill"):
+        for name in ("backoff", "max_wait", "max_retry_after", "budget", "refill"):
             number = getattr(self, name)
             if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < inf:
                 raise ApiValueError(f"{name} of a RetryPolicy is a finite number from 0, not {number!r}")
@@ -74,8 +74,8 @@ class RetryPolicy:
         if attempt > self.retries:
             return None
         if retry_after is not None:
-            return retry_after if retry_after <= self.longest_retry_after else None
-        longest: float = min(self.backoff * 2 ** (attempt - 1), self.longest_wait)
+            return retry_after if retry_after <= self.max_retry_after else None
+        longest: float = min(self.backoff * 2 ** (attempt - 1), self.max_wait)
         return self.random() * longest
 
 

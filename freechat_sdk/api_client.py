@@ -1,7 +1,7 @@
-"""ApiClient: one configuration, its connections, and the one way in for every call."""
+"""ApiClient: a configuration and its transport; every call goes through it."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -9,39 +9,34 @@ from pydantic_core import from_json, to_json
 from typing_extensions import Self
 
 from freechat_sdk import __version__
-from freechat_sdk._decoders import Decoder, decode, is_html, undecodable
+from freechat_sdk._decoders import Decoder, StreamOpener, decode, undecodable
+from freechat_sdk._generation import Generation, may_be_other_generation
 from freechat_sdk._headers import bearer, build_headers, checked_headers, merge_headers
 from freechat_sdk._operation import READ, Operation
-from freechat_sdk._request import build_request, is_same_origin
-from freechat_sdk._response import LARGEST_FILES, Reply, byte_count, opens_stream
+from freechat_sdk._request import build_request, content_headers, is_same_origin
+from freechat_sdk._response import Preload, Response, size_advice
 from freechat_sdk._secrets import Credential
-from freechat_sdk._timeouts import Durations, TimeLimit
+from freechat_sdk._timeouts import CallTimeouts, Deadline
 from freechat_sdk.api_response import ApiResponse
-from freechat_sdk.configuration import Configuration, is_private
-from freechat_sdk.exceptions import (
-    ApiException,
-    ApiVersionError,
-    InsecureTransportWarning,
-    is_login_redirect,
-    kind_for,
-)
-from freechat_sdk.rest import BaseHTTPResponse, RESTClientObject, RESTResponse, durations_for, reads_nothing
-from freechat_sdk.upload import Form
+from freechat_sdk.configuration import Configuration, is_encrypted_or_loopback
+from freechat_sdk.exceptions import ApiException, InsecureTransportWarning, kind_for
+from freechat_sdk.rest import BaseHTTPResponse, RESTClientObject, RESTResponse, timeouts_for
+from freechat_sdk.upload import MultipartBody
 
 T = TypeVar("T")
 
 PREFIX: Final = "/api/"
 
 _INSECURE: Final = (
-    "the token goes to {host} unencrypted, and anybody between can read it: use https or an SSH tunnel; where the "
-    "network is your own, warnings.simplefilter('ignore', freechat_sdk.InsecureTransportWarning)"
+    "the token goes to {host} unencrypted, where anybody on the way can read it. Use https or an SSH tunnel; if you "
+    "trust the network, call warnings.simplefilter('ignore', freechat_sdk.InsecureTransportWarning)"
 )
 
 
 class ApiClient:
-    """Calls a FreeChat server: holds the configuration and the connections; one serves many threads.
+    """Calls a FreeChat server. One client serves many threads.
 
-    Use it as a context manager, or `close()` it: that closes its connections. A call after that opens new ones.
+    Use it as a context manager, or `close()` it: that closes its connections. A later call opens new ones.
     It pickles and copies with its configuration, token included, and without its connections.
     """
 
@@ -54,7 +49,7 @@ class ApiClient:
         header_value: str | None = None,
         cookie: str | None = None,
     ) -> None:
-        """Make a client; without a configuration for the default one.
+        """Make a client for a configuration, or for the default one.
 
         A header given by name and value, and a cookie, are sent with every request.
         """
@@ -67,125 +62,110 @@ class ApiClient:
         if header_name is not None:
             self.set_default_header(header_name, header_value or "")
         self.rest_client = RESTClientObject(self.configuration)
-        self._has_looked_at_host = False
-        self._settled: str | None = None
-        """The generation that the server turned out to be, where the configuration leaves it open."""
+        self._has_checked_host = False
 
     def run(self, operation: Operation[T]) -> T:
         """Make the call of an operation and return its value."""
-        return self._value(operation, self._exchange(operation, _reads_errors(operation.answer)))
+        return self._value(operation, self._exchange(operation, _preload(operation.decoder)))
 
     def run_with_http_info(self, operation: Operation[T]) -> ApiResponse[T]:
         """Make the call of an operation and return its value with status, headers and raw body."""
-        reply = self._exchange(operation, _reads_errors(operation.answer))
-        value = self._value(operation, reply)
-        raw = None if opens_stream(operation.answer) else reply.body
-        return ApiResponse(reply.status, reply.headers, value, raw, reply.exchange.attempts)
+        response = self._exchange(operation, _preload(operation.decoder))
+        value = self._value(operation, response)
+        raw = None if operation.decoder.is_stream else response.body
+        return ApiResponse(response.status, response.headers, value, raw, response.exchange.attempts)
 
     def run_without_preload_content(self, operation: Operation[T]) -> BaseHTTPResponse:
         """Make the call of an operation and return urllib3's response, unread and whatever its status.
 
-        Read it or call its `release_conn()`: its connection serves nobody else before.
+        Read it or call its `release_conn()`: until then no other call can use its connection.
         """
-        return self._exchange(operation, reads_nothing).response
+        return self._exchange(operation, Preload.NONE).raw
 
-    def _exchange(self, operation: Operation[T], read: Callable[[int], bool]) -> Reply:
-        """Send an operation and return the answer; with a fresh token where the first was refused."""
-        limit = self._limit(operation)
-        if operation.options.get("_request_auth"):  # it stands in for the token
-            return self._send(operation, None, limit, read)
+    def _exchange(self, operation: Operation[T], preload: Preload) -> Response:
+        """Send an operation and return the response; send a read again if a token function has a fresh token."""
+        deadline = self._deadline(operation)
+        if operation.options.get("_request_auth"):  # it replaces the token
+            return self._send(operation, None, deadline, preload)
         token = self._token()
-        reply = self._send(operation, token, limit, read)
-        if reply.status == 401 and operation.retry is READ and callable(self.configuration.access_token):
+        response = self._send(operation, token, deadline, preload)
+        if response.status == 401 and operation.retry is READ and callable(self.configuration.access_token):
             fresh = self._token()
             if fresh != token:
-                reply.close()
-                return self._send(operation, fresh, limit, read, reply.exchange.attempts)
-        return reply
+                response.release()
+                return self._send(operation, fresh, deadline, preload, response.exchange.attempts)
+        return response
 
     def _send(
         self,
         operation: Operation[T],
         token: str | None,
-        limit: TimeLimit,
-        read: Callable[[int], bool],
-        earlier: int = 0,
-    ) -> Reply:
-        """Send an operation and return the answer, to the other generation too where the first is not the server's."""
-        headers = build_headers(operation.answer.accept, operation.body, token, self._defaults(), operation.options)
-        generations = self._generations(operation)
+        deadline: Deadline,
+        preload: Preload,
+        previous_attempts: int = 0,
+    ) -> Response:
+        """Send an operation and return the response, of the other generation if the first is not the server's."""
+        content = content_headers(operation.body, operation.options)
+        headers = build_headers(operation.decoder.accept, content, token, self._defaults(), operation.options)
+        generations = self._generation.to_try(operation, self.configuration.api_version)
         for generation in generations:
             request = build_request(operation, PREFIX + generation, headers)
-            reply = self.rest_client.send(request, limit, read, earlier)
-            if not _may_be_elsewhere(reply):
-                self._settle(generation, reply)
+            response = self.rest_client.send(request, deadline, preload, previous_attempts)
+            if not may_be_other_generation(response.status, response.headers):
+                self._generation.note(generation, response.status, response.headers)
                 break
             if generation is not generations[-1]:
-                reply.close()
-                earlier = reply.exchange.attempts
-        return reply
+                response.release()
+                previous_attempts = response.exchange.attempts
+        return response
 
-    def _limit(self, operation: Operation[T]) -> TimeLimit:
-        """Return the time for a call, which begins now."""
-        durations = Durations.of(self.configuration, operation.time, operation.answer.is_streamed)
+    def _deadline(self, operation: Operation[T]) -> Deadline:
+        """Start the time of a call."""
+        timeouts = CallTimeouts.of(self.configuration, operation.time, operation.decoder.is_stream)
         if "_request_timeout" in operation.options:
-            durations = durations_for(durations, operation.options["_request_timeout"])
-        return TimeLimit(durations, self.rest_client.policy.clock)
+            timeouts = timeouts_for(timeouts, operation.options["_request_timeout"])
+        return Deadline(timeouts, self.rest_client.policy.clock)
 
     def _token(self) -> str | None:
-        """Return the token for a request, and warn, once, where others could read it on its way."""
+        """Return the token for a request; warn, once, if others could read it on its way."""
         token = self.configuration.bearer_token()
-        if token is not None and not self._has_looked_at_host:
-            self._has_looked_at_host = True
-            if not is_private(self.configuration.host):
+        if token is not None and not self._has_checked_host:
+            self._has_checked_host = True
+            if not is_encrypted_or_loopback(self.configuration.host):
                 warnings.warn(_INSECURE.format(host=self.configuration.host), InsecureTransportWarning, stacklevel=5)
         return token
 
-    def _generations(self, operation: Operation[T]) -> tuple[str, ...]:
-        """Return the generations to try, in order: one, unless it is still open which one the server is.
-
-        Raises:
-            ApiVersionError: when the server's generation does not have the operation.
-        """
-        known = self.generation
-        if known is None:
-            return operation.generations
-        if known not in operation.generations:
-            raise ApiVersionError(
-                f"{operation.method} {operation.template} exists in {', '.join(operation.generations)} only, "
-                f"and this client speaks to a {known} server"
-            )
-        return (known,)
+    @property
+    def _generation(self) -> Generation:
+        return self.rest_client.transport.generation
 
     @property
     def generation(self) -> str | None:
-        """The generation of the server, "v1" or "v2"; None while that is open."""
-        chosen = self.configuration.api_version
-        return self._settled if chosen == "auto" else chosen
+        """The generation of the server, "v1" or "v2"; None while it is not known."""
+        return self._generation.known(self.configuration.api_version)
 
-    def _settle(self, generation: str, reply: Reply) -> None:
-        """Note the generation after an answer that only the right one gives: a success, and no web page."""
-        if self.generation is None and reply.status < 300 and not is_html(reply.headers):
-            self._settled = generation
+    def _value(self, operation: Operation[T], response: Response) -> T:
+        """Return the value of a response.
 
-    def _value(self, operation: Operation[T], reply: Reply) -> T:
-        """Return the value of an answer, or raise the error that it reports."""
-        decoder = operation.answer
-        if _is_error(reply.status):
-            raise self._error(reply)
-        if not opens_stream(decoder):
-            return decode(decoder, reply)
-        if decoder.takes(reply.headers.get("Content-Type", "").lower()):
-            return decoder.open(reply)
-        reply.read()
-        raise undecodable(reply, decoder.accept)
+        Raises:
+            ApiException: the error that the response reports.
+        """
+        decoder = operation.decoder
+        if not 200 <= response.status < 300:
+            raise self._error(response)
+        if decoder.is_stream is False:
+            return decode(decoder, response)
+        if decoder.takes(response.headers.get("Content-Type", "").lower()):
+            return decoder.open(response)
+        response.read()
+        raise undecodable(response, decoder.accept)
 
-    def _error(self, reply: Reply) -> ApiException:
-        """Return the error for an answer that is no success."""
-        hint = _size_hint(reply)
-        if _may_be_elsewhere(reply) and self._settled is None:
-            hint = "Or is the server of another generation? See Configuration(api_version=...)."
-        return reply.error(kind_for(reply.status, reply.headers), body=reply.body, hint=hint)
+    def _error(self, response: Response) -> ApiException:
+        """Return the error for a status other than 2xx."""
+        hint = _size_hint(response)
+        if may_be_other_generation(response.status, response.headers) and self._generation.known("auto") is None:
+            hint = "The server may be of another generation. See Configuration(api_version=...)."
+        return response.error(kind_for(response.status, response.headers), body=response.body, hint=hint)
 
     def _defaults(self) -> Mapping[str, str]:
         if self.cookie is None:
@@ -201,10 +181,10 @@ class ApiClient:
         post_params: Sequence[tuple[str, Any]] | None = None,
         _request_timeout: Any = None,
     ) -> RESTResponse:
-        """Send a request of your own and return the answer, unread and whatever its status.
+        """Send a request made by hand and return the response, unread and whatever its status.
 
-        `url` is absolute, or a path below the configured host. The token is sent to the configured host only.
-        `body` is sent as it is when it is bytes or str, else as JSON; `post_params` are the fields of a form.
+        `url` is absolute, or a path below the configured host. The token is only sent to the configured host.
+        A `body` of bytes or str is sent as it is, any other as JSON; `post_params` are the fields of a form.
         Nothing is sent a second time, and without `_request_timeout` nothing limits the time.
         """
         configuration = self.configuration
@@ -217,7 +197,7 @@ class ApiClient:
         return self.rest_client.request(method, address, headers, body, post_params, _request_timeout)
 
     def sanitize_for_serialization(self, obj: object) -> Any:
-        """Return models and dates in `obj` as plain JSON values: what a request's body would hold."""
+        """Return models and dates in `obj` as plain JSON values: what the body of a request would hold."""
         return from_json(to_json(obj, by_alias=True, exclude_none=True))
 
     @property
@@ -230,28 +210,28 @@ class ApiClient:
         self.set_default_header("User-Agent", value)
 
     def set_default_header(self, header_name: str, header_value: str) -> None:
-        """Send a header with every request; one of the same name in another case is replaced.
+        """Send a header with every request. It replaces one whose name differs only in case.
 
         Raises:
-            ApiTypeError, ApiValueError: for a header that cannot be sent.
+            ApiTypeError, ApiValueError: if the header cannot be sent.
         """
         given = checked_headers("set_default_header", {header_name: header_value})
         self.default_headers = merge_headers(self.default_headers, given)
 
     @classmethod
     def get_default(cls) -> "ApiClient":
-        """Return the client that API classes use when they are given none, made on first need."""
+        """Return the client that API classes use if they are given none. It is made on first use."""
         if ApiClient._default is None:
             ApiClient._default = ApiClient()
         return ApiClient._default
 
     @classmethod
     def set_default(cls, default: "ApiClient | None") -> None:
-        """Set the client that API classes use when they are given none; None goes back to a new one."""
+        """Set the client that API classes use if they are given none; None means a new one on first use."""
         ApiClient._default = default
 
     def close(self) -> None:
-        """Close the connections. A second time does nothing; a later call opens new ones."""
+        """Close the connections. A second call does nothing; a later request opens new connections."""
         self.rest_client.close()
 
     def __enter__(self) -> Self:
@@ -266,34 +246,24 @@ class ApiClient:
         return f"ApiClient({self.configuration!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "rest_client": None}
+        state = {name: value for name, value in self.__dict__.items() if name != "rest_client"}
+        return {**state, "generation": self._generation}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        generation: Generation = state.pop("generation")
         self.__dict__.update(state)
         self.rest_client = RESTClientObject(self.configuration)
+        self.rest_client.transport.generation = generation
 
 
-def _reads_errors(decoder: Decoder[T]) -> Callable[[int], bool]:
-    """Return which answers are read at once: all, or of streams those that report an error."""
-    return _is_error if decoder.is_streamed else _reads_everything
+def _preload(decoder: Decoder[T] | StreamOpener[T]) -> Preload:
+    return Preload.ERRORS if decoder.is_stream else Preload.ALL
 
 
-def _is_error(status: int) -> bool:
-    return not 200 <= status < 300
-
-
-def _reads_everything(status: int) -> bool:
-    return True
-
-
-def _may_be_elsewhere(reply: Reply) -> bool:
-    """Tell whether an answer may mean that the server is of the other generation, and so did nothing."""
-    return reply.status == 404 or is_login_redirect(reply.status, reply.headers)
-
-
-def _size_hint(reply: Reply) -> str | None:
-    """Return what to say of a file that may be too large, where the answer does not."""
-    body = reply.exchange.request.body
-    if not isinstance(body, Form) or reply.status not in (400, 413):
+def _size_hint(response: Response) -> str | None:
+    """Return what to say of a file that may be too large."""
+    body = response.exchange.request.body
+    if not isinstance(body, MultipartBody) or response.status not in (400, 413):
         return None
-    return f"The file has {byte_count(body)}; {LARGEST_FILES}."
+    advice = size_advice(body)
+    return f"{advice[0].upper()}{advice[1:]}."

@@ -229,7 +229,7 @@ class Configuration:
         token = os.environ.get("FREECHAT_TOKEN")
         if not token:
             return None
-        if is_host_from_code and not is_private(self.host):
+        if is_host_from_code and not is_encrypted_or_loopback(self.host):
             import warnings
 
             warnings.warn(
@@ -497,7 +497,7 @@ def _checked_host(value: object) -> str:
     return value.rstrip("/")
 
 
-def is_private(host: str) -> bool:
+def is_encrypted_or_loopback(host: str) -> bool:
     """Tell whether nobody between here and a host can read what is sent to it: https or loopback."""
     from ipaddress import ip_address
     from urllib.parse import urlsplit

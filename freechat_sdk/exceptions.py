@@ -62,7 +62,7 @@ __all__ = [
 _SHOWN_BODY = 200
 
 
-def on_one_line(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     """Return a text with every character escaped that is not printable, line breaks included."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
@@ -173,7 +173,7 @@ class ApiException(OpenApiException):
         self.method = method
         self.path = path
         self.attempts = attempts
-        self.message = None if message is None else "\n".join(map(on_one_line, mask(message).splitlines()))
+        self.message = None if message is None else "\n".join(map(escape_unprintable, mask(message).splitlines()))
         self.hint = hint
         super().__init__(str(self))
 
@@ -207,7 +207,7 @@ class ApiException(OpenApiException):
         else:
             shown = self.body or ""
         start = shown[:_SHOWN_BODY] + ("..." if len(shown) > _SHOWN_BODY else "")
-        return ": ".join(part for part in (self.message, on_one_line(start)) if part)
+        return ": ".join(part for part in (self.message, escape_unprintable(start)) if part)
 
 
 class BadRequestException(ApiException):

@@ -1,57 +1,49 @@
-"""The REST layer: sends requests over urllib3's pools and hands answers on.
+"""The REST layer: one loop that decides what is sent again, and the official names of the layer.
 
-It decides in one loop what is sent again. Together with `_pool` and `_reply` it is all that touches urllib3. Redirects
-are never followed.
+Redirects are never followed.
 """
 
 import os
-import sys
 import time
-import warnings
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from threading import Lock
 from typing import Any, Final
-from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit
 
-import urllib3
 from pydantic_core import from_json, to_json
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import SSLError
 from urllib3.filepost import encode_multipart_formdata
 from urllib3.response import BaseHTTPResponse
-from urllib3.util import Retry, Timeout, make_headers
+from urllib3.util import Retry, Timeout
 
-from freechat_sdk._headers import JSON
+from freechat_sdk._connection import Exchange
+from freechat_sdk._generation import Generation
 from freechat_sdk._operation import IDEMPOTENT, ONCE, ORDINARY, READ
-from freechat_sdk._pool import Exchange, LimitedPool, LimitedTlsPool
-from freechat_sdk._request import Request
-from freechat_sdk._response import LOWER_ERRORS, Reply, bare, translate
+from freechat_sdk._pool import Pools
+from freechat_sdk._request import JSON, Request
+from freechat_sdk._response import TRANSPORT_ERRORS, Preload, Response, translate, without_frames
 from freechat_sdk._retry import RetryBudget, RetryPolicy
 from freechat_sdk._secrets import mask
-from freechat_sdk._timeouts import UNLIMITED, Durations, TimeLimit
+from freechat_sdk._timeouts import UNLIMITED, CallTimeouts, Deadline
 from freechat_sdk.configuration import Configuration, check_seconds
-from freechat_sdk.exceptions import (
-    ApiConnectionError,
-    ApiException,
-    ApiTypeError,
-)
+from freechat_sdk.exceptions import ApiConnectionError, ApiException, ApiTypeError
 
 __all__ = ["ApiException", "BaseHTTPResponse", "RESTClientObject", "RESTResponse", "RetryPolicy", "Timeout"]
 
 RETRIED_STATUSES: Final = frozenset({502, 503, 504})
 
 _NO_RETRIES: Final = Retry(False)
-_SENT_AGAIN: Final = {READ, IDEMPOTENT}
+_REPEATABLE: Final = {READ, IDEMPOTENT}
 
 
 class RESTResponse:
-    """An answer whose body has not been read, as `ApiClient.call_api` gives it."""
+    """A response whose body has not been read, as `ApiClient.call_api` returns it."""
 
-    def __init__(self, resp: BaseHTTPResponse, reply: Reply | None = None) -> None:
+    def __init__(self, resp: BaseHTTPResponse, response: Response | None = None) -> None:
         self.response = resp
-        self._reply = reply
+        self._response = response
         self.status = resp.status
         self.reason = resp.reason
         self.headers = resp.headers
@@ -62,11 +54,11 @@ class RESTResponse:
         """Return the body, read once; the connection goes back to the pool.
 
         Raises:
-            ApiConnectionError, ApiTimeoutError: when it does not come to its end.
-            ApiDecodeError: when it is larger than the configuration allows.
+            ApiConnectionError, ApiTimeoutError: if the body does not come to its end.
+            ApiDecodeError: if it is larger than the configuration allows.
         """
         if self.data is None:
-            self.data = self.response.data if self._reply is None else self._reply.read()
+            self.data = self.response.data if self._response is None else self._response.read()
         return self.data
 
     def getheaders(self) -> Mapping[str, str]:
@@ -74,23 +66,39 @@ class RESTResponse:
         return self.headers
 
     def getheader(self, name: str, default: str | None = None) -> str | None:
-        """Return a header, or `default` where the answer has none of that name."""
+        """Return a header, or `default` if the response does not have it."""
         return self.headers.get(name, default)
 
     def close(self) -> None:
-        """Give the connection back; what was not read is lost."""
+        """Give the connection back; the rest of the body is lost."""
         self.response.close()
         self.response.release_conn()
 
 
-_clients: "weakref.WeakSet[RESTClientObject]" = weakref.WeakSet()
-_parents_pools: list[object] = []
+class Transport:
+    """What clients can share: the pools, what is known of the server's generation, the retry budget."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.policy = RetryPolicy.of(configuration.retries)
+        self.pools = Pools(configuration, self.policy.clock)
+        self.generation = Generation()
+        self.budget = RetryBudget(self.policy)
+        _transports.add(self)
+
+    def start_afresh(self) -> object:
+        """Forget connections and locks, and return what holds them: after a fork they belong to the parent."""
+        self.budget = RetryBudget(self.policy)
+        return self.pools.start_afresh()
+
+
+_transports: "weakref.WeakSet[Transport]" = weakref.WeakSet()
+_pools_of_parents: list[object] = []
 
 
 def _start_afresh_after_fork() -> None:
-    """Give the child pools of its own; the parent's are kept untouched: closing one could wait for a dead lock."""
-    for client in _clients:
-        _parents_pools.append(client.start_afresh())
+    """Give the child pools of its own. Those of the parent are kept: closing one could wait for a dead lock."""
+    for transport in _transports:
+        _pools_of_parents.append(transport.start_afresh())
 
 
 if hasattr(os, "register_at_fork"):
@@ -98,126 +106,84 @@ if hasattr(os, "register_at_fork"):
 
 
 class RESTClientObject:
-    """Sends requests to the configured host, over connections that are kept and shared by all threads."""
+    """Sends requests to the configured host, over connections that all threads share."""
 
-    def __init__(self, configuration: Configuration, policy: RetryPolicy | None = None) -> None:
-        """Make a client for `configuration`; connections are made on first use.
-
-        `policy` stands in for `configuration.retries` (tests give one with a clock of their own).
-        """
+    def __init__(self, configuration: Configuration) -> None:
+        """Make a client; connections are made on first use."""
         self.configuration = configuration
-        self.policy = RetryPolicy.of(configuration.retries) if policy is None else policy
-        self._manager: urllib3.PoolManager | None = None
-        self._host_pool: HTTPConnectionPool | None = None
-        self._base = ""
-        self.start_afresh()
-        _clients.add(self)
-
-    def start_afresh(self) -> object:
-        """Forget connections and locks, and return what holds them: after a fork they are the parent's."""
-        self._lock = Lock()
-        self._budget = RetryBudget(self.policy)
-        return self.forget_connections()
+        self.transport = Transport(configuration)
+        self.policy = self.transport.policy
 
     def close(self) -> None:
         """Close all idle connections. A later call makes new ones."""
-        manager = self.forget_connections()
-        if manager is not None:
-            manager.clear()
+        self.transport.pools.close()
 
-    def __del__(self) -> None:
-        if getattr(self, "_manager", None) is not None and not sys.is_finalizing():
-            warnings.warn(f"unclosed client of {self.configuration.host}", ResourceWarning, 2, self)
+    def send(self, request: Request, deadline: Deadline, preload: Preload, previous_attempts: int = 0) -> Response:
+        """Send a request to the configured host, again if that is safe, and return the response.
 
-    def forget_connections(self) -> urllib3.PoolManager | None:
-        """Let go of all connections without closing them, and return what holds them."""
-        manager, self._manager, self._host_pool = self._manager, None, None
-        return manager
-
-    def send(self, request: Request, limit: TimeLimit, read: Callable[[int], bool], earlier: int = 0) -> Reply:
-        """Send a request to the configured host, again where that is right, and return the answer.
-
-        The body is read, within the limit, when `read` says so of the status. `earlier` requests have been made for
-        the same call.
+        `preload` tells which bodies are read, within the deadline. `previous_attempts` requests have been made for the
+        same call.
 
         Raises:
-            ApiConnectionError: when there was no answer. `request_sent` tells whether the server may have acted.
-            ApiTimeoutError: when the time was over before.
-            ApiDecodeError: when the answer is larger than the configuration allows.
+            ApiConnectionError: if there was no response; `request_sent` tells whether the server may have acted.
+            ApiTimeoutError: if the deadline passed.
+            ApiDecodeError: if the body is larger than the configuration allows.
         """
-        exchange = Exchange(request, limit, self.configuration, earlier)
+        exchange = Exchange(request, deadline, self.configuration, previous_attempts)
         while True:
             try:
-                pool = self._host_pool or self._connect_host()
-                reply = self._attempt(exchange, pool, self._base + request.target, read)
+                pool, base = self.transport.pools.host()
+                response = self._attempt(exchange, pool, base + request.target, preload)
             except ApiConnectionError as error:
                 wait = self._granted(exchange, self._wait_after_error(exchange, error))
                 if wait is None:
                     raise
             else:
-                wait = self._granted(exchange, self._wait_after_status(exchange, reply))
+                wait = self._granted(exchange, self._wait_after_status(exchange, response))
                 if wait is None:
-                    return reply
-                reply.close()
-            if exchange.watch is not None:
-                exchange.watch.retry(wait)
+                    return response
+                response.release()
+            if exchange.observer is not None:
+                exchange.observer.retry(wait)
             self.policy.sleep(wait)
             exchange.attempt += 1
 
-    def _attempt(self, exchange: Exchange, pool: HTTPConnectionPool, target: str, read: Callable[[int], bool]) -> Reply:
-        watch = exchange.watch
-        if watch is not None:
-            watch.request(exchange.attempts)
+    def _attempt(self, exchange: Exchange, pool: HTTPConnectionPool, target: str, preload: Preload) -> Response:
+        observer = exchange.observer
+        if observer is not None:
+            observer.request(exchange.attempts)
         try:
-            reply = _open(pool, target, exchange)
-            is_read = read(reply.status)
+            response = _open(pool, target, exchange)
+            is_read = preload.includes(response.status)
             if is_read:
-                reply.read()
+                response.read()
         except ApiException as error:
-            if watch is not None:
-                watch.error(error)
+            if observer is not None:
+                observer.error(error)
             raise
-        if watch is not None:
-            watch.response(reply.status, reply.headers, reply.body if is_read else None)
-        if reply.status not in RETRIED_STATUSES:
-            self._budget.earn()
-        return reply
+        if observer is not None:
+            observer.response(response.status, response.headers, response.body if is_read else None)
+        if response.status not in RETRIED_STATUSES:
+            self.transport.budget.earn()
+        return response
 
     def _granted(self, exchange: Exchange, wait: float | None) -> float | None:
-        """Return the wait before another attempt, if time and budget allow for one."""
-        if wait is None or not exchange.limit.allows(wait) or not self._budget.spend():
+        """Return the wait before another attempt if deadline and budget allow one."""
+        if wait is None or not exchange.deadline.allows(wait) or not self.transport.budget.spend():
             return None
         return wait
 
     def _wait_after_error(self, exchange: Exchange, error: ApiConnectionError) -> float | None:
-        """Return the wait before the next attempt: what did not leave may always be sent again."""
-        is_allowed = not error.request_sent or exchange.request.retry in _SENT_AGAIN
+        """Return the wait before the next attempt. A request that was not sent may always be repeated."""
+        is_allowed = not error.request_sent or exchange.request.retry in _REPEATABLE
         is_hopeless = isinstance(error.__cause__, SSLError)
         return self.policy.wait(exchange.attempt) if is_allowed and not is_hopeless else None
 
-    def _wait_after_status(self, exchange: Exchange, reply: Reply) -> float | None:
-        if reply.status not in RETRIED_STATUSES:
+    def _wait_after_status(self, exchange: Exchange, response: Response) -> float | None:
+        if response.status not in RETRIED_STATUSES:
             return None
-        is_allowed = exchange.request.retry in _SENT_AGAIN or (exchange.request.retry_busy and _is_busy(reply))
-        return self.policy.wait(exchange.attempt, _retry_after(reply.headers)) if is_allowed else None
-
-    def _connect_host(self) -> HTTPConnectionPool:
-        """Look the pool of the configured host up, once for all calls."""
-        with self._lock:
-            if self._host_pool is None:
-                pool, self._base = self._route(self.configuration.host)
-                self._host_pool = pool
-            return self._host_pool
-
-    def _route(self, url: str) -> tuple[HTTPConnectionPool, str]:
-        """Return the pool for an address, and what of it a request line holds."""
-        if self._manager is None:
-            self._manager = _make_manager(self.configuration)
-        pool: Any = self._manager.connection_from_url(url)
-        pool.clock = self.policy.clock
-        parts = urlsplit(url)
-        is_forwarded = pool.proxy is not None and parts.scheme == "http"
-        return pool, url if is_forwarded else urlunsplit(("", "", parts.path, parts.query, ""))
+        is_allowed = exchange.request.retry in _REPEATABLE or (exchange.request.retry_busy and _is_busy(response))
+        return self.policy.wait(exchange.attempt, _retry_after(response.headers)) if is_allowed else None
 
     def request(
         self,
@@ -228,32 +194,26 @@ class RESTClientObject:
         post_params: Sequence[tuple[str, Any]] | None = None,
         _request_timeout: Any = None,
     ) -> RESTResponse:
-        """Send one request to any address, once, and return the answer unread, whatever its status.
+        """Send a request to any address, once, and return the response unread, whatever its status.
 
-        `body` is sent as it is when it is bytes or str, else as JSON; `post_params` are the fields of a form.
+        A `body` of bytes or str is sent as it is, any other as JSON; `post_params` are the fields of a form.
         """
         own = dict(headers or {})
         payload = _payload(own, body, post_params)
-        durations = durations_for(Durations.of(self.configuration, ORDINARY), _request_timeout)
+        timeouts = timeouts_for(CallTimeouts.of(self.configuration, ORDINARY), _request_timeout)
         request = Request(method.upper(), mask(urlsplit(url).path) or "/", url, own, payload, ONCE)
-        exchange = Exchange(request, TimeLimit(durations, self.policy.clock), self.configuration)
-        with self._lock:
-            pool, target = self._route(url)
-        reply = self._attempt(exchange, pool, target or "/", reads_nothing)
-        return RESTResponse(reply.response, reply)
+        exchange = Exchange(request, Deadline(timeouts, self.policy.clock), self.configuration)
+        pool, target = self.transport.pools.route(url)
+        response = self._attempt(exchange, pool, target or "/", Preload.NONE)
+        return RESTResponse(response.raw, response)
 
 
-def reads_nothing(status: int) -> bool:
-    """Leave every answer unread."""
-    return False
-
-
-def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Reply:
-    """Send a request over a pool, once, and return the answer unread."""
+def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Response:
+    """Send a request over a pool, once, and return the response unread."""
     request = exchange.request
-    place: Any = exchange  # the pool asks it how long to wait for a connection
+    pool_timeout: Any = exchange  # the pool asks it how long to wait for a place
     try:
-        response = pool.urlopen(
+        raw = pool.urlopen(
             request.method,
             target,
             request.body,
@@ -262,22 +222,22 @@ def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Reply:
             redirect=False,
             assert_same_host=False,
             timeout=exchange,
-            pool_timeout=place,
+            pool_timeout=pool_timeout,
             preload_content=False,
         )
-    except LOWER_ERRORS as error:
-        raise translate(error, exchange) from bare(error)
-    return Reply(response, exchange)
+    except TRANSPORT_ERRORS as error:
+        raise translate(error, exchange) from without_frames(error)
+    return Response(raw, exchange)
 
 
-def durations_for(defaults: Durations, timeout: object) -> Durations:
+def timeouts_for(defaults: CallTimeouts, timeout: object) -> CallTimeouts:
     """Return the limits that a `_request_timeout` asks for.
 
-    A number is the limit for the whole call; a pair (connect, read) or a urllib3 Timeout limits the steps within the
-    default; None takes every limit away.
+    A number limits the whole call; a pair (connect, read) or a urllib3 Timeout limits the steps within the default;
+    None removes every limit.
 
     Raises:
-        ApiTypeError, ApiValueError: for anything else, zero and negative numbers included.
+        ApiTypeError, ApiValueError: if it is anything else, or a number that is not above 0.
     """
     if timeout is None:
         return UNLIMITED
@@ -295,7 +255,7 @@ def durations_for(defaults: Durations, timeout: object) -> Durations:
 
 
 def _payload(headers: dict[str, str], body: object, fields: Sequence[tuple[str, Any]] | None) -> bytes | None:
-    """Return the body of a hand-made request; a Content-Type that is not given is added to `headers`."""
+    """Return the body of a request made by hand, and add its Content-Type to `headers` unless it is given."""
     given = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
     if body is not None:
         if given is None:
@@ -313,17 +273,17 @@ def _payload(headers: dict[str, str], body: object, fields: Sequence[tuple[str, 
     return urlencode(fields).encode()
 
 
-def _is_busy(reply: Reply) -> bool:
-    """Tell whether a 503 says that the chat is busy and nothing was stored (servers up to 2.6)."""
+def _is_busy(response: Response) -> bool:
+    """Return whether a 503 says that the chat is busy and nothing was stored (servers up to 2.6)."""
     try:
-        said = from_json(reply.body)
+        said = from_json(response.body)
     except ValueError:
         return False
-    return reply.status == 503 and isinstance(said, dict) and "timestamp" in said
+    return response.status == 503 and isinstance(said, dict) and "timestamp" in said
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a `Retry-After` (RFC 9110, 10.2.3), given as a number or a date; None without one."""
+    """Return the seconds of a `Retry-After` header (RFC 9110, 10.2.3), a number or a date; None if there is none."""
     text = headers.get("Retry-After")
     if text is None:
         return None
@@ -334,50 +294,3 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, OverflowError):
         return None
-
-
-def _make_manager(configuration: Configuration) -> urllib3.PoolManager:
-    """Return the pools for a configuration: TLS, proxy and sizes."""
-    options: dict[str, Any] = {
-        "cert_reqs": "CERT_REQUIRED" if configuration.verify_ssl else "CERT_NONE",
-        "ca_certs": configuration.ssl_ca_cert,
-        "ca_cert_data": configuration.ca_cert_data,
-        "cert_file": configuration.cert_file,
-        "key_file": configuration.key_file,
-        "assert_hostname": configuration.assert_hostname,
-        "server_hostname": configuration.tls_server_name,
-        "socket_options": configuration.socket_options,
-        "maxsize": configuration.connection_pool_maxsize,
-        "block": configuration.connection_pool_block,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
-    proxy = configuration.proxy or _proxy_from_environment(configuration.host)
-    if proxy is None:
-        manager = urllib3.PoolManager(**given)
-    else:
-        headers = {**_proxy_credentials(proxy), **(configuration.proxy_headers or {})}
-        manager = urllib3.ProxyManager(proxy, proxy_headers=headers, **given)
-    manager.pool_classes_by_scheme = {"http": LimitedPool, "https": LimitedTlsPool}
-    return manager
-
-
-def _proxy_from_environment(host: str) -> str | None:
-    """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a host."""
-    if not any(name.lower().endswith("_proxy") for name in os.environ):
-        return None
-    from urllib.request import getproxies_environment, proxy_bypass
-
-    parts = urlsplit(host)
-    proxies = getproxies_environment()
-    if proxy_bypass(parts.netloc):
-        return None
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
-
-
-def _proxy_credentials(proxy: str) -> dict[str, str]:
-    """Return the header for the user name and password in a proxy's address."""
-    parts = urlsplit(proxy)
-    if parts.username is None:
-        return {}
-    return make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")

@@ -1,4 +1,4 @@
-"""Uploads: the one part of a form (RFC 7578) that holds a file, read from where it lies while it is sent."""
+"""Uploads: a file that is read while it is sent."""
 
 import mimetypes
 import os
@@ -88,8 +88,8 @@ class Upload:
         self._is_read = True
 
 
-class Form:
-    """The body of an upload: a form with one part, a file named `file`."""
+class MultipartBody:
+    """The body of a file upload: a form (RFC 7578) with one part, a file named `file`."""
 
     def __init__(self, file: object) -> None:
         self.upload = file if isinstance(file, Upload) else Upload(_checked(file))

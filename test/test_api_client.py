@@ -315,7 +315,7 @@ def test_a_token_over_plain_http_to_another_machine_warns_once_and_says_what_to_
     with RecordingServer(json_answer([])) as server:
         client = client_for(server, host="http://chat.example.com", proxy=server.url)
         chats = ChatApi(client)
-        with client, pytest.warns(InsecureTransportWarning, match=r"use https or an SSH tunnel") as caught:
+        with client, pytest.warns(InsecureTransportWarning, match=r"Use https or an SSH tunnel") as caught:
             assert (chats.list_chats(), chats.list_chats()) == ([], [])
         assert [warning.filename for warning in caught] == [__file__]
         assert client.configuration.host in str(caught[0].message)

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from freechat_sdk import ApiClient, ApiTimeoutError, ChatApi, Configuration, RetryPolicy
-from freechat_sdk.rest import RESTClientObject
 from test.hostile import never_ending_stream
 from test.server import LIMIT, Connection, RecordingServer, Request, event_bytes, json_answer, text_answer
 
@@ -79,8 +78,7 @@ def test_32_threads_share_a_client_without_cross_talk() -> None:
                         break
 
         in_threads(work)
-        assert client.rest_client._host_pool is not None
-        pool = client.rest_client._host_pool.pool
+        pool = client.rest_client.transport.pools.host()[0].pool
         assert pool is not None
         idle = sum(connection is not None for connection in pool.queue)
         assert 0 < idle <= THREADS
@@ -132,9 +130,13 @@ def test_a_call_whose_time_is_over_before_it_begins_leaves_its_place_to_the_next
         now[0] += 50
         return TOKENS[0]
 
-    settings = {"connection_pool_maxsize": 1, "connection_pool_block": True, "access_token": slow_vault}
+    settings = {
+        "connection_pool_maxsize": 1,
+        "connection_pool_block": True,
+        "access_token": slow_vault,
+        "retries": RetryPolicy(0, clock=lambda: now[0]),
+    }
     with RecordingServer(echo) as server, client_for(server, **settings) as client:
-        client.rest_client = RESTClientObject(client.configuration, RetryPolicy(0, clock=lambda: now[0]))
         chats = ChatApi(client)
         with pytest.raises(ApiTimeoutError) as caught:
             chats.send_message("chat", "Hi", _request_timeout=10)

@@ -79,7 +79,7 @@ def test_another_shape_is_a_decode_error_with_the_body(decoder: Decoder[Any], bo
 
 @pytest.mark.parametrize("decoder", [as_text, as_json(bool)])
 def test_a_web_page_is_no_value_and_the_error_asks_about_the_host(decoder: Decoder[Any]) -> None:
-    with pytest.raises(ApiDecodeError, match="is the host a FreeChat API"):
+    with pytest.raises(ApiDecodeError, match="does not look like a FreeChat server"):
         read(decoder, b"<!DOCTYPE html>", {"Content-Type": "text/html;charset=UTF-8"})
 
 

@@ -142,7 +142,7 @@ def test_an_error_or_a_web_page_is_no_file() -> None:
     with serve(answers(json_answer({"message": "no such character"}, 404), html_answer())) as (api, _):
         with pytest.raises(NotFoundException, match="no such character"):
             api.export()
-        with pytest.raises(ApiDecodeError, match="is the host a FreeChat API"):
+        with pytest.raises(ApiDecodeError, match="does not look like a FreeChat server"):
             api.export()
 
 

@@ -25,7 +25,7 @@ from freechat_sdk import (
     RetryPolicy,
     StreamInterruptedError,
 )
-from freechat_sdk._observer import watch
+from freechat_sdk._observer import observer_for
 from freechat_sdk._operation import READ
 from freechat_sdk._request import Request
 from test.hostile import LOST, says
@@ -174,8 +174,8 @@ def test_what_is_no_hook_is_refused(wrong: Any) -> None:
 
 def test_where_nobody_listens_nothing_is_made() -> None:
     request = Request("GET", "/chat", "/api/v1/chat", {}, None, READ)
-    assert watch(Configuration(), request, lambda: 0.0) is None
-    assert watch(Configuration(hooks=Hooks()), request, lambda: 0.0) is not None
+    assert observer_for(Configuration(), request, lambda: 0.0) is None
+    assert observer_for(Configuration(hooks=Hooks()), request, lambda: 0.0) is not None
 
 
 def test_the_log_says_what_happened_and_no_body(log: pytest.LogCaptureFixture) -> None:

@@ -35,7 +35,7 @@ KNOWN = {
     ("models.sse_emitter", "streaming"): "the official path of SseEmitter, which is no model",
     ("_mixins", "models.chat_message_dto"): "a type of a field that the mixin reads; nothing is loaded",
 }
-REST = {"rest", "_pool", "_response"}
+REST = {"rest", "_connection", "_pool", "_response"}
 """The REST layer: alone in knowing urllib3."""
 
 INPUT_AND_OUTPUT = {"asyncio", "http", "multiprocessing", "select", "selectors", "socket", "ssl", "subprocess"}
@@ -188,4 +188,4 @@ def late() -> None:
 
     assert imports_of(source) == {"freechat_sdk.api.ChatApi"} | late
     assert imports_of(source, types_too=False) == late
-    assert upward_imports("_request", {"rest", "streaming", "api"}) == {"streaming", "api"}
+    assert upward_imports("_request", {"rest", "streaming", "api"}) == {"rest", "streaming", "api"}

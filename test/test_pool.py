@@ -8,7 +8,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.response import DeflateDecoder, GzipDecoder, HTTPResponse, MultiDecoder
 
-from freechat_sdk._pool import LimitedPool, LimitedTlsPool
+from freechat_sdk._pool import Pool, TlsPool
 
 
 def parameters(function: object) -> list[str]:
@@ -47,5 +47,5 @@ def test_urllib3_keeps_what_unpacks_a_body_where_its_end_is_looked_for(
 
 
 def test_the_pools_use_the_limited_connections() -> None:
-    assert issubclass(LimitedPool.ConnectionCls, HTTPConnection)
-    assert issubclass(LimitedTlsPool.ConnectionCls, HTTPSConnection)
+    assert issubclass(Pool.ConnectionCls, HTTPConnection)
+    assert issubclass(TlsPool.ConnectionCls, HTTPSConnection)

@@ -83,7 +83,7 @@ def test_a_certificate_that_does_not_fit_is_refused_once_and_nothing_is_sent(
     authority: trustme.CA, authority_file: str, names: tuple[str]
 ) -> None:
     trusted = authority_file if names != ("127.0.0.1",) else None  # else the system's authorities hold
-    refusal = pytest.raises(ApiConnectionError, match=r"no secure connection .*certificate verify failed")
+    refusal = pytest.raises(ApiConnectionError, match=r"the TLS connection failed .*certificate verify failed")
     with RecordingServer(answer, server_context(authority, *names)) as server:
         api = api_for(server.url, ssl_ca_cert=trusted)
         with api.api_client, refusal as caught:
@@ -130,7 +130,7 @@ def test_the_client_shows_its_own_certificate(authority: trustme.CA, authority_f
 def test_https_to_a_server_without_tls_says_so() -> None:
     with RecordingServer(answer) as server:
         api = api_for(server.url.replace("http:", "https:"), retries=0)
-        with api.api_client, pytest.raises(ApiConnectionError, match="no secure connection"):
+        with api.api_client, pytest.raises(ApiConnectionError, match="the TLS connection failed"):
             api.list_chats()
 
 
@@ -157,7 +157,7 @@ def test_tls_is_1_2_at_least(authority: trustme.CA, authority_file: str) -> None
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     with RecordingServer(answer, context) as server:
         api = api_for(server.url, ssl_ca_cert=authority_file, retries=0)
-        with api.api_client, pytest.raises(ApiConnectionError, match=r"no secure connection .*version"):
+        with api.api_client, pytest.raises(ApiConnectionError, match=r"the TLS connection failed .*version"):
             api.list_chats()
     assert server.requests == []
 

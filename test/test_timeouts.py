@@ -8,8 +8,8 @@ from urllib3.util import Retry
 from freechat_sdk import ApiTypeError, ApiValueError, Configuration
 from freechat_sdk._operation import MODEL, ORDINARY
 from freechat_sdk._retry import RetryBudget
-from freechat_sdk._timeouts import UNLIMITED, Durations, TimeLimit, shortest
-from freechat_sdk.rest import RetryPolicy, Timeout, durations_for
+from freechat_sdk._timeouts import UNLIMITED, CallTimeouts, Deadline, shortest
+from freechat_sdk.rest import RetryPolicy, Timeout, timeouts_for
 
 
 class Clock:
@@ -22,38 +22,38 @@ class Clock:
 
 def test_the_defaults_follow_the_kind_of_call() -> None:
     configuration = Configuration()
-    assert Durations.of(configuration, ORDINARY) == Durations(60, 5)
-    assert Durations.of(configuration, MODEL) == Durations(300, 5)
-    assert Durations.of(configuration, MODEL, True) == Durations(300, 5, None, 120, None)
+    assert CallTimeouts.of(configuration, ORDINARY) == CallTimeouts(60, 5)
+    assert CallTimeouts.of(configuration, MODEL) == CallTimeouts(300, 5)
+    assert CallTimeouts.of(configuration, MODEL, True) == CallTimeouts(300, 5, None, 120, None)
     configuration.stream_timeout = 30
-    assert Durations.of(configuration, MODEL, True) == Durations(30, 5, None, 120, 30)
+    assert CallTimeouts.of(configuration, MODEL, True) == CallTimeouts(30, 5, None, 120, 30)
 
 
 def test_a_request_timeout_changes_what_it_names() -> None:
-    call, stream = Durations(60, 5), Durations(300, 5, None, 120)
-    assert durations_for(call, 7) == Durations(7, 5, None, 7)
-    assert durations_for(stream, 7) == Durations(7, 5, None, 7)
-    assert durations_for(call, (1, 2)) == Durations(60, 1, 2, 2)
-    assert durations_for(call, Timeout(connect=1, read=2)) == Durations(60, 1, 2, 2)
-    assert durations_for(call, Timeout(total=9)).total == 9
-    assert durations_for(call, None) == UNLIMITED
+    call, stream = CallTimeouts(60, 5), CallTimeouts(300, 5, None, 120)
+    assert timeouts_for(call, 7) == CallTimeouts(7, 5, None, 7)
+    assert timeouts_for(stream, 7) == CallTimeouts(7, 5, None, 7)
+    assert timeouts_for(call, (1, 2)) == CallTimeouts(60, 1, 2, 2)
+    assert timeouts_for(call, Timeout(connect=1, read=2)) == CallTimeouts(60, 1, 2, 2)
+    assert timeouts_for(call, Timeout(total=9)).total == 9
+    assert timeouts_for(call, None) == UNLIMITED
 
 
 @pytest.mark.parametrize("wrong", [0, -1, float("inf"), float("nan"), (0, 1), (1,)])
 def test_a_timeout_is_a_finite_number_above_zero(wrong: object) -> None:
     with pytest.raises((ApiValueError, ApiTypeError), match="_request_timeout"):
-        durations_for(UNLIMITED, wrong)
+        timeouts_for(UNLIMITED, wrong)
 
 
 @pytest.mark.parametrize("wrong", [True, "5", [1, 2], (1, "2")])
 def test_a_timeout_is_a_number(wrong: object) -> None:
     with pytest.raises(ApiTypeError, match="_request_timeout"):
-        durations_for(UNLIMITED, wrong)
+        timeouts_for(UNLIMITED, wrong)
 
 
 def test_each_step_gets_what_is_left() -> None:
     clock = Clock()
-    limit = TimeLimit(Durations(10, 5, 8), clock)
+    limit = Deadline(CallTimeouts(10, 5, 8), clock)
     assert (limit.for_connect(), limit.for_read()) == (5, 8)
     clock.now += 7
     assert (limit.for_connect(), limit.for_read()) == (3, 3)
@@ -66,7 +66,7 @@ def test_each_step_gets_what_is_left() -> None:
 
 
 def test_no_limit_is_no_limit() -> None:
-    limit = TimeLimit(UNLIMITED, Clock())
+    limit = Deadline(UNLIMITED, Clock())
     assert (limit.for_connect(), limit.for_read(), limit.allows(1e9)) == (None, None, True)
     assert shortest(None, None) is None
     assert (shortest(None, 3), shortest(2, None), shortest(3, 2)) == (3, 2, 2)
@@ -74,16 +74,16 @@ def test_no_limit_is_no_limit() -> None:
 
 def test_a_stream_changes_over_to_silences_and_counts_its_whole_from_the_start() -> None:
     clock = Clock()
-    limit = TimeLimit(Durations(300, 5, None, 120, 400), clock)
+    limit = Deadline(CallTimeouts(300, 5, None, 120, 400), clock)
     clock.now += 200
     limit.begin_stream()
     assert limit.for_read() == 120
     clock.now += 60
     assert limit.for_read() == 60  # bytes alone do not end a silence
-    limit.has_progressed = True
+    limit.note_progress()
     assert limit.for_read() == 120
     clock.now += 90
-    limit.has_progressed = True
+    limit.note_progress()
     assert limit.for_read() == 50
     limit.end_within(0.05)
     assert limit.for_read() == pytest.approx(0.05)
@@ -107,7 +107,7 @@ def test_retries_are_given_in_many_ways(given: object, count: int) -> None:
 
 def test_of_a_urllib3_retry_the_number_and_the_waits_are_taken() -> None:
     policy = RetryPolicy.of(Retry(total=4, backoff_factor=0.2, backoff_max=3))
-    assert (policy.retries, policy.backoff, policy.longest_wait) == (4, 0.2, 3)
+    assert (policy.retries, policy.backoff, policy.max_wait) == (4, 0.2, 3)
     assert RetryPolicy.of(Retry(total=None, connect=1, read=3, status=None)).retries == 3
 
 

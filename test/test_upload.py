@@ -25,7 +25,7 @@ from freechat_sdk import (
 from freechat_sdk._api import Api, RequestOptions, operation
 from freechat_sdk._decoders import as_text
 from freechat_sdk._operation import ONCE, Operation
-from freechat_sdk.upload import FileInput, Form
+from freechat_sdk.upload import FileInput, MultipartBody
 from test.recordings import part_of
 from test.server import Connection, Handler, RecordingServer, Request, answers, json_answer, text_answer
 
@@ -38,7 +38,7 @@ class PictureApi(Api):
     @operation
     def upload(self, file: SkipValidation[FileInput | Upload], **options: Unpack[RequestOptions]) -> Operation[str]:
         """Upload a picture."""
-        return Operation("POST", "/picture", as_text, options, retry=ONCE, body=Form(file))
+        return Operation("POST", "/picture", as_text, options, retry=ONCE, body=MultipartBody(file))
 
 
 @contextmanager
@@ -159,7 +159,7 @@ def test_a_large_file_is_read_while_it_is_sent(tmp_path: Path) -> None:
     large = tmp_path / "large.bin"
     with large.open("wb") as file:
         file.truncate(1 << 40)
-    form = Form(large)
+    form = MultipartBody(large)
     assert int(form.headers["Content-Length"]) > 1 << 40
     pieces = iter(form)
     assert len(next(pieces)) < 500

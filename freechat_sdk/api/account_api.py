@@ -10,7 +10,7 @@ from freechat_sdk._operation import IDEMPOTENT, ONCE, READ, Operation
 from freechat_sdk.models.api_token_info_dto import ApiTokenInfoDTO
 from freechat_sdk.models.user_basic_info_dto import UserBasicInfoDTO
 from freechat_sdk.models.user_details_dto import UserDetailsDTO
-from freechat_sdk.upload import FileInput, Form, Upload
+from freechat_sdk.upload import FileInput, MultipartBody, Upload
 
 
 class AccountApi(Api):
@@ -278,7 +278,7 @@ class AccountApi(Api):
         Raises:
             BadRequestException: 400: The picture is too large; the message says how large it may be.
         """
-        return Operation("POST", "/account/picture", as_text, options, retry=ONCE, body=Form(file))
+        return Operation("POST", "/account/picture", as_text, options, retry=ONCE, body=MultipartBody(file))
 
     upload_user_picture_with_http_info = with_http_info(upload_user_picture)
     upload_user_picture_without_preload_content = without_preload_content(upload_user_picture)

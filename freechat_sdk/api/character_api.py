@@ -16,7 +16,7 @@ from freechat_sdk.models.character_item_for_name_dto import CharacterItemForName
 from freechat_sdk.models.character_query_dto import CharacterQueryDTO
 from freechat_sdk.models.character_summary_dto import CharacterSummaryDTO
 from freechat_sdk.models.character_update_dto import CharacterUpdateDTO
-from freechat_sdk.upload import FileInput, Form, Upload
+from freechat_sdk.upload import FileInput, MultipartBody, Upload
 
 
 class CharacterApi(Api):
@@ -562,7 +562,7 @@ class CharacterApi(Api):
         Raises:
             ServiceException: 500: The file is none of an export, or the import failed half-way.
         """
-        return Operation("POST", "/character/import", as_json(int), options, retry=ONCE, body=Form(file))
+        return Operation("POST", "/character/import", as_json(int), options, retry=ONCE, body=MultipartBody(file))
 
     import_character_with_http_info = with_http_info(import_character)
     import_character_without_preload_content = without_preload_content(import_character)
@@ -1065,7 +1065,7 @@ class CharacterApi(Api):
             options,
             retry=ONCE,
             path={"characterUid": character_uid},
-            body=Form(file),
+            body=MultipartBody(file),
         )
 
     upload_character_avatar_with_http_info = with_http_info(upload_character_avatar)
@@ -1100,7 +1100,7 @@ class CharacterApi(Api):
             options,
             retry=ONCE,
             path={"characterUid": character_uid},
-            body=Form(file),
+            body=MultipartBody(file),
         )
 
     upload_character_document_with_http_info = with_http_info(upload_character_document)
@@ -1135,7 +1135,7 @@ class CharacterApi(Api):
             options,
             retry=ONCE,
             path={"characterUid": character_uid},
-            body=Form(file),
+            body=MultipartBody(file),
         )
 
     upload_character_picture_with_http_info = with_http_info(upload_character_picture)
@@ -1169,7 +1169,7 @@ class CharacterApi(Api):
             options,
             retry=ONCE,
             path={"characterUid": character_uid},
-            body=Form(file),
+            body=MultipartBody(file),
             generations=V2,
         )
 
@@ -1203,7 +1203,7 @@ class CharacterApi(Api):
             options,
             retry=ONCE,
             path={"characterBackendId": character_backend_id},
-            body=Form(file),
+            body=MultipartBody(file),
             generations=V2,
         )
 

@@ -6,7 +6,7 @@ from typing_extensions import Unpack
 from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
 from freechat_sdk._decoders import as_json, as_text, optional
 from freechat_sdk._mixins import OrText
-from freechat_sdk._operation import IDEMPOTENT, MODEL, ONCE, READ, V1, V2, Operation, either
+from freechat_sdk._operation import IDEMPOTENT, MODEL, ONCE, READ, V1, V2, Operation, exactly_one
 from freechat_sdk.models.chat_create_dto import ChatCreateDTO
 from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 from freechat_sdk.models.chat_message_record_dto import ChatMessageRecordDTO
@@ -100,7 +100,7 @@ class ChatApi(Api):
         Raises:
             BadRequestException: 400: v1: the id is not an int.
         """
-        key = either(character_id=character_id, character_uid=character_uid)
+        key = exactly_one(character_id=character_id, character_uid=character_uid)
         return Operation(
             "GET",
             "/chat/{characterId}",
