@@ -96,7 +96,7 @@ class Exchange(Timeout):
 class _TimedReader(io.RawIOBase):
     """Reads a socket, each `recv` within what is left of the call's time."""
 
-    def __init__(self, connection: "_LimitedConnection", sock: socket.socket, exchange: Exchange) -> None:
+    def __init__(self, connection: "LimitedConnection", sock: socket.socket, exchange: Exchange) -> None:
         self._connection = connection
         self._sock = sock
         self._exchange = exchange
@@ -201,7 +201,7 @@ class _Target(str):
     sent: str
 
 
-class _LimitedConnection(HTTPConnection):
+class LimitedConnection(HTTPConnection):
     """A connection that keeps to a call's time limit and notes whether the request left."""
 
     debuglevel = 0
@@ -240,7 +240,7 @@ class _LimitedConnection(HTTPConnection):
         return _Response(_TimedReader(self, sock, self.exchange), *args, **kwargs)
 
 
-class _LimitedTlsConnection(_LimitedConnection, HTTPSConnection):
+class LimitedTlsConnection(LimitedConnection, HTTPSConnection):
     """The same over TLS."""
 
 
@@ -250,7 +250,7 @@ class LimitedPool(HTTPConnectionPool):
     `_get_conn`, `_put_conn` and `_make_request` are private names of urllib3; test_pool.py pins them.
     """
 
-    ConnectionCls = _LimitedConnection
+    ConnectionCls: type[LimitedConnection] = LimitedConnection
     clock: Callable[[], float] = staticmethod(time.monotonic)
 
     def _get_conn(self, timeout: Any = None) -> Any:
@@ -289,4 +289,4 @@ class LimitedPool(HTTPConnectionPool):
 class LimitedTlsPool(LimitedPool, HTTPSConnectionPool):
     """The same over TLS."""
 
-    ConnectionCls = _LimitedTlsConnection
+    ConnectionCls: type[LimitedTlsConnection] = LimitedTlsConnection

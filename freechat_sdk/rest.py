@@ -28,20 +28,42 @@ from freechat_sdk._pool import Exchange, LimitedPool, LimitedTlsPool
 from freechat_sdk._reply import LOWER_ERRORS, Reply, bare, translate
 from freechat_sdk._request import IDEMPOTENT, JSON, ONCE, ORDINARY, READ, Request
 from freechat_sdk._retry import RetryBudget, RetryPolicy
-from freechat_sdk.configuration import Configuration, check_seconds
+from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_proxy, check_seconds
 from freechat_sdk.exceptions import (
     ApiConnectionError,
     ApiException,
     ApiTypeError,
+    ApiValueError,
     redacted,
 )
 
-__all__ = ["ApiException", "BaseHTTPResponse", "RESTClientObject", "RESTResponse", "RetryPolicy", "Timeout"]
+__all__ = [
+    "SUPPORTED_SOCKS_PROXIES",
+    "ApiException",
+    "BaseHTTPResponse",
+    "RESTClientObject",
+    "RESTResponse",
+    "RESTResponseType",
+    "RetryPolicy",
+    "Timeout",
+    "is_socks_proxy_url",
+]
+
+RESTResponseType = urllib3.HTTPResponse
+"""The class of the unread responses that the `..._without_preload_content` methods return."""
 
 RETRIED_STATUSES: Final = frozenset({502, 503, 504})
 
 _NO_RETRIES: Final = Retry(False)
 _SENT_AGAIN: Final = {READ, IDEMPOTENT}
+
+
+def is_socks_proxy_url(url: str | None) -> bool:
+    """Return whether the scheme of an address is one of `SUPPORTED_SOCKS_PROXIES`, in upper or lower case."""
+    if url is None:
+        return False
+    scheme, separator, _ = url.partition("://")
+    return bool(separator) and scheme.lower() in SUPPORTED_SOCKS_PROXIES
 
 
 class RESTResponse:
@@ -350,6 +372,8 @@ def _make_manager(configuration: Configuration) -> urllib3.PoolManager:
     }
     given = {name: value for name, value in options.items() if value is not None}
     proxy = configuration.proxy or _proxy_from_environment(configuration.host)
+    if proxy is not None and is_socks_proxy_url(proxy):
+        return _make_socks_manager(proxy, given)
     if proxy is None:
         manager = urllib3.PoolManager(**given)
     else:
@@ -359,8 +383,25 @@ def _make_manager(configuration: Configuration) -> urllib3.PoolManager:
     return manager
 
 
+def _make_socks_manager(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
+    """Return the pools for hosts behind a SOCKS proxy.
+
+    Raises:
+        ApiValueError: if PySocks is not installed, or cannot send the credentials; they are not shown.
+    """
+    try:
+        from freechat_sdk._socks import make_socks_manager
+    except ImportError as error:
+        raise ApiValueError("SOCKS proxies need PySocks 1.7 or later. Run: pip install PySocks") from error
+    return make_socks_manager(proxy, options)
+
+
 def _proxy_from_environment(host: str) -> str | None:
-    """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a host."""
+    """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a host.
+
+    Raises:
+        ApiValueError: if its address cannot be used; it is not shown.
+    """
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
     from urllib.request import getproxies_environment, proxy_bypass
@@ -370,7 +411,9 @@ def _proxy_from_environment(host: str) -> str | None:
     if proxy_bypass(parts.netloc):
         return None
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+    if proxy is None:
+        return None
+    return check_proxy("the environment's proxy", proxy if "://" in proxy else f"http://{proxy}")
 
 
 def _proxy_credentials(proxy: str) -> dict[str, str]:
