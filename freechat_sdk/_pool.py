@@ -18,7 +18,8 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import make_headers
 
 from freechat_sdk._connection import Connection, Exchange, ShownTarget, TlsConnection
-from freechat_sdk.configuration import Configuration
+from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_proxy
+from freechat_sdk.exceptions import ApiValueError
 
 MAX_IDLE_SECONDS: Final = 50.0
 """How long an unused connection is kept."""
@@ -141,6 +142,8 @@ def _manager_for(configuration: Configuration) -> urllib3.PoolManager:
     }
     given = {name: value for name, value in options.items() if value is not None}
     proxy = configuration.proxy or _proxy_from_environment(configuration.host)
+    if is_socks_proxy_url(proxy):
+        return _socks_manager(str(proxy), given)
     if proxy is None:
         manager = urllib3.PoolManager(**given)
     else:
@@ -150,8 +153,42 @@ def _manager_for(configuration: Configuration) -> urllib3.PoolManager:
     return manager
 
 
+def is_socks_proxy_url(url: str | None) -> bool:
+    """Return whether the scheme of an address is one of `SUPPORTED_SOCKS_PROXIES`, in upper or lower case."""
+    if url is None:
+        return False
+    scheme, separator, _ = url.partition("://")
+    return bool(separator) and scheme.lower() in SUPPORTED_SOCKS_PROXIES
+
+
+def _socks_manager(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
+    """Return the pools for hosts behind a SOCKS proxy.
+
+    Raises:
+        ApiValueError: if PySocks is not installed.
+    """
+    try:
+        from freechat_sdk._socks import SocksConnection, SocksTlsConnection, make_socks_manager
+    except ImportError as error:
+        raise ApiValueError("A SOCKS proxy needs PySocks, which is not installed. Run: pip install PySocks") from error
+
+    class SocksPool(Pool):
+        ConnectionCls = SocksConnection
+
+    class SocksTlsPool(TlsPool):
+        ConnectionCls = SocksTlsConnection
+
+    manager = make_socks_manager(proxy, options)
+    manager.pool_classes_by_scheme = {"http": SocksPool, "https": SocksTlsPool}
+    return manager
+
+
 def _proxy_from_environment(host: str) -> str | None:
-    """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a host."""
+    """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a host.
+
+    Raises:
+        ApiValueError: if its address cannot be used; it is not shown.
+    """
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
     from urllib.request import getproxies_environment, proxy_bypass
@@ -161,7 +198,9 @@ def _proxy_from_environment(host: str) -> str | None:
     if proxy_bypass(parts.netloc):
         return None
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+    if proxy is None:
+        return None
+    return check_proxy("the environment's proxy", proxy if "://" in proxy else f"http://{proxy}")
 
 
 def _proxy_credentials(proxy: str) -> dict[str, str]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "http://127.0.0.1:8080"
 GENERATIONS = ("auto", "v1", "v2")
+SUPPORTED_SOCKS_PROXIES = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
+_PROXY_SCHEMES = ("http", "https", *sorted(SUPPORTED_SOCKS_PROXIES))
 MEBIBYTE = 1024 * 1024
 _SHARED = frozenset({"_access_token", "_hooks", "retries", "refresh_api_key_hook", "socket_options"})
 """What copies share, because it may be nothing that can be copied."""
@@ -52,7 +54,8 @@ class Configuration:
         connection_pool_maxsize: how many idle connections are kept. Default five for each processor.
         connection_pool_block: whether that is the most there may be at all: a call beyond it waits, within its time
             limit, until one is free. Default False: it opens another, which is closed after use.
-        proxy, proxy_headers: address of a proxy instead of the environment's, and headers for it.
+        proxy, proxy_headers: address of a proxy instead of the environment's, and headers for it. The address is
+            like `http://proxy.example.com:3128`; `socks5h`, `socks5`, `socks4a` and `socks4` need PySocks.
         safe_chars_for_path_param, datetime_format, date_format: change nothing; kept.
         client_side_validation: changes nothing; arguments are always checked.
         socket_options: options for new sockets, as `socket.setsockopt` takes them.
@@ -180,6 +183,8 @@ class Configuration:
             value = check_seconds(name, value)
         elif name in _COUNTS and value is not None:
             _check_count(name, value)
+        elif name == "proxy" and value:
+            value = check_proxy(name, value)
         elif name == "api_version" and value not in GENERATIONS:
             raise ApiValueError(f"api_version is one of {', '.join(GENERATIONS)}, not {value!r}")
         object.__setattr__(self, name, value)
@@ -495,6 +500,30 @@ def _checked_host(value: object) -> str:
     if parts.query or parts.fragment:
         raise ApiValueError("host ends before any '?' or '#'")
     return value.rstrip("/")
+
+
+def check_proxy(name: str, value: object) -> str:
+    """Return the address of a proxy.
+
+    Raises:
+        ApiTypeError, ApiValueError: if it cannot be used; it is not shown, because it may hold a password.
+    """
+    from urllib.parse import urlsplit
+
+    if not isinstance(value, str):
+        raise ApiTypeError(f"{name} takes a str, not {type(value).__name__}")
+    scheme, separator, _ = value.partition("://")
+    if separator and scheme.isalnum() and scheme.lower() not in _PROXY_SCHEMES:
+        raise ApiValueError(f"{name} has the unknown scheme {scheme!r}: use {', '.join(_PROXY_SCHEMES)}")
+    try:
+        parts = urlsplit(value)
+        is_whole = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        examples = "http://proxy.example.com:3128 or socks5h://proxy.example.com:1080"
+        raise ApiValueError(f"{name} is not an address like {examples} (schemes: {', '.join(_PROXY_SCHEMES)})")
+    return value
 
 
 def is_encrypted_or_loopback(host: str) -> bool:

@@ -15,22 +15,35 @@ from pydantic_core import from_json, to_json
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import SSLError
 from urllib3.filepost import encode_multipart_formdata
-from urllib3.response import BaseHTTPResponse
+from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import Retry, Timeout
 
 from freechat_sdk._connection import Exchange
 from freechat_sdk._generation import Generation
 from freechat_sdk._operation import IDEMPOTENT, ONCE, ORDINARY, READ
-from freechat_sdk._pool import Pools
+from freechat_sdk._pool import Pools, is_socks_proxy_url
 from freechat_sdk._request import JSON, Request
 from freechat_sdk._response import TRANSPORT_ERRORS, Preload, Response, translate, without_frames
 from freechat_sdk._retry import RetryBudget, RetryPolicy
 from freechat_sdk._secrets import mask
 from freechat_sdk._timeouts import UNLIMITED, CallTimeouts, Deadline
-from freechat_sdk.configuration import Configuration, check_seconds
+from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_seconds
 from freechat_sdk.exceptions import ApiConnectionError, ApiException, ApiTypeError
 
-__all__ = ["ApiException", "BaseHTTPResponse", "RESTClientObject", "RESTResponse", "RetryPolicy", "Timeout"]
+__all__ = [
+    "SUPPORTED_SOCKS_PROXIES",
+    "ApiException",
+    "BaseHTTPResponse",
+    "RESTClientObject",
+    "RESTResponse",
+    "RESTResponseType",
+    "RetryPolicy",
+    "Timeout",
+    "is_socks_proxy_url",
+]
+
+RESTResponseType = HTTPResponse
+"""The class of the unread responses that the `..._without_preload_content` methods return."""
 
 RETRIED_STATUSES: Final = frozenset({502, 503, 504})
 

@@ -64,6 +64,13 @@ class Connection:
         self.is_open = True
         self._file = sock.makefile("rb")
 
+    def read(self, count: int) -> bytes:
+        """Return so many bytes; when the peer closes before, the server drops the connection."""
+        data = self._file.read(count)
+        if len(data) < count:
+            raise ConnectionResetError("the peer has closed")
+        return data
+
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
 

@@ -46,6 +46,15 @@ def test_the_changelog_begins_with_the_present_version() -> None:
     assert first[1] == freechat_sdk.__version__
 
 
+def test_the_classifiers_name_the_versions_of_python_that_ci_may_test() -> None:
+    named = re.findall(r"Python :: 3\.(\d+)", "\n".join(PROJECT["project"]["classifiers"]))
+    looked_for = re.search(r"(?m)^for minor in ([\d ]+); do$", (ROOT / ".ci/run").read_text("utf-8"))
+
+    assert looked_for is not None
+    assert sorted(map(int, named), reverse=True) == [int(minor) for minor in looked_for[1].split()]
+    assert PROJECT["project"]["requires-python"] == f">=3.{min(map(int, named))}"
+
+
 def test_pyproject_reads_the_dependencies_from_requirements_txt() -> None:
     assert set(PROJECT["project"]["dynamic"]) == {"dependencies", "version"}
     assert PROJECT["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.txt"]}

@@ -137,14 +137,16 @@ HEADERS = {
     "a NUL in a header": Case(says(answer(b"[]", ("X-Odd", "a\0b"))), [], is_kept=True),
     "bytes beyond ASCII in a header": Case(says(answer(b"[]", ("X-Odd", "ÿþ"))), [], is_kept=True),
     "a folded header": Case(says(answer(b"[]", ("X-Odd", "a\r\n b"))), [], is_kept=True),
-    "Content-Length in words": lost(
-        says(head(200, [("Content-Length", "two")]) + b"[]"), "invalid Content-Length"
-    ),
+    "Content-Length in words": lost(says(head(200, [("Content-Length", "two")]) + b"[]"), "invalid Content-Length"),
     "a negative Content-Length": lost(says(head(200, [("Content-Length", "-2")]) + b"[]")),
     "two different Content-Lengths": lost(says(answer(b"[]", ("Content-Length", "5")))),
     "the same Content-Length twice": Case(says(answer(b"[]", ("Content-Length", "2"))), [], is_kept=True),
-    "an unknown Transfer-Encoding": lost(says(answer(b"[]", ("Transfer-Encoding", "rot13"))), "unsupported Transfer-Encoding"),
-    "two Transfer-Encodings": lost(says(answer(b"[]", ("Transfer-Encoding", "gzip, chunked"))), "unsupported Transfer-Encoding"),
+    "an unknown Transfer-Encoding": lost(
+        says(answer(b"[]", ("Transfer-Encoding", "rot13"))), "unsupported Transfer-Encoding"
+    ),
+    "two Transfer-Encodings": lost(
+        says(answer(b"[]", ("Transfer-Encoding", "gzip, chunked"))), "unsupported Transfer-Encoding"
+    ),
     "a petabyte announced": unreadable(says(head(200, [("Content-Length", "1" + "0" * 15)])), "max_response_bytes"),
     "hundreds of digits announced": unreadable(says(head(200, [("Content-Length", "9" * 400)])), "max_response_bytes"),
 }
@@ -220,9 +222,16 @@ ENCODINGS = {
     "more without a length": unreadable(says(head(200) + b" " * 1_100_000, close), "more than 1048576 bytes"),
 }
 TEXTS = {
-    "HTML": unreadable(says(answer(b"<html>", ("Content-Type", "text/html"))), "a login page or a proxy may have answered", is_kept=True),
+    "HTML": unreadable(
+        says(answer(b"<html>", ("Content-Type", "text/html"))),
+        "a login page or a proxy may have answered",
+        is_kept=True,
+    ),
     "HTML for a text": unreadable(
-        says(answer(b"<html>", ("Content-Type", "text/html"))), "a login page or a proxy may have answered", call=default_chat, is_kept=True
+        says(answer(b"<html>", ("Content-Type", "text/html"))),
+        "a login page or a proxy may have answered",
+        call=default_chat,
+        is_kept=True,
     ),
     "UTF-16 for UTF-8": unreadable(says(answer("文".encode("utf-16"))), call=default_chat, is_kept=True),
     "Latin-1 for UTF-8": unreadable(says(answer("é".encode("latin-1"))), call=default_chat, is_kept=True),
@@ -290,7 +299,10 @@ STREAMS = {
         says(streamed(DELTA, b"<html>\n\ndata:<html>\n\n")), "not what FreeChat", call=stream
     ),
     "HTML for a stream": unreadable(
-        says(answer(b"<html>", ("Content-Type", "text/html"))), "a login page or a proxy may have answered", call=stream, is_kept=True
+        says(answer(b"<html>", ("Content-Type", "text/html"))),
+        "a login page or a proxy may have answered",
+        call=stream,
+        is_kept=True,
     ),
     "JSON for a stream": unreadable(says(answer(b"{}", JSON)), "event-stream", call=stream, is_kept=True),
     "no media type for a stream": unreadable(says(answer(b"data:{}\n\n")), "event-stream", call=stream, is_kept=True),

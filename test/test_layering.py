@@ -21,6 +21,7 @@ LAYERS = (
     {"_request", "_timeouts"},
     {"_observer"},
     {"_connection"},
+    {"_socks"},
     {"_pool"},
     {"_response"},
     {"rest", "streaming", "download"},
@@ -35,12 +36,14 @@ KNOWN = {
     ("models.sse_emitter", "streaming"): "the official path of SseEmitter, which is no model",
     ("_mixins", "models.chat_message_dto"): "a type of a field that the mixin reads; nothing is loaded",
 }
-REST = {"rest", "_connection", "_pool", "_response"}
+REST = {"rest", "_connection", "_pool", "_response", "_socks"}
 """The REST layer: alone in knowing urllib3."""
 
 INPUT_AND_OUTPUT = {"asyncio", "http", "multiprocessing", "select", "selectors", "socket", "ssl", "subprocess"}
 INPUT_AND_OUTPUT |= {"threading", "urllib.request", "urllib3"}
 DEPENDENCIES = {"dateutil", "pydantic", "pydantic_core", "typing_extensions", "urllib3"}
+OPTIONAL = {"_socks": {"socks"}}
+"""What a module may import that users install only if they need it."""
 SANDBOX = "sandbox"
 
 
@@ -152,9 +155,10 @@ def test_the_core_does_no_input_or_output(module: str) -> None:
 
 @pytest.mark.parametrize("module", CLIENT)
 def test_the_client_imports_the_standard_library_and_its_dependencies_alone(module: str) -> None:
+    allowed = DEPENDENCIES | {"freechat_sdk"} | OPTIONAL.get(module, set())
     foreign = {name for name in imports_in(CLIENT[module]) if name.partition(".")[0] not in sys.stdlib_module_names}
 
-    assert {name for name in foreign if not is_within(name, DEPENDENCIES | {"freechat_sdk"})} == set()
+    assert {name for name in foreign if not is_within(name, allowed)} == set()
 
 
 @pytest.mark.parametrize("module", CLIENT)

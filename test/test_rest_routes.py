@@ -1,13 +1,11 @@
 """The ways to a host: TLS with its certificates, and proxies."""
 
 import gc
-import socket
 import ssl
 import threading
 import warnings
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import trustme
 
 from freechat_sdk import ApiClient, ApiConnectionError, ApiException, ApiTimeoutError, ChatApi, Configuration
 from test.hostile import never_ending_stream, repeats, stall
+from test.proxies import tunnel
 from test.server import (
     FINAL,
     LIMIT,
@@ -182,22 +181,7 @@ def forward(request: Request, connection: Connection) -> None:
         answer(request, connection)
         return
     host, _, port = request.target.rpartition(":")
-    with socket.create_connection((host, int(port)), LIMIT) as beyond:
-        connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        back = threading.Thread(target=pump, args=(beyond, connection.sock))
-        back.start()
-        pump(connection.sock, beyond)
-        back.join(LIMIT)
-    connection.close()
-
-
-def pump(source: socket.socket, target: socket.socket) -> None:
-    """Hand on what comes, up to the end."""
-    with suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+    tunnel(connection, (host, int(port)), b"HTTP/1.1 200 Connection established\r\n\r\n")
 
 
 @pytest.fixture

@@ -1,0 +1,106 @@
+"""Connections through a SOCKS proxy. Importing this module needs PySocks."""
+
+import socket
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import socks  # first: without PySocks, urllib3 would warn before it fails
+from urllib3.contrib.socks import SOCKSConnection, SOCKSProxyManager
+from urllib3.exceptions import NameResolutionError, ProxyError
+
+from freechat_sdk._connection import Connection, TlsConnection
+from freechat_sdk._timeouts import CallTimeouts, Deadline
+from freechat_sdk.exceptions import ApiValueError
+
+DEFAULT_PORT: Final = 1080
+"""The port of a SOCKS proxy whose address has none."""
+MAX_CREDENTIAL_BYTES: Final = 127
+"""RFC 1929 allows 255, but PySocks writes the length as a UTF-8 character, which takes two bytes above 127."""
+
+
+def make_socks_manager(proxy: str, options: dict[str, Any]) -> SOCKSProxyManager:
+    """Return the pools for hosts behind a SOCKS proxy; `options` are those of urllib3's pools.
+
+    Raises:
+        ApiValueError: if PySocks cannot send the credentials; they are not shown.
+    """
+    user, password = _credentials(proxy)
+    return SOCKSProxyManager(proxy, user, password, **options)
+
+
+def _credentials(proxy: str) -> tuple[str, str]:
+    """Return the user name and the password in a proxy's address, decoded as not every urllib3 does it."""
+    parts = urlsplit(proxy)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if parts.scheme.startswith("socks5") and max(len(user.encode()), len(password.encode())) > MAX_CREDENTIAL_BYTES:
+        raise ApiValueError(
+            f"The user name or the password of the SOCKS proxy has more than {MAX_CREDENTIAL_BYTES} bytes, "
+            "which PySocks cannot send. Use shorter ones."
+        )
+    return user, password
+
+
+class _HandshakeSocket(socks.socksocket):
+    """PySocks's socket, with one time limit for the whole handshake instead of one for each read."""
+
+    deadline: Deadline
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        self.settimeout(self.deadline.for_read())
+        return super().recv_into(*args, **kwargs)
+
+
+class SocksConnection(Connection, SOCKSConnection):
+    """A connection through a SOCKS proxy."""
+
+    def _new_conn(self) -> socket.socket:  # type: ignore[override]
+        """Connect to the proxy and have it connect to the host, both within the limit for one connect."""
+        deadline = Deadline(CallTimeouts(self.timeout, None), self.exchange.deadline.clock)
+        try:
+            return self._connect_through_proxy(deadline)
+        except OSError as error:
+            cause = error.socket_err if isinstance(error, socks.ProxyError) else None
+            if isinstance(cause, socket.gaierror):  # socks4 and socks5 leave it to the client to look the host up
+                raise NameResolutionError(self.host, self, cause) from error
+            raise ProxyError("no connection through the SOCKS proxy", cause or error) from error
+
+    def _connect_through_proxy(self, deadline: Deadline) -> socket.socket:
+        """Try each address of the proxy until one is reached.
+
+        Raises:
+            OSError: if none is (`socks.ProxyConnectionError`), or if the proxy does not connect to the host.
+        """
+        options = self._socks_options
+        host, port = (options["proxy_host"] or "").strip("[]"), options["proxy_port"] or DEFAULT_PORT
+        failure: OSError = OSError("the proxy has no address")
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with _HandshakeSocket(family, kind, protocol) as sock:
+                sock.deadline = deadline
+                try:
+                    self._shake_hands(sock, address)
+                except socks.ProxyConnectionError as error:
+                    failure = error
+                else:
+                    return _plain(sock)
+        raise failure
+
+    def _shake_hands(self, sock: _HandshakeSocket, address: Any) -> None:
+        options = self._socks_options
+        for option in self.socket_options or ():
+            sock.setsockopt(*option)
+        sock.settimeout(sock.deadline.for_read())
+        user, password = options["username"], options["password"]
+        sock.set_proxy(options["socks_version"], address[0], address[1], options["rdns"], user, password)
+        sock.connect((self.host.strip("[]"), self.port))
+
+
+def _plain(sock: _HandshakeSocket) -> socket.socket:
+    """Return an ordinary socket for the same connection: PySocks's own would be asked at every read."""
+    seconds = sock.deadline.for_read()
+    plain = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
+    plain.settimeout(seconds)
+    return plain
+
+
+class SocksTlsConnection(SocksConnection, TlsConnection):
+    """The same over TLS."""
