@@ -69,8 +69,8 @@ def test_script_does_the_same_with_our_package(
     assert expected.status == (script.name in FAILING), expected.errors
     assert (got.output, got.status) == (expected.output, expected.status), f"{expected.errors}\n{got.errors}"
     assert got.requests == expected.requests
-    # Whoever swaps the packages sets nothing, so no FREECHAT_API_VERSION here: ours finds out by itself that a server is
-    # v2. It may ask with the v1 prefix for that, but only for what the script asks for anyway.
+    # Users who swap the packages set no FREECHAT_API_VERSION, so these runs do not either: ours finds out by itself
+    # that a server is v2. For that it may ask with the v1 prefix, but only what the script asks anyway.
     assert got.probes == expected.probes or generation == "v2"
     assert all(probe in got.requests for probe in got.probes)
 

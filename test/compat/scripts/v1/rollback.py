@@ -13,7 +13,7 @@ configuration.access_token = os.environ["TOKEN"]
 with ApiClient(configuration=configuration) as client:
     chats = ChatApi(client)
     uid = "75629cd542784e12b9a19b50620c94c3"
-    chat_id = chats.start_chat(chat_create_dto=ChatCreateDTO(character_uid=uid))
+    chat_id = chats.get_default_chat_id(1) or chats.start_chat(chat_create_dto=ChatCreateDTO(character_uid=uid))
     if not chat_id:
         sys.exit("no chat")
     removed = chats.rollback_messages(chat_id=chat_id, count=2)

@@ -13,7 +13,7 @@ with freechat_sdk.ApiClient(configuration) as client:
     total = len(admin.list_users2())
     for page in range(total):
         for user in admin.list_users(1, page):
-            print(page, user.username, user.nickname, user.enabled, user.locked)
+            print(page, user.username, user.nickname, user.picture)
     print(len(admin.list_users1(1)))
     print(sorted(admin.list_authorities_of_user("bob1b7263")))
     token = admin.create_token_for_user("bob1b7263", 3600)

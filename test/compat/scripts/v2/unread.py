@@ -1,25 +1,23 @@
-# Which chats have something new? (2.10.0)
+# Which chats have something new since the last report? (2.10.0)
 import os
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 import freechat_sdk
+
+SINCE = datetime(2026, 11, 1)  # UTC, like all dates of the server, which come without a zone
 
 configuration = freechat_sdk.Configuration(host=os.environ["SERVER"], access_token=os.environ["TOKEN"])
 with freechat_sdk.ApiClient(configuration) as api_client:
     chats = freechat_sdk.ChatApi(api_client)
-    utc_now = datetime.now(timezone.utc).replace(tzinfo=None)  # the server writes UTC without saying so
     for session in chats.list_chats():
         context, newest = session.context, session.latest_message_record
-        uid = session.character.character_uid
-        if newest is None:
-            continue
         print(context.chat_id, context.gmt_modified.strftime("%Y-%m-%d %H:%M"))
+        if newest is None or context.gmt_modified <= SINCE:
+            continue
         if context.gmt_read is None or context.gmt_modified > context.gmt_read:
             print("unread:", newest.message.contents[0].content)
-            update = freechat_sdk.ChatUpdateDTO(character_uid=uid, gmt_read=context.gmt_modified)
+            print((newest.gmt_create - SINCE) > timedelta(days=7))
+            update = freechat_sdk.ChatUpdateDTO(
+                character_uid=session.character.character_uid, gmt_read=context.gmt_modified
+            )
             print(chats.update_chat(context.chat_id, update))
-        if utc_now - context.gmt_modified > timedelta(days=36500):
-            print("a century ago")
-    for token in freechat_sdk.AccountApi(api_client).list_tokens():
-        if token.expires_at is not None and token.expires_at < utc_now:
-            print("expired:", token.id)

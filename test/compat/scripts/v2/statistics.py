@@ -1,4 +1,4 @@
-# Count a view, give a score, see what is popular (2.0.0 and 2.10.0).
+# Count a view, give a score, see what is popular (2.10.0).
 import os
 
 import freechat_sdk

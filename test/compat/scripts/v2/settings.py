@@ -1,4 +1,4 @@
-# Configurations, headers and time limits (2.0.0 and 2.10.0).
+# Configurations, headers and time limits (2.10.0).
 import copy
 import os
 

@@ -1,4 +1,4 @@
-# Status and headers beside the data, and the raw bytes alone (2.0.0 and 2.10.0).
+# Status and headers beside the data, and the raw bytes alone (2.0.0).
 import json
 import os
 

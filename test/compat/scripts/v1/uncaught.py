@@ -1,4 +1,4 @@
-# No error handling at all: the traceback is the message (2.0.0 and 2.10.0).
+# No error handling at all: the traceback is the message (2.0.0).
 import os
 
 import freechat_sdk
