@@ -21,10 +21,14 @@ class Built:
     sdist: Path
 
 
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what Python and the SDK read of it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("FREECHAT_", "PYTHON"))}
+
+
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """Run a command that must succeed, without this process's settings, and return its standard output."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("FREECHAT_", "PYTHON"))}
-    done = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True)
+    done = subprocess.run([*map(str, command)], cwd=cwd, env=clean_environment(), capture_output=True, text=True)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
