@@ -20,7 +20,7 @@ from freechat_sdk import (
     Configuration,
 )
 from freechat_sdk.rest import SUPPORTED_SOCKS_PROXIES, RESTResponseType, is_socks_proxy_url
-from test.hostile import stall, trickle
+from test.hostile import stall
 from test.proxies import SocksProxy, SocksRequest
 from test.server import (
     FINAL,
@@ -231,15 +231,21 @@ def test_a_proxy_that_says_nothing_ends_in_time(scheme: str) -> None:
 
 @pytest.mark.parametrize("limits", [{"connect_timeout": 0.2}, {"timeout": 0.2}])
 def test_a_proxy_that_trickles_ends_in_time(limits: dict[str, float]) -> None:
+    sent: list[bytes] = []
+
     def long_answer(connection: Connection) -> None:
         connection.send(b"\x05\x00\x05\x00\x00\x03\xff")  # connected, to a name of 255 bytes
-        trickle(connection)
+        connection.sock.settimeout(0.005)
+        while not connection.wait_closed():
+            sent.append(b"x")
+            connection.send(b"x")
 
     with RecordingServer(answer, greet=long_answer) as server:
         api = api_for("http://127.0.0.1:1", proxy=server.url.replace("http", "socks5"), retries=0, **limits)
         with api.api_client, pytest.raises(ApiTimeoutError, match="no connection in time") as caught:
             api.list_chats()
     assert caught.value.request_sent is False
+    assert len(sent) < 255 + 2  # else the client has waited for the whole message, with its port
 
 
 def test_a_server_behind_the_proxy_that_says_nothing_ends_in_time() -> None:
