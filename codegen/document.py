@@ -1,6 +1,6 @@
-"""The contract as plain data, read from an OpenAPI document. What is not supported stops the reading."""
+"""Reads the contract from an OpenAPI document as plain data, and refuses what is not supported."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -283,7 +283,7 @@ def _generations(node: Node, default: tuple[str, ...] = GENERATIONS) -> tuple[st
 
 
 def _name(node: Node, default: str) -> str:
-    """Return the Python name of a parameter or a body, which need not be given if it is the default."""
+    """Return the Python name of a parameter or a body, which the document states only if it is not the default."""
     name = python_name(node.take("x-name", str, default or None), node)
     if "x-name" in node and name == default:
         raise node.error(f"'x-name' is {name!r} by default; leave it out")
@@ -323,19 +323,18 @@ def _body(node: Node) -> Body:
     media_type, content = _only(node, "content")
     if media_type not in (JSON, FORM):
         raise node.error(f"a body of {media_type!r} is not supported")
-    schema = content.child("schema")
-    type_ = _form_type(schema) if media_type == FORM else _type(schema)
-    default = _FILE if media_type == FORM else snake_case(model_in(type_))
-    body = Body(
-        _name(node, default),
-        type_,
-        node.take("required", bool, False),
-        node.text("description"),
-        media_type,
-    )
-    content.finish()
+    is_form = media_type == FORM
+    type_ = _content_type(content, _form_type if is_form else _type)
+    name = _name(node, _FILE if is_form else snake_case(model_in(type_)))
+    body = Body(name, type_, node.take("required", bool, False), node.text("description"), media_type)
     node.finish()
     return body
+
+
+def _content_type(content: Node, read_type: Callable[[Node], Type]) -> Type:
+    type_ = read_type(content.child("schema"))
+    content.finish()
+    return type_
 
 
 def _form_type(node: Node) -> Type:
@@ -345,9 +344,16 @@ def _form_type(node: Node) -> Type:
     if name != _FILE or node.take("required", list) != [name]:
         raise node.error(f"a form must have one part, a required file named {_FILE!r}")
     part.text("description")
-    type_ = _type(part)
     node.finish()
-    return type_
+    return _file_type(part)
+
+
+def _file_type(node: Node) -> Type:
+    """Return the type of a file, which is neither a parameter nor a part of JSON."""
+    node.choice("type", ("string",))
+    node.choice("format", ("binary",))
+    node.finish()
+    return Type("file")
 
 
 def _only(node: Node, key: str) -> tuple[str, Node]:
@@ -368,19 +374,14 @@ def _response(node: Node) -> Response:
     if not contents:
         return Response("nothing", Type("any"), description, ())
     media_types = tuple(contents)
-    types = {_content_type(content) for content in contents.values()}
     if is_download:
-        return Response("download", Type("file"), description, media_types)
+        types = {_content_type(content, _file_type) for content in contents.values()}
+        return Response("download", types.pop(), description, media_types)
     kinds = {JSON: "json", TEXT: "text", EVENTS: "events"}
     if len(media_types) != 1 or media_types[0] not in kinds:
         raise node.error(f"a response of {' and '.join(media_types)} is not supported")
-    return Response("text" if is_text else kinds[media_types[0]], types.pop(), description, media_types)
-
-
-def _content_type(content: Node) -> Type:
-    type_ = _type(content.child("schema"))
-    content.finish()
-    return type_
+    type_ = _content_type(contents[media_types[0]], _type)
+    return Response("text" if is_text else kinds[media_types[0]], type_, description, media_types)
 
 
 def _errors(node: Node) -> Iterator[tuple[int, str]]:
@@ -437,8 +438,8 @@ def _type(node: Node) -> Type:
         item = Type("any") if values is True else _type(node.child("additionalProperties"))
         type_ = Type("map", item)
     elif kind == "string" and "format" in node:
-        formats = {"date-time": "datetime", "binary": "file"}
-        type_ = Type(formats[node.choice("format", tuple(formats))])
+        node.choice("format", ("date-time",))
+        type_ = Type("datetime")
     else:
         type_ = Type(kind)
     node.finish()

@@ -1,6 +1,5 @@
 """The generator: golden files of a tiny document with every construct, names, refusals, and the command."""
 
-import copy
 import shutil
 import subprocess
 import sys
@@ -73,7 +72,7 @@ def test_a_name_of_the_wire_becomes_a_name_in_python(name: str, snake: str) -> N
 
 
 def tiny() -> dict[str, Any]:
-    document: dict[str, Any] = copy.deepcopy(yaml.safe_load(TINY.read_text(encoding="utf-8")))
+    document: dict[str, Any] = yaml.safe_load(TINY.read_text(encoding="utf-8"))
     return document
 
 
@@ -154,6 +153,16 @@ REFUSALS: dict[str, tuple[Change, str]] = {
     "an enum": (lambda d: THING(d)["properties"]["tags"]["items"].update(enum=["a"]), "not supported: enum"),
     "an unknown type": (lambda d: THING(d)["properties"]["size"].update(type="null"), "'type' is 'null'"),
     "an unknown format": (lambda d: THING(d)["properties"]["thingId"].update(format="uuid"), "'format' is 'uuid'"),
+    "a file in JSON": (
+        lambda d: THING(d)["properties"]["thingId"].update(format="binary"),
+        "thingId: 'format' is 'binary'",
+    ),
+    "a download that is not a file": (
+        lambda d: at("paths", "/file", "get", "responses", "200")(d).update(
+            content={"text/csv": {"schema": {"type": "string"}}}
+        ),
+        "schema: 'format' is missing",
+    ),
     "a model of nothing": (
         lambda d: THING(d)["properties"]["note"].update({"$ref": "#/components/schemas/GoneDTO"}),
         "'#/components/schemas/GoneDTO' does not exist",
