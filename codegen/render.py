@@ -49,10 +49,8 @@ def _raw_files(document: Document) -> Iterator[tuple[str, str]]:
     for tag in document.tags:
         module = plan_api(tag, document)
         yield f"{PACKAGE}/api/{module.name}.py", filled("api.py.j2", module=module)
-        yield (
-            f"docs/{tag.name}.md",
-            filled("api.md.j2", page=api_page(tag, document), host=DEFAULT_HOST).rstrip() + "\n",
-        )
+        page = filled("api.md.j2", page=api_page(tag, document), host=DEFAULT_HOST)
+        yield f"docs/{tag.name}.md", page.rstrip() + "\n"
     for schema in document.schemas:
         model = plan_model(schema, document)
         yield f"{PACKAGE}/models/{model.name}.py", filled("model.py.j2", module=model)
@@ -62,13 +60,14 @@ def _raw_files(document: Document) -> Iterator[tuple[str, str]]:
 def _formatted(files: dict[str, str]) -> dict[str, str]:
     """Return Python files without unused imports, the others in order, and as ruff formats them."""
     with TemporaryDirectory() as folder:
-        for path, text in files.items():
-            (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
-            (Path(folder) / path).write_text(text, encoding="utf-8", newline="\n")
-        settings = ["--quiet", "--no-cache", "--config", str(_ROOT / "pyproject.toml")]
-        _run_ruff("check", "--select", "F401,I", "--fix", *settings, folder)
-        _run_ruff("format", *settings, folder)
-        return {path: (Path(folder) / path).read_text(encoding="utf-8") for path in files}
+        copies = {path: Path(folder) / path for path in files}
+        for path, copy in copies.items():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(files[path], encoding="utf-8", newline="\n")
+        arguments = ["--quiet", "--no-cache", "--config", str(_ROOT / "pyproject.toml"), *map(str, copies.values())]
+        _run_ruff("check", "--select", "F401,I", "--fix", *arguments)
+        _run_ruff("format", *arguments)
+        return {path: copy.read_text(encoding="utf-8") for path, copy in copies.items()}
 
 
 def check_ruff() -> None:
