@@ -33,6 +33,11 @@ def test_the_document_is_valid_openapi() -> None:
     validate(yaml.safe_load(SOURCE.read_text(encoding="utf-8")))
 
 
+def test_the_document_has_no_anchors_so_that_each_entry_can_be_moved_alone() -> None:
+    events = yaml.parse(SOURCE.read_text(encoding="utf-8"))
+    assert [event.anchor for event in events if isinstance(event, yaml.NodeEvent) and event.anchor is not None] == []
+
+
 @pytest.mark.parametrize("tag", DOCUMENT.tags, ids=lambda tag: tag.name)
 def test_a_class_has_all_its_operations_and_no_others(tag: Tag) -> None:
     named = {operation.name for operation in tag.operations}
