@@ -98,13 +98,18 @@ class Pools:
             return self._route(url)
 
     def _route(self, url: str) -> tuple[HTTPConnectionPool, str]:
-        if self._manager is None:
-            self._manager = _manager_for(self._configuration)
-        pool: Any = self._manager.connection_from_url(url)
+        pool: Any = self.manager.connection_from_url(url)
         pool.clock = self._clock
         parts = urlsplit(url)
         is_forwarded = pool.proxy is not None and parts.scheme == "http"
         return pool, url if is_forwarded else urlunsplit(("", "", parts.path, parts.query, ""))
+
+    @property
+    def manager(self) -> urllib3.PoolManager:
+        """The pool manager of urllib3."""
+        if self._manager is None:
+            self._manager = _manager_for(self._configuration)
+        return self._manager
 
     def close(self) -> None:
         """Close all idle connections. A later call makes new ones."""

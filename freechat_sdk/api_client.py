@@ -17,7 +17,7 @@ from freechat_sdk._request import build_request, content_headers, is_same_origin
 from freechat_sdk._response import Preload, Response, size_advice
 from freechat_sdk._secrets import Credential
 from freechat_sdk._timeouts import CallTimeouts, Deadline
-from freechat_sdk.api_response import ApiResponse
+from freechat_sdk.api_response import ApiResponse, Headers
 from freechat_sdk.configuration import Configuration, is_encrypted_or_loopback
 from freechat_sdk.exceptions import ApiException, InsecureTransportWarning, kind_for
 from freechat_sdk.rest import BaseHTTPResponse, RESTClientObject, RESTResponse, timeouts_for
@@ -72,8 +72,8 @@ class ApiClient:
         """Make the call of an operation and return its value with status, headers and raw body."""
         response = self._exchange(operation, _preload(operation.decoder))
         value = self._value(operation, response)
-        raw = None if operation.decoder.is_stream else response.body
-        return ApiResponse(response.status, response.headers, value, raw, response.exchange.attempts)
+        raw = getattr(value, "read", None) if operation.decoder.is_stream else response.body
+        return ApiResponse(response.status, Headers(response.headers.items()), value, raw, response.exchange.attempts)
 
     def run_without_preload_content(self, operation: Operation[T]) -> BaseHTTPResponse:
         """Make the call of an operation and return urllib3's response, unread and whatever its status.

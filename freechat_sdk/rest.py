@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from pydantic_core import from_json, to_json
+from urllib3 import PoolManager
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import SSLError
 from urllib3.filepost import encode_multipart_formdata
@@ -126,6 +127,11 @@ class RESTClientObject:
         self.configuration = configuration
         self.transport = Transport(configuration)
         self.policy = self.transport.policy
+
+    @property
+    def pool_manager(self) -> PoolManager:
+        """The pool manager of urllib3, under its name in the official client."""
+        return self.transport.pools.manager
 
     def close(self) -> None:
         """Close all idle connections. A later call makes new ones."""
@@ -260,9 +266,9 @@ def timeouts_for(defaults: CallTimeouts, timeout: object) -> CallTimeouts:
         connect = Timeout.resolve_default_timeout(running.connect_timeout)
         read = Timeout.resolve_default_timeout(running.read_timeout)
         return defaults.with_steps(timeout.total if isinstance(timeout.total, (int, float)) else None, connect, read)
-    if isinstance(timeout, tuple):
+    if isinstance(timeout, (tuple, list)):
         if len(timeout) != 2:
-            raise ApiTypeError(f"_request_timeout takes a pair (connect, read), not a tuple of {len(timeout)}")
+            raise ApiTypeError(f"_request_timeout takes a pair (connect, read), not {len(timeout)} values")
         return defaults.with_steps(None, *(check_seconds("_request_timeout", part) for part in timeout))
     return defaults.within(check_seconds("_request_timeout", timeout))
 

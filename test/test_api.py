@@ -1,6 +1,8 @@
 """Generated methods: what they show of themselves, when they check, and their two siblings."""
 
 import inspect
+import json
+import pickle
 import pydoc
 from collections.abc import Iterator
 from typing import Any
@@ -82,6 +84,16 @@ def test_its_siblings_return_the_whole_answer_and_the_unread_one(api: SampleApi)
     assert (whole.data, whole.status_code, whole.headers["x-extra"], whole.raw_data) == (7, 200, "1", b"7")
     unread = api.count_without_preload_content("a")
     assert (unread.status, unread.data) == (200, b"7")
+
+
+def test_the_headers_of_a_response_are_a_dict_that_ignores_case(api: SampleApi) -> None:
+    headers = api.count_with_http_info("a").headers
+    assert json.loads(json.dumps(headers))["X-Extra"] == headers["x-extra"] == headers.get("X-EXTRA") == "1"
+    assert "x-Extra" in headers
+    assert (headers.get("missing"), headers.get("missing", "d"), "missing" in headers) == (None, "d", False)
+    assert pickle.loads(pickle.dumps(headers))["x-extra"] == "1"
+    with pytest.raises(KeyError):
+        headers["missing"]
 
 
 def test_the_validator_is_built_on_the_first_call_and_once(

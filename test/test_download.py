@@ -92,7 +92,7 @@ def test_a_file_says_what_it_is() -> None:
                 len(CONTENT),
             )
         response = api.export_with_http_info()
-        assert (response.status_code, response.raw_data, response.data.read()) == (200, None, CONTENT)
+        assert (response.status_code, response.data.read(), response.raw_data) == (200, CONTENT, CONTENT)
 
 
 def test_a_folder_gives_the_file_the_servers_name(tmp_path: Path) -> None:
