@@ -9,21 +9,28 @@ This module and `_pool` are the only ones that know private names of urllib3 and
 
 import http.client
 import io
+import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
 from typing import Any, Final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout
+from urllib3.util.connection import allowed_gai_family, create_connection
 
 from freechat_sdk._observer import observer_for
 from freechat_sdk._request import Request
 from freechat_sdk._timeouts import Deadline
 from freechat_sdk.configuration import Configuration
+from freechat_sdk.upload import MultipartBody
 
 MAX_LINE_BYTES: Final = 65536
 """The longest line of chunk framing; http.client has the same limit for header lines."""
@@ -31,6 +38,16 @@ MAX_LINE_BYTES: Final = 65536
 _MALFORMED: Final = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 _MIN_CHANGE: Final = 0.02
 """How far a socket's timeout may be off, in seconds: each change of it releases the GIL."""
+_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?\r\n")
+"""A line that begins a chunk (RFC 9112, 7.1)."""
+
+
+class InvalidLengthError(http.client.HTTPException):
+    """The Content-Length of a response is not a plain number."""
+
+
+class BodyError(Exception):
+    """The body of a request could not be produced; `Exchange.body_error` tells why."""
 
 
 class Exchange(Timeout):
@@ -52,7 +69,11 @@ class Exchange(Timeout):
         self._previous_attempts = previous_attempts
         self.request_sent = False
         """Whether a byte of the request may have been sent in the present attempt."""
+        self.place: object = None
+        """The call's place in a pool with a fixed number of them. It goes back when it is dropped."""
+        self.body_error: Exception | None = None
         self._socket: socket.socket | None = None
+        self._socket_lock = Lock()
 
     @property
     def attempts(self) -> int:
@@ -89,16 +110,78 @@ class Exchange(Timeout):
 
     def interrupt(self) -> None:
         """End the wait that another thread is in: it reads the end of the connection."""
-        if self._socket is not None:
-            with suppress(OSError):  # the peer was faster
-                self._socket.shutdown(socket.SHUT_RDWR)
+        with self._socket_lock:
+            if self._socket is not None:
+                with suppress(OSError):  # the peer was faster
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def forget_socket(self) -> None:
+        """Leave the socket to the next call that gets the connection: a late `interrupt` must not touch it."""
+        with self._socket_lock:
+            self._socket = None
+
+    def body(self) -> bytes | Iterator[bytes] | None:
+        """Return the body to send. What the caller's file raises is kept in `body_error`."""
+        body = self.request.body
+        return self._parts_of(body) if isinstance(body, MultipartBody) else body
+
+    def _parts_of(self, body: MultipartBody) -> Iterator[bytes]:
+        try:
+            yield from _in_time(iter(body), self.deadline) if body.upload.can_block else body
+        except Exception as error:
+            self.body_error = error
+            raise BodyError from error  # urllib3 would take some for an early response of the server
+
+
+def _in_time(chunks: Iterator[bytes], deadline: Deadline) -> Iterator[bytes]:
+    """Yield chunks that another thread reads, each within what is left: a read from a pipe may block for ever.
+
+    Raises:
+        TimeoutError: if the deadline passes. The thread is left to its read; it does not keep the process alive.
+    """
+    wanted: SimpleQueue[bool] = SimpleQueue()
+    read: SimpleQueue[bytes | Exception | None] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            while wanted.get():
+                read.put(next(chunks, None))
+        except Exception as error:  # noqa: BLE001 - raised again in the thread of the call
+            read.put(error)
+
+    Thread(target=run, daemon=True, name="freechat_sdk upload").start()
+    try:
+        while True:
+            wanted.put(True)
+            try:
+                chunk = read.get(timeout=deadline.for_read())
+            except Empty:
+                raise TimeoutError("reading the file took too long") from None
+            if chunk is None:
+                return
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield chunk
+    finally:
+        wanted.put(False)
+
+
+@dataclass
+class _Surplus:
+    """Whether bytes came after the last response of a connection.
+
+    It is an object of its own because a reader that knew its connection would make a circle of references, and a
+    response that is dropped would not be freed at once.
+    """
+
+    found: bool = False
 
 
 class _TimedReader(io.RawIOBase):
     """Reads a socket, each `recv` within what is left of the deadline."""
 
-    def __init__(self, connection: "Connection", sock: socket.socket, exchange: Exchange) -> None:
-        self._connection = connection
+    def __init__(self, surplus: _Surplus, sock: socket.socket, exchange: Exchange) -> None:
+        self._surplus = surplus
         self._sock = sock
         self._exchange = exchange
         self._hold: io.RawIOBase | None = None
@@ -120,7 +203,7 @@ class _TimedReader(io.RawIOBase):
         """Stop reading. Surplus bytes make the connection unusable."""
         self._is_done = True
         pending = self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
-        self._connection.has_surplus_bytes = bool(left()) or pending > 0
+        self._surplus.found = bool(left()) or pending > 0
 
     def hold(self) -> None:
         """Keep the socket open, which http.client closes before the body has been read."""
@@ -137,27 +220,53 @@ class _TimedReader(io.RawIOBase):
 
 
 class _Lines(io.BufferedReader):
-    """The bytes of a response, which refuses half a line of chunk framing."""
+    """The bytes of a response."""
 
     raw: _TimedReader
-
-    def begin_chunks(self) -> None:
-        """Check the end of each line from now on: half a chunk size may be a smaller one, and 0 ends the body."""
-        self.readline = self._whole_line  # type: ignore[method-assign]  # http.client checks the lines of the header
-
-    def _whole_line(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(MAX_LINE_BYTES + 1 if size is None or size < 0 else size)
-        if line and line[-1:] != b"\n":
-            if len(line) > MAX_LINE_BYTES:
-                raise http.client.LineTooLong("line")
-            raise http.client.IncompleteRead(line)
-        return line
 
     def close(self) -> None:
         if not self.closed:
             self.raw.finish(self.peek)
-            vars(self).pop("readline", None)  # it refers to this object
         super().close()
+
+
+class _Chunks(_Lines):
+    """The bytes of a chunked body, with strict framing (RFC 9112, 7.1), which urllib3 and http.client do not check.
+
+    Both read the line with the size, the data, and the two bytes after it, one after the other. Half a size may be a
+    smaller one, and 0 ends the body.
+    """
+
+    _left = 0
+    """What is left of the present chunk."""
+    _is_in_trailer = False
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(MAX_LINE_BYTES + 1 if size is None or size < 0 else size)
+        if line[-1:] != b"\n" and (line or not self._is_in_trailer):  # some servers leave out the very last line
+            if len(line) > MAX_LINE_BYTES:
+                raise http.client.LineTooLong("line")
+            raise http.client.IncompleteRead(line)
+        if not self._is_in_trailer:
+            match = _CHUNK_SIZE.fullmatch(line)
+            if match is None:
+                raise http.client.HTTPException("invalid chunk size")
+            self._left = int(match[1], 16)
+            self._is_in_trailer = self._left == 0
+        return line
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._checked(super().read(size))
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self._checked(super().read1(size))
+
+    def _checked(self, data: bytes) -> bytes:
+        if self._left:
+            self._left -= len(data)
+        elif data and data != b"\r\n":
+            raise http.client.HTTPException("invalid end of a chunk")
+        return data
 
 
 class _StrictResponse(http.client.HTTPResponse):
@@ -183,16 +292,17 @@ class _StrictResponse(http.client.HTTPResponse):
             raise http.client.IncompleteRead(b"")
         self._check_framing()
         if self.chunked:
-            self._lines.begin_chunks()
+            self._lines.__class__ = _Chunks
 
     def _check_framing(self) -> None:
         headers = self.headers
+        lengths = headers.get_all("Content-Length", ())
+        if lengths and not (lengths[0].isascii() and lengths[0].isdigit() and len(set(lengths)) == 1):
+            raise InvalidLengthError("invalid Content-Length")
         if headers.defects and any(isinstance(defect, _MALFORMED) for defect in headers.defects):
             raise http.client.HTTPException("malformed header line")
         if not self.chunked and "Transfer-Encoding" in headers:
             raise http.client.HTTPException("unsupported Transfer-Encoding")
-        if not self.chunked and self.length is None and "Content-Length" in headers:
-            raise http.client.HTTPException("invalid Content-Length")
 
 
 class ShownTarget(str):
@@ -210,16 +320,43 @@ class Connection(HTTPConnection):
     exchange: Exchange
     """The call that has the connection. The pool sets it with every use."""
     idle_since = 0.0
-    has_surplus_bytes = False
-    """Whether bytes came after the response."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._surplus = _Surplus()
+
+    @property
+    def has_surplus_bytes(self) -> bool:
+        """Whether bytes came after the response: then the connection cannot be used again."""
+        return self._surplus.found
 
     def connect(self) -> None:
-        self.timeout = self.exchange.deadline.for_connect()
-        self.has_surplus_bytes = False
+        self._surplus.found = False
         try:
             super().connect()
         finally:
             self.exchange.request_sent = False  # a CONNECT to a proxy is not the request
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to the first address that accepts, to each within what is left of the deadline."""
+        try:
+            host = self._dns_host.strip("[]")
+            found = socket.getaddrinfo(host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        failure: OSError = OSError("the host has no address")
+        for *_, address in found:
+            target: Any = address[:2]
+            try:
+                timeout = self.exchange.deadline.for_connect()
+                self.sock = create_connection(target, timeout, self.source_address, self.socket_options)
+            except OSError as error:
+                failure = error
+            else:
+                return self.sock
+        if isinstance(failure, TimeoutError):
+            raise ConnectTimeoutError(self, str(failure)) from failure
+        raise NewConnectionError(self, str(failure)) from failure
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         super().putrequest(method, url.sent if isinstance(url, ShownTarget) else url, *args, **kwargs)
@@ -238,11 +375,28 @@ class Connection(HTTPConnection):
         self.exchange.request_sent = True
 
     def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
-        return _StrictResponse(_TimedReader(self, sock, self.exchange), *args, **kwargs)
+        return _StrictResponse(_TimedReader(self._surplus, sock, self.exchange), *args, **kwargs)
 
 
 class TlsConnection(Connection, HTTPSConnection):
     """The same over TLS."""
+
+    def connect(self) -> None:
+        super().connect()
+        secured: Any = self.sock
+        secured.suppress_ragged_eofs = False  # an end without close_notify may be an attacker's (RFC 8446, 6.1)
+
+    def _new_conn(self) -> socket.socket:
+        return self._limited(super()._new_conn())
+
+    def _tunnel(self) -> None:
+        super()._tunnel()
+        self._limited(self.sock)
+
+    def _limited(self, sock: socket.socket) -> socket.socket:
+        """Limit the TLS handshake, which comes next, to what is left of the deadline."""
+        sock.settimeout(self.exchange.deadline.for_connect())
+        return sock
 
 
 def is_unpacked_whole(response: BaseHTTPResponse) -> bool:

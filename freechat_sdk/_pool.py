@@ -7,15 +7,21 @@ import os
 import sys
 import time
 import warnings
+import weakref
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import EmptyPoolError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import make_headers
+from urllib3.util.connection import is_connection_dropped
 
 from freechat_sdk._connection import Connection, Exchange, ShownTarget, TlsConnection
 from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_proxy
@@ -25,34 +31,95 @@ MAX_IDLE_SECONDS: Final = 50.0
 """How long an unused connection is kept."""
 
 
+class _Place:
+    """The right to one connection of a pool with a fixed number of them. It goes back to the pool when it is dropped.
+
+    So it is not lost, whatever is raised and wherever: an interrupt can come between any two instructions.
+    """
+
+    __slots__ = ("_free",)
+
+    def __init__(self, free: "weakref.ref[SimpleQueue[_Place]]") -> None:
+        self._free = free
+
+    def __del__(self) -> None:
+        free = self._free()
+        if free is not None:  # otherwise the pool is gone
+            free.put(_Place(self._free))
+
+
 class Pool(HTTPConnectionPool):
-    """A pool that hands the exchange to its connections and closes idle ones."""
+    """A pool with places and idle connections of its own, which hands the exchange to its connections.
+
+    The queue of urllib3 is not used: it holds connections and free places alike, and an interrupt loses them.
+    """
 
     ConnectionCls: type[Connection] = Connection
     clock: Callable[[], float] = staticmethod(time.monotonic)
 
+    def __init__(self, host: str, port: int | None = None, *, maxsize: int = 1, **kwargs: Any) -> None:
+        super().__init__(host, port, maxsize=maxsize, **kwargs)
+        self._maxsize = maxsize
+        self._idle: deque[Connection] = deque()
+        self._free: SimpleQueue[_Place] = SimpleQueue()
+        self._is_closed = False
+        for _ in range(maxsize):
+            self._free.put(_Place(weakref.ref(self._free)))
+        weakref.finalize(self, _close_all, self._idle)
+
     def _get_conn(self, timeout: Any = None) -> Any:
         exchange: Exchange = timeout  # given to `urlopen` as `pool_timeout`
-        connection: Any = super()._get_conn(self._max_wait(exchange) if self.block else None)
-        if self.clock() - connection.idle_since > MAX_IDLE_SECONDS:
-            connection.close()  # it connects again when it is used
+        if self.block:
+            exchange.place = self._next_place(exchange)
+        connection: Any = self._idle_connection() or self._new_conn()
         connection.exchange = exchange
         return connection
 
-    def _max_wait(self, exchange: Exchange) -> float | None:
-        """Return how long a call may wait for a free place. One whose time is over fails after it got a place."""
+    def _next_place(self, exchange: Exchange) -> _Place:
+        """Return a free place, and wait for one within the deadline.
+
+        Raises:
+            EmptyPoolError: if none becomes free.
+        """
         try:
-            return exchange.deadline.for_read()
-        except TimeoutError:
-            return 0.0
+            try:
+                return self._free.get_nowait()  # also if the deadline has passed, which the connection then finds
+            except Empty:
+                return self._free.get(timeout=exchange.deadline.for_read())
+        except (Empty, TimeoutError):
+            raise EmptyPoolError(self, "no place became free") from None
+
+    def _idle_connection(self) -> Connection | None:
+        """Return the connection that was used last, closed if its peer has closed it or is about to."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return None
+        if self.clock() - connection.idle_since > MAX_IDLE_SECONDS or is_connection_dropped(connection):
+            connection.close()  # it connects again when it is used
+        return connection
 
     def _put_conn(self, conn: Any) -> None:
-        if conn is not None:
+        if conn is None:
+            return
+        exchange: Exchange | None = conn.exchange
+        conn.exchange = None
+        if exchange is None:  # it is back already
+            return
+        exchange.forget_socket()
+        if conn.has_surplus_bytes or len(self._idle) >= self._maxsize:
+            conn.close()
+        else:
             conn.idle_since = self.clock()
-            conn.exchange = None
-            if conn.has_surplus_bytes:
-                conn.close()
-        super()._put_conn(conn)
+            self._idle.append(conn)
+        if self._is_closed:
+            _close_all(self._idle)
+        exchange.place = None
+
+    def close(self) -> None:
+        """Close the idle connections now, and each one that is in use when it comes back."""
+        self._is_closed = True
+        _close_all(self._idle)
 
     def _make_request(self, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> BaseHTTPResponse:
         exchange: Exchange = kwargs["timeout"]
@@ -68,6 +135,12 @@ class TlsPool(Pool, HTTPSConnectionPool):
     """The same over TLS."""
 
     ConnectionCls: type[TlsConnection] = TlsConnection
+
+
+def _close_all(connections: "deque[Connection]") -> None:
+    with suppress(IndexError):
+        while True:
+            connections.pop().close()
 
 
 class Pools:
@@ -112,9 +185,12 @@ class Pools:
         return self._manager
 
     def close(self) -> None:
-        """Close all idle connections. A later call makes new ones."""
-        manager = self._forget()
+        """Close all idle connections, and those in use when their calls end. A later call makes new ones."""
+        with self._lock:
+            manager = self._forget()
         if manager is not None:
+            for pool in [manager.pools[key] for key in manager.pools.keys()]:  # noqa: SIM118 - it cannot be iterated
+                pool.close()
             manager.clear()
 
     def start_afresh(self) -> object:

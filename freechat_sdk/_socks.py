@@ -55,7 +55,7 @@ class SocksConnection(Connection, SOCKSConnection):
 
     def _new_conn(self) -> socket.socket:  # type: ignore[override]
         """Connect to the proxy and have it connect to the host, both within the limit for one connect."""
-        deadline = Deadline(CallTimeouts(self.timeout, None), self.exchange.deadline.clock)
+        deadline = Deadline(CallTimeouts(self.exchange.deadline.for_connect(), None), self.exchange.deadline.clock)
         try:
             return self._connect_through_proxy(deadline)
         except OSError as error:

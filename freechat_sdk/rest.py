@@ -4,6 +4,7 @@ Redirects are never followed.
 """
 
 import os
+import ssl
 import time
 import weakref
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from urllib3.filepost import encode_multipart_formdata
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import Retry, Timeout
 
-from freechat_sdk._connection import Exchange
+from freechat_sdk._connection import BodyError, Exchange
 from freechat_sdk._generation import Generation
 from freechat_sdk._operation import IDEMPOTENT, ONCE, ORDINARY, READ
 from freechat_sdk._pool import Pools, is_socks_proxy_url
@@ -30,6 +31,7 @@ from freechat_sdk._secrets import mask
 from freechat_sdk._timeouts import UNLIMITED, CallTimeouts, Deadline
 from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_seconds
 from freechat_sdk.exceptions import ApiConnectionError, ApiException, ApiTypeError
+from freechat_sdk.upload import FileChangedError
 
 __all__ = [
     "SUPPORTED_SOCKS_PROXIES",
@@ -65,14 +67,17 @@ class RESTResponse:
         """The body, after `read()`."""
 
     def read(self) -> bytes:
-        """Return the body, read once; the connection goes back to the pool.
+        """Return the body, and give the connection back. A second call returns the body again.
 
         Raises:
             ApiConnectionError, ApiTimeoutError: if the body does not come to its end.
             ApiDecodeError: if it is larger than the configuration allows.
+            ApiException: if an earlier call failed, or the response has been closed.
         """
-        if self.data is None:
-            self.data = self.response.data if self._response is None else self._response.read()
+        if self._response is not None:
+            self.data = self._response.read()
+        elif self.data is None:
+            self.data = self.response.data
         return self.data
 
     def getheaders(self) -> Mapping[str, str]:
@@ -85,8 +90,11 @@ class RESTResponse:
 
     def close(self) -> None:
         """Give the connection back; the rest of the body is lost."""
-        self.response.close()
-        self.response.release_conn()
+        if self._response is not None:
+            self._response.release()
+        else:
+            self.response.close()
+            self.response.release_conn()
 
 
 class Transport:
@@ -195,7 +203,7 @@ class RESTClientObject:
     def _wait_after_error(self, exchange: Exchange, error: ApiConnectionError) -> float | None:
         """Return the wait before the next attempt. A request that was not sent may always be repeated."""
         is_allowed = not error.request_sent or exchange.request.retry in _REPEATABLE
-        is_hopeless = isinstance(error.__cause__, SSLError)
+        is_hopeless = isinstance(error.__cause__, SSLError) and not _ended_early(error.__cause__)
         return self.policy.wait(exchange.attempt) if is_allowed and not is_hopeless else None
 
     def _wait_after_status(self, exchange: Exchange, response: Response) -> float | None:
@@ -235,7 +243,7 @@ def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Response
         raw = pool.urlopen(
             request.method,
             target,
-            request.body,
+            exchange.body(),
             headers=request.headers,
             retries=_NO_RETRIES,
             redirect=False,
@@ -244,9 +252,22 @@ def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Response
             pool_timeout=pool_timeout,
             preload_content=False,
         )
-    except TRANSPORT_ERRORS as error:
-        raise translate(error, exchange) from without_frames(error)
+    except BaseException as error:
+        exchange.place = None  # the connection is closed
+        if isinstance(error, BodyError):
+            raise _body_error(exchange) from None
+        if isinstance(error, TRANSPORT_ERRORS):
+            raise translate(error, exchange) from without_frames(error)
+        raise
     return Response(raw, exchange)
+
+
+def _body_error(exchange: Exchange) -> Exception:
+    """Return why the body could not be produced: the caller's own error as it is, a file's or a timeout as ours."""
+    error = exchange.body_error
+    if isinstance(error, (FileChangedError, TimeoutError)):
+        return translate(error, exchange)
+    return error or AssertionError("a body failed without an error")
 
 
 def timeouts_for(defaults: CallTimeouts, timeout: object) -> CallTimeouts:
@@ -290,6 +311,11 @@ def _payload(headers: dict[str, str], body: object, fields: Sequence[tuple[str, 
         return payload
     headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
     return urlencode(fields).encode()
+
+
+def _ended_early(error: SSLError) -> bool:
+    """Return whether the peer closed the connection within TLS, as a server does that restarts."""
+    return any(isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)) for cause in error.args)
 
 
 def _is_busy(response: Response) -> bool:

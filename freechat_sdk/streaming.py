@@ -117,6 +117,10 @@ class SseEmitter:
             return
         self._response.end_stream()
 
+    def __del__(self) -> None:
+        if not getattr(self, "_is_closed", True):
+            self.close()
+
     def _await_terminator(self) -> None:
         """Read the terminator if it comes at once: then the connection can be used again."""
         self._response.end_within(TERMINATOR_SECONDS)

@@ -3,6 +3,7 @@
 import mimetypes
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
@@ -17,6 +18,10 @@ Progress = Callable[[int, int | None], object]
 CHUNK_BYTES: Final = 65536
 DEFAULT_NAME: Final = "file"
 DEFAULT_TYPE: Final = "application/octet-stream"
+
+
+class FileChangedError(OSError):
+    """A file changed while it was sent."""
 
 
 class Upload:
@@ -51,23 +56,31 @@ class Upload:
             raise ApiValueError("content_type holds a line break, a control character or other than ASCII")
         self._content = content
         self._progress = progress
-        self._start = _position(content)
+        self.can_block = _can_block(content)
+        """Whether reading may wait for another process: a pipe, a terminal, a socket."""
+        self._start = None if self.can_block else _position(content)
         self._is_read = False
-        self.size: int | None = _size(content, self._start)
-        """How many bytes there are; None where that shows only by reading."""
+        self.size: int | None = None if self.can_block else _size(content, self._start)
+        """The size in bytes. None if only reading can tell."""
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes, from the start again each time.
+        """Yield the bytes, from the start again each time: as many as `size` says, or an error.
 
         Raises:
-            ApiValueError: when it has been read already and cannot be rewound.
+            ApiValueError: if the file has been read and cannot be rewound.
+            FileChangedError: if it has become longer or shorter. No surplus byte is yielded: a server would take it
+                for the next request.
         """
         count = 0
         for chunk in self._read():
-            yield chunk
             count += len(chunk)
+            if self.size is not None and count > self.size:
+                raise FileChangedError(f"the file had {self.size} bytes and has become longer while it was sent")
+            yield chunk
             if self._progress is not None:
                 self._progress(count, self.size)
+        if self.size is not None and count < self.size:
+            raise FileChangedError(f"the file had {self.size} bytes, but only {count} could be read")
 
     def _read(self) -> Iterator[bytes]:
         content = self._content
@@ -151,21 +164,43 @@ def _parts(source: FileInput) -> tuple[str | None, bytes | Path | IO[bytes]]:
     return (Path(name).name if isinstance(name, str) else None), source
 
 
+def _can_block(content: bytes | Path | IO[bytes]) -> bool:
+    """Return whether a read may wait for another process, as from a pipe; a regular file and memory never do.
+
+    Raises:
+        OSError: if there is no such file.
+    """
+    if isinstance(content, bytes):
+        return False
+    if isinstance(content, Path):
+        mode = content.stat().st_mode
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))  # opening a folder raises the right error
+    try:
+        return not stat.S_ISREG(os.fstat(content.fileno()).st_mode)
+    except (AttributeError, OSError):  # not a file of the operating system
+        return False
+
+
 def _position(content: bytes | Path | IO[bytes]) -> int | None:
-    """Return where an open file stands; None where it cannot be rewound, and for anything else."""
+    """Return the position of an open file; None if it cannot be rewound, and for anything else."""
     if isinstance(content, (bytes, Path)) or not content.seekable():
         return None
     return content.tell()
 
 
 def _size(content: bytes | Path | IO[bytes], start: int | None) -> int | None:
+    """Return the size in bytes; None if only reading can tell. Files of /proc and /sys state 0 and hold more."""
     if isinstance(content, bytes):
         return len(content)
     if isinstance(content, Path):
-        with content.open("rb") as file:  # a folder, or a file that may not be read, shows here
-            return os.fstat(file.fileno()).st_size
+        with content.open("rb") as file:  # a folder, or a file that may not be read, raises here
+            return os.fstat(file.fileno()).st_size or (None if file.read(1) else 0)
     if start is None:
         return None
     end = content.seek(0, os.SEEK_END)
     content.seek(start)
-    return end - start
+    if end > start:
+        return end - start
+    has_more = bool(content.read(1))
+    content.seek(start)
+    return None if has_more else 0
