@@ -14,13 +14,13 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import EmptyPoolError
+from urllib3.exceptions import EmptyPoolError, LocationParseError
 from urllib3.response import BaseHTTPResponse
-from urllib3.util import make_headers
+from urllib3.util import Url, make_headers, parse_url
 from urllib3.util.connection import is_connection_dropped
 
 from freechat_sdk._connection import Connection, Exchange, ShownTarget, TlsConnection
@@ -143,6 +143,36 @@ def _close_all(connections: "deque[Connection]") -> None:
             connections.pop().close()
 
 
+def parsed_address(url: str) -> Url:
+    """Return an address as urllib3 reads it, whose parser decides where a request goes.
+
+    Raises:
+        ApiValueError: if it is not an http or https address, or holds characters that parsers read differently.
+    """
+    if any(letter == "\\" or letter.isspace() or not letter.isprintable() for letter in url):
+        raise ApiValueError("an address must not hold backslashes, blanks or control characters")
+    try:
+        parts = parse_url(url)
+    except LocationParseError:
+        raise ApiValueError("an address must be like https://chat.example.com/path") from None
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise ApiValueError("an address must begin with http:// or https:// and a host")
+    return parts
+
+
+def is_same_origin(url: str, other: str) -> bool:
+    """Return whether two addresses have the same scheme, host and port (RFC 6454).
+
+    Raises:
+        ApiValueError: if one is not an address.
+    """
+    return _origin(parsed_address(url)) == _origin(parsed_address(other))
+
+
+def _origin(parts: Url) -> tuple[str | None, str | None, int | None]:
+    return parts.scheme, parts.host, parts.port or {"http": 80, "https": 443}[parts.scheme or "http"]
+
+
 class Pools:
     """The pools of a client, made on first use. Threads share them."""
 
@@ -161,7 +191,8 @@ class Pools:
             with self._lock:
                 pool = self._host_pool
                 if pool is None:
-                    pool, self._base = self._route(self._configuration.host)
+                    pool, base = self._route(self._configuration.host)
+                    self._base = base.rstrip("/")
                     self._host_pool = pool
         return pool, self._base
 
@@ -171,11 +202,11 @@ class Pools:
             return self._route(url)
 
     def _route(self, url: str) -> tuple[HTTPConnectionPool, str]:
+        parts = parsed_address(url)
         pool: Any = self.manager.connection_from_url(url)
         pool.clock = self._clock
-        parts = urlsplit(url)
         is_forwarded = pool.proxy is not None and parts.scheme == "http"
-        return pool, url if is_forwarded else urlunsplit(("", "", parts.path, parts.query, ""))
+        return pool, url if is_forwarded else parts.request_uri
 
     @property
     def manager(self) -> urllib3.PoolManager:
@@ -272,16 +303,35 @@ def _proxy_from_environment(host: str) -> str | None:
     """
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
-    from urllib.request import getproxies_environment, proxy_bypass
+    from urllib.request import getproxies_environment
 
-    parts = urlsplit(host)
+    parts = parsed_address(host)
     proxies = getproxies_environment()
-    if proxy_bypass(parts.netloc):
+    if _is_exempt(parts, proxies.get("no", "")):
         return None
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    proxy = proxies.get(parts.scheme or "") or proxies.get("all")
     if proxy is None:
         return None
     return check_proxy("the environment's proxy", proxy if "://" in proxy else f"http://{proxy}")
+
+
+def _is_exempt(parts: Url, no_proxy: str) -> bool:
+    """Return whether NO_PROXY names a host: `*`, a name with its subdomains, an address, a block (`10.0.0.0/8`)."""
+    from ipaddress import ip_address, ip_network
+
+    host = (parts.host or "").strip("[]").rstrip(".").lower()
+    try:
+        address = ip_address(host)
+    except ValueError:
+        address = None
+    for entry in no_proxy.lower().replace(",", " ").split():
+        name = entry.removesuffix(f":{parts.port}").strip("[]").lstrip("*.").rstrip(".")
+        if entry == "*" or (name and (host == name or host.endswith(f".{name}"))):
+            return True
+        with suppress(ValueError):
+            if address is not None and address in ip_network(entry.strip("[]"), strict=False):
+                return True
+    return False
 
 
 def _proxy_credentials(proxy: str) -> dict[str, str]:

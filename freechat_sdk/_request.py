@@ -4,10 +4,11 @@ Every value that cannot be sent is refused here, before anything is sent.
 """
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
-from pydantic_core import to_json, to_jsonable_python
+from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
 from typing_extensions import NamedTuple
 
 from freechat_sdk._headers import checked_headers
@@ -43,8 +44,23 @@ def build_request(operation: Operation[T], prefix: str, headers: Mapping[str, st
     template, target = build_target(operation.template, operation.path, operation.query)
     body = operation.body
     if body is not None and not isinstance(body, MultipartBody):
-        body = to_json(body, by_alias=True, exclude_none=True)
+        body = _json(body)
     return Request(operation.method, template, prefix + target, headers, body, operation.retry, operation.retry_busy)
+
+
+def _json(body: object) -> bytes:
+    """Return a body as JSON.
+
+    Raises:
+        ApiValueError: if it holds what JSON cannot: NaN, an infinite number, a lone surrogate.
+    """
+    try:
+        text = to_json(body, by_alias=True, exclude_none=True)
+        if b"NaN" in text or b"Infinity" in text:  # the text of a message may say so too
+            from_json(text, allow_inf_nan=False)
+    except (PydanticSerializationError, ValueError):
+        raise ApiValueError("the body holds NaN, an infinite number or a lone surrogate, which JSON cannot") from None
+    return text
 
 
 def content_headers(body: object, options: Mapping[str, Any]) -> Mapping[str, str]:
@@ -76,8 +92,21 @@ def build_target(template: str, values: Mapping[str, object], query: Mapping[str
             template, target = _cut(template, placeholder, values), target.partition("/" + placeholder)[0]
             break
         target = target.replace(placeholder, encode_path_value(name, value), 1)
-    pairs = [pair for name, value in query.items() if value is not None for pair in _query_pairs(name, value)]
+    pairs = [
+        _checked_pair(*pair) for name, value in query.items() if value is not None for pair in _query_pairs(name, value)
+    ]
     return template, f"{target}?{urlencode(pairs, quote_via=quote)}" if pairs else target
+
+
+def _checked_pair(name: str, text: str) -> tuple[str, str]:
+    """Return a query parameter.
+
+    Raises:
+        ApiValueError: if its value cannot be sent.
+    """
+    if not text.isascii() and any(0xD800 <= ord(character) <= 0xDFFF for character in text):
+        raise ApiValueError(f"{_python_name(name)}: a lone surrogate cannot be sent")
+    return name, text
 
 
 def _cut(template: str, placeholder: str, values: Mapping[str, object]) -> str:
@@ -127,18 +156,10 @@ def _query_pairs(name: str, value: object) -> list[tuple[str, str]]:
 
 
 def _query_text(value: object) -> str:
+    if isinstance(value, float) and not isfinite(value):
+        raise ApiValueError(f"a query parameter must be a finite number, not {value}")
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
 def _python_name(json_name: str) -> str:
     return "".join("_" + letter.lower() if letter.isupper() else letter for letter in json_name)
-
-
-def is_same_origin(url: str, other: str) -> bool:
-    """Return whether two addresses have the same scheme, host and port (RFC 6454)."""
-    return _origin(url) == _origin(other)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

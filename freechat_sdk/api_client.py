@@ -13,7 +13,8 @@ from freechat_sdk._decoders import Decoder, StreamOpener, decode, undecodable
 from freechat_sdk._generation import Generation, may_be_other_generation
 from freechat_sdk._headers import bearer, build_headers, checked_headers, merge_headers
 from freechat_sdk._operation import READ, Operation
-from freechat_sdk._request import build_request, content_headers, is_same_origin
+from freechat_sdk._pool import is_same_origin
+from freechat_sdk._request import build_request, content_headers
 from freechat_sdk._response import Preload, Response, size_advice
 from freechat_sdk._secrets import Credential
 from freechat_sdk._timeouts import CallTimeouts, Deadline
@@ -183,17 +184,20 @@ class ApiClient:
     ) -> RESTResponse:
         """Send a request made by hand and return the response, unread and whatever its status.
 
-        `url` is absolute, or a path below the configured host. The token is only sent to the configured host.
+        `url` is absolute, or a path below the configured host. The token, the default headers and the cookie are only
+        sent to the configured host.
         A `body` of bytes or str is sent as it is, any other as JSON; `post_params` are the fields of a form.
         Nothing is sent a second time, and without `_request_timeout` nothing limits the time.
         """
         configuration = self.configuration
         address = configuration.host + url if url.startswith("/") else url
-        own = {"Accept": "*/*"}
-        token = self._token() if is_same_origin(address, configuration.host) else None
-        if token is not None:
-            own["Authorization"] = bearer(token)
-        headers = merge_headers(own, self._defaults(), checked_headers("header_params", header_params))
+        own: dict[str, str] = {"Accept": "*/*"}
+        if is_same_origin(address, configuration.host):
+            token = self._token()
+            if token is not None:
+                own["Authorization"] = bearer(token)
+            own = merge_headers(own, self._defaults())
+        headers = merge_headers(own, checked_headers("header_params", header_params))
         return self.rest_client.request(method, address, headers, body, post_params, _request_timeout)
 
     def sanitize_for_serialization(self, obj: object) -> Any:
