@@ -334,7 +334,7 @@ def plan_model(schema: Schema, document: Document) -> ModelModule:
     fields = tuple(_model_field(field, _from_string(document)) for field in schema.fields)
     used = " ".join(field.annotation for field in fields)
     models = sorted({name for field in schema.fields for name in models_in(field.type)})
-    names = ("Flag", "Integer", "Mandatory", "Number", "Secret", "Text", "Timestamp")
+    names = ("Flag", "Integer", "Number", "RequiredInput", "Secret", "Text", "Timestamp")
     base = () if schema.mixin else ("Model",)
     from_model = sorted([*base, *(name for name in names if _is_used(name, used))])
     from_mixins = [*([schema.mixin] if schema.mixin else []), *(["FromText"] if _is_used("FromText", used) else [])]
@@ -362,7 +362,7 @@ def _model_field(field: Field, from_string: set[str]) -> ModelField:
     type_ = python_type(field.type, _STRICT)
     for name in from_string & set(models_in(field.type)):
         type_ = type_.replace(name, f"FromText[{name}]")
-    type_ = f"Mandatory[{type_}]" if field.required else f"{type_} | None"
+    type_ = f"RequiredInput[{type_}]" if field.required else f"{type_} | None"
     type_ = f"Secret[{type_}]" if field.secret else type_
     annotation = type_ if field.required else f"{type_} = None"
     only = f" ({' and '.join(field.generations)} only)" if field.generations else ""
