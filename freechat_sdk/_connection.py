@@ -1,8 +1,8 @@
-"""One connection held to the deadline of a call, and strict about framing (RFC 9112, section 6).
+"""Connections that keep to the deadline of a call and are strict about framing (RFC 9112, section 6).
 
-- A connection notes whether a byte of the request was sent, which decides what may be sent again.
-- A response whose end is in doubt is an error, and a connection with surplus bytes is closed.
-- Logs and debug output of urllib3 and http.client show neither paths with values nor headers.
+- A connection notes whether a byte of the request was sent, which decides whether it may be sent again.
+- A response without a clear end is an error, and a connection with surplus bytes is closed.
+- Logs and debug output of urllib3 and http.client show neither the values in paths nor headers.
 
 This module and `_pool` are the only ones that know private names of urllib3 and http.client; test_pool.py pins them.
 """
@@ -30,14 +30,15 @@ MAX_LINE_BYTES: Final = 65536
 
 _MALFORMED: Final = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 _MIN_CHANGE: Final = 0.02
-"""How far a socket's timeout may be off, in seconds: each change of it releases the GIL."""
+"""The smallest change of a socket's timeout that is made, in seconds: each change releases the GIL."""
 
 
 class Exchange(Timeout):
-    """One call under way, as urllib3 meets it: its deadline, and how far the present attempt has come.
+    """One call under way: its deadline, and how far the present attempt has come. For urllib3 it is a `Timeout`.
 
-    The timeouts of urllib3 hold for each operation of a socket: a server that sends a byte a second never meets them,
-    and a body is sent under the connect timeout. So each `recv` and `send` gets what is left of the deadline.
+    The timeouts of urllib3 apply to each operation of a socket: a server that sends one byte per second never exceeds
+    them, and a body is sent under the connect timeout. An exchange limits each `recv` and `send` to what is left of the
+    deadline.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Exchange(Timeout):
 
     @property
     def attempts(self) -> int:
-        """The number of requests made for the call, those of an earlier exchange included."""
+        """The number of requests made for the call, including those of earlier exchanges."""
         return self._previous_attempts + self.attempt
 
     def clone(self) -> "Exchange":
@@ -64,21 +65,21 @@ class Exchange(Timeout):
         return self
 
     def start_connect(self) -> float:
-        """Do nothing: the deadline is running."""
+        """Do nothing: the deadline is already running."""
         return 0.0
 
     @property
     def connect_timeout(self) -> float | None:
-        """The timeout that urllib3 sets on a socket. `connect` and `apply` then replace it."""
+        """The timeout that urllib3 sets on a socket, until `Connection.connect` and `apply` replace it."""
         return self.deadline.max_wait
 
     @property
     def read_timeout(self) -> float | None:
-        """The same."""
+        """The same as `connect_timeout`."""
         return self.deadline.max_wait
 
     def apply(self, sock: socket.socket) -> None:
-        """Limit the next operation of a socket to what is left."""
+        """Limit the next operation of a socket to the time that is left."""
         self._socket = sock
         seconds, present = self.deadline.for_read(), sock.gettimeout()
         if seconds is None or present is None:
@@ -88,14 +89,14 @@ class Exchange(Timeout):
             sock.settimeout(seconds)
 
     def interrupt(self) -> None:
-        """End the wait that another thread is in: it reads the end of the connection."""
+        """End the wait of another thread that is reading: it then reads the end of the connection."""
         if self._socket is not None:
-            with suppress(OSError):  # the peer was faster
+            with suppress(OSError):  # the connection is already closed
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads a socket, each `recv` within what is left of the deadline."""
+    """Reads a socket, each `recv` within the time that is left of the deadline."""
 
     def __init__(self, connection: "Connection", sock: socket.socket, exchange: Exchange) -> None:
         self._connection = connection
@@ -123,7 +124,7 @@ class _TimedReader(io.RawIOBase):
         self._connection.has_surplus_bytes = bool(left()) or pending > 0
 
     def hold(self) -> None:
-        """Keep the socket open, which http.client closes before the body has been read."""
+        """Keep the socket open: http.client closes it before the body has been read."""
         self._hold = self._sock.makefile("rb", buffering=0)
 
     def close(self) -> None:
@@ -132,18 +133,21 @@ class _TimedReader(io.RawIOBase):
         super().close()
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        """Return the file that http.client asks a socket for."""
+        """Return the file object that http.client reads."""
         return _Lines(self)
 
 
 class _Lines(io.BufferedReader):
-    """The bytes of a response, which refuses half a line of chunk framing."""
+    """Buffers the bytes of a response. It refuses an incomplete line of chunk framing."""
 
     raw: _TimedReader
 
     def begin_chunks(self) -> None:
-        """Check the end of each line from now on: half a chunk size may be a smaller one, and 0 ends the body."""
-        self.readline = self._whole_line  # type: ignore[method-assign]  # http.client checks the lines of the header
+        """Refuse incomplete lines from now on: the start of a chunk size reads as a smaller size, and 0 ends the body.
+
+        http.client itself checks the lines of the header.
+        """
+        self.readline = self._whole_line  # type: ignore[method-assign]
 
     def _whole_line(self, size: int | None = -1, /) -> bytes:
         line = super().readline(MAX_LINE_BYTES + 1 if size is None or size < 0 else size)
@@ -170,7 +174,7 @@ class _StrictResponse(http.client.HTTPResponse):
         self._lines: Any = self.fp
 
     def begin(self) -> None:
-        """Read up to the body, past interim responses (RFC 9110, 15.2), of which http.client knows only 100."""
+        """Read up to the body. Skip interim responses (RFC 9110, 15.2), of which http.client skips only 100."""
         super().begin()
         while 100 < self.status < 200:
             if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
@@ -196,7 +200,7 @@ class _StrictResponse(http.client.HTTPResponse):
 
 
 class ShownTarget(str):
-    """The target of a request as logs show it: the path without values, which may be tokens."""
+    """The target of a request as logs show it: the path without its values, which may be tokens."""
 
     __slots__ = ("sent",)
     sent: str
@@ -206,9 +210,9 @@ class Connection(HTTPConnection):
     """A connection that keeps to the deadline of a call and notes whether the request was sent."""
 
     debuglevel = 0
-    """http.client would print the request; this cannot be switched on from outside."""
+    """Overrides the setting of http.client, which prints requests with their tokens."""
     exchange: Exchange
-    """The call that has the connection. The pool sets it with every use."""
+    """The call that uses the connection. The pool sets it before each use."""
     idle_since = 0.0
     has_surplus_bytes = False
     """Whether bytes came after the response."""
@@ -231,7 +235,7 @@ class Connection(HTTPConnection):
         try:
             super().send(data)
         except (BrokenPipeError, ConnectionResetError):
-            raise  # none of these bytes was taken, and the header is sent first and on its own
+            raise  # none of these bytes was sent, and the first ones of a request are its header, sent in one call
         except BaseException:
             self.exchange.request_sent = True
             raise
@@ -242,11 +246,11 @@ class Connection(HTTPConnection):
 
 
 class TlsConnection(Connection, HTTPSConnection):
-    """The same over TLS."""
+    """A `Connection` over TLS."""
 
 
 def is_unpacked_whole(response: BaseHTTPResponse) -> bool:
-    """Return whether a packed body came to the end of its packed form, which urllib3 does not check."""
+    """Return whether a compressed body is complete, which urllib3 does not check."""
     decoder: Any = getattr(response, "_decoder", None)
     unpackers = (getattr(part, "_obj", None) for part in getattr(decoder, "_decoders", [decoder]))
     return all(getattr(unpacker, "eof", True) for unpacker in unpackers)

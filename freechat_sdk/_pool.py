@@ -1,6 +1,6 @@
-"""Pools of connections: their places, TLS and proxies.
+"""Pools of connections, with TLS and proxies.
 
-Idle connections are closed after 50 s, before servers close them after 60 s.
+A connection that was idle for 50 s is not used again, because servers close idle connections after 60 s.
 """
 
 import os
@@ -22,11 +22,11 @@ from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, c
 from freechat_sdk.exceptions import ApiValueError
 
 MAX_IDLE_SECONDS: Final = 50.0
-"""How long an unused connection is kept."""
+"""How long a connection may be idle and still be used again."""
 
 
 class Pool(HTTPConnectionPool):
-    """A pool that hands the exchange to its connections and closes idle ones."""
+    """A pool that passes the exchange to its connections, and replaces those that were idle for too long."""
 
     ConnectionCls: type[Connection] = Connection
     clock: Callable[[], float] = staticmethod(time.monotonic)
@@ -40,7 +40,7 @@ class Pool(HTTPConnectionPool):
         return connection
 
     def _max_wait(self, exchange: Exchange) -> float | None:
-        """Return how long a call may wait for a free place. One whose time is over fails after it got a place."""
+        """Return how long a call may wait for a free connection. After its deadline it does not wait; it then fails."""
         try:
             return exchange.deadline.for_read()
         except TimeoutError:
@@ -65,7 +65,7 @@ class Pool(HTTPConnectionPool):
 
 
 class TlsPool(Pool, HTTPSConnectionPool):
-    """The same over TLS."""
+    """A `Pool` over TLS."""
 
     ConnectionCls: type[TlsConnection] = TlsConnection
 
@@ -82,7 +82,7 @@ class Pools:
         self._lock = Lock()
 
     def host(self) -> tuple[HTTPConnectionPool, str]:
-        """Return the pool of the configured host, and what precedes the path of an operation in a request line."""
+        """Return the pool for the configured host, and the start of the target of each request to it."""
         pool = self._host_pool
         if pool is None:
             with self._lock:
@@ -93,7 +93,7 @@ class Pools:
         return pool, self._base
 
     def route(self, url: str) -> tuple[HTTPConnectionPool, str]:
-        """Return the pool for an address, and the part of it that a request line holds."""
+        """Return the pool for an address, and the target of a request to it."""
         with self._lock:
             return self._route(url)
 
@@ -107,13 +107,13 @@ class Pools:
         return pool, url if is_forwarded else urlunsplit(("", "", parts.path, parts.query, ""))
 
     def close(self) -> None:
-        """Close all idle connections. A later call makes new ones."""
+        """Close all idle connections. A later call opens new ones."""
         manager = self._forget()
         if manager is not None:
             manager.clear()
 
     def start_afresh(self) -> object:
-        """Forget connections and the lock, and return what holds them: after a fork they belong to the parent."""
+        """After a fork, forget the connections and the lock of the parent, and return the object that holds them."""
         self._lock = Lock()
         return self._forget()
 
@@ -162,7 +162,7 @@ def is_socks_proxy_url(url: str | None) -> bool:
 
 
 def _socks_manager(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
-    """Return the pools for hosts behind a SOCKS proxy.
+    """Return urllib3's manager for hosts behind a SOCKS proxy.
 
     Raises:
         ApiValueError: if PySocks is not installed.
@@ -187,7 +187,7 @@ def _proxy_from_environment(host: str) -> str | None:
     """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a host.
 
     Raises:
-        ApiValueError: if its address cannot be used; it is not shown.
+        ApiValueError: if its address cannot be used. The message does not show it.
     """
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
