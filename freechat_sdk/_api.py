@@ -9,8 +9,8 @@ returns status and headers, and one returns the unread response.
     delete_chat_with_http_info = with_http_info(delete_chat)
     delete_chat_without_preload_content = without_preload_content(delete_chat)
 
-pydantic's `validate_call` checks the arguments. Its validator is built on the first call of a method. Its errors do not
-contain the arguments, because one of them may be a token.
+Arguments are checked by pydantic's `validate_call`, whose validator is built on the first call of a method. Its errors
+do not contain the arguments, because one of them may be a token.
 """
 
 import inspect
@@ -73,7 +73,7 @@ S = TypeVar("S", bound=Api)
 
 
 def operation(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Concatenate[S, P], T]:
-    """Make a method from a function that builds an operation. The method runs it and returns the value."""
+    """Make a method from a function that builds an operation. The method runs the operation and returns its value."""
     checked = _checked(build)
 
     @wraps(build)

@@ -143,7 +143,7 @@ class _Lines(io.BufferedReader):
     raw: _TimedReader
 
     def begin_chunks(self) -> None:
-        """Refuse incomplete lines from now on: the start of a chunk size reads as a smaller size, and 0 ends the body.
+        """Refuse incomplete lines from now on: a truncated chunk size reads as a smaller one, and 0 ends the body.
 
         http.client itself checks the lines of the header.
         """
@@ -235,7 +235,8 @@ class Connection(HTTPConnection):
         try:
             super().send(data)
         except (BrokenPipeError, ConnectionResetError):
-            raise  # none of these bytes was sent, and the first ones of a request are its header, sent in one call
+            # None of these bytes was sent. If they are the header, which comes first, `request_sent` stays False.
+            raise
         except BaseException:
             self.exchange.request_sent = True
             raise

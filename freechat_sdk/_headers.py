@@ -71,7 +71,7 @@ def check_header(name: object, value: object) -> None:
 
     Raises:
         ApiTypeError: if the name or the value is not a str.
-        ApiValueError: if the name is not a token, or the value has characters other than visible Latin-1 and blanks.
+        ApiValueError: if the name is not a token, or the value contains more than visible Latin-1, spaces and tabs.
     """
     if not isinstance(name, str) or not isinstance(value, str):
         raise ApiTypeError("the name and the value of a header must be str")

@@ -68,7 +68,7 @@ class LlmResultMixin(Model):
 
     @property
     def answer(self) -> str | None:
-        """The text of the answer, or of the part of it that an event of a stream brings. `None` if there is no text.
+        """The text of the answer; in an event of a stream, its next part. `None` if there is no text.
 
         An answer that is not streamed has it in `text` and in `message`, the final event of a stream only in `message`.
         """

@@ -17,11 +17,11 @@ class RetryClass(Enum):
     """Whether a request of an operation may be sent a second time."""
 
     READ = "read"
-    """It may: the operation only reads."""
+    """Yes: the operation only reads."""
     IDEMPOTENT = "idempotent"
-    """It may: a second request has no further effect (RFC 9110, 9.2.2)."""
+    """Yes: a second request has no further effect (RFC 9110, 9.2.2)."""
     ONCE = "once"
-    """It may only if no byte of the first request was sent."""
+    """Only if no byte of the first request was sent."""
 
 
 class TimeClass(Enum):

@@ -40,7 +40,7 @@ class Pool(HTTPConnectionPool):
         return connection
 
     def _max_wait(self, exchange: Exchange) -> float | None:
-        """Return how long a call may wait for a free connection. After its deadline it does not wait; it then fails."""
+        """Return how long a call may wait for a free connection. A call past its deadline does not wait."""
         try:
             return exchange.deadline.for_read()
         except TimeoutError:

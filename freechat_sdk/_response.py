@@ -228,7 +228,7 @@ def size_advice(body: MultipartBody) -> str:
 
 
 def without_frames(error: Exception) -> Exception:
-    """Return an error after removing its frames and those of its causes.
+    """Remove the frames of an error and of its causes, and return the error.
 
     The frames of urllib3 and http.client hold the headers of the request, with the token, and tools that report errors
     may print the variables of frames.

@@ -14,7 +14,7 @@ from freechat_sdk.exceptions import ApiTypeError, ApiValueError
 def _draw() -> float:
     """Return a random number from 0 to 1.
 
-    Unlike `random.random`, it is pickled by its name, without the state of the generator.
+    Unlike `random.random`, this function is pickled by its name, without the state of the generator.
     """
     return random.random()  # noqa: S311 - it spreads load; no secret depends on it
 
@@ -24,8 +24,8 @@ class RetryPolicy:
     """How often a request is sent again, and after which wait. Immutable, so threads can share it.
 
     The wait before retry n is a random time between 0 s and the smaller of `max_wait` and `backoff` * 2**(n-1)
-    ("full jitter"). If the server sends `Retry-After`, the wait is that long instead; if it is longer than
-    `max_retry_after`, the call ends.
+    ("full jitter"). If the server sends `Retry-After`, the client waits that long instead. If that is longer than
+    `max_retry_after`, the call ends with the server's error.
 
     All calls of a client share one budget of retries (a token bucket), which keeps retries from multiplying the load
     of a failing server. It starts full. Each retry takes one from it, and each response other than 502, 503 and 504

@@ -29,7 +29,7 @@ def make_socks_manager(proxy: str, options: dict[str, Any]) -> SOCKSProxyManager
 
 
 def _credentials(proxy: str) -> tuple[str, str]:
-    """Return the user name and the password in a proxy's address, decoded: some versions of urllib3 do not do it."""
+    """Return the user name and the password in a proxy's address, decoded. Not every urllib3 decodes them."""
     parts = urlsplit(proxy)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if parts.scheme.startswith("socks5") and max(len(user.encode()), len(password.encode())) > MAX_CREDENTIAL_BYTES:
@@ -95,7 +95,7 @@ class SocksConnection(Connection, SOCKSConnection):
 
 
 def _plain(sock: _HandshakeSocket) -> socket.socket:
-    """Return an ordinary socket for the same connection, whose reads the limit of the connect does not end."""
+    """Return an ordinary socket for the connection. The time limit of the connect does not apply to its reads."""
     seconds = sock.deadline.for_read()
     plain = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
     plain.settimeout(seconds)

@@ -51,7 +51,7 @@ def shortest(limit: float | None, other: float | None) -> float | None:
 
 
 class Deadline:
-    """The time that is left for a call, all of its attempts together."""
+    """The time that is left for a call, for all of its attempts together."""
 
     def __init__(self, timeouts: CallTimeouts, clock: Callable[[], float] = time.monotonic) -> None:
         """Start the clock of the call."""

@@ -65,7 +65,7 @@ class Configuration:
         socket_options: the options of new sockets, each a tuple of arguments of `socket.setsockopt`.
         debug: True shows the debug messages of the logger `freechat_sdk`, on stderr if no log handler is set up; False
             hides them. Default None: the logger stays as it is.
-        api_version: the generation of the server, "v1" or "v2"; "auto" detects it by the first call. Default "auto".
+        api_version: the generation of the server, "v1" or "v2"; "auto" detects it with the first call. Default "auto".
         timeout: the time limit of a whole call, in seconds. Default 60.
         model_timeout: the time limit of a whole call that waits for a model, in seconds. Default 300.
         connect_timeout: the time limit of each connect, in seconds. Default 5.
@@ -253,7 +253,7 @@ class Configuration:
 
     @classmethod
     def set_default(cls, default: Configuration | None) -> None:
-        """Set the default configuration, which clients use if they do not get one of their own.
+        """Set the configuration that clients use by default.
 
         None means a new configuration, made on first use.
         """
@@ -274,7 +274,7 @@ class Configuration:
         return deepcopy(cls.get_default())
 
     def auth_settings(self) -> dict[str, dict[str, str]]:
-        """Return the header that authorizes requests, token included, or an empty dict if there is no token."""
+        """Return how requests are authorized, token included, or an empty dict if there is no token."""
         token = self.bearer_token()
         if token is None:
             return {}
@@ -282,7 +282,7 @@ class Configuration:
         return {"bearerAuth": {"type": "bearer", "in": "header", "key": "Authorization", "value": value}}
 
     def get_api_key_with_prefix(self, identifier: str, alias: str | None = None) -> str | None:
-        """Return an entry of `api_key` after its prefix, or None. FreeChat does not use API keys."""
+        """Return an entry of `api_key` with its prefix, or None. FreeChat does not use API keys."""
         if self.refresh_api_key_hook is not None:
             self.refresh_api_key_hook(self)
         key = self.api_key.get(identifier, self.api_key.get(alias) if alias is not None else None)
@@ -482,7 +482,7 @@ def _checked_token(value: object) -> str | None:
         raise ApiTypeError(f"access_token must be a str or a function that returns one, not {type(value).__name__}")
     if not value or any(not "!" <= letter <= "~" for letter in value):
         raise ApiValueError(
-            "access_token must not be empty, and must not contain blanks, line breaks or non-ASCII characters"
+            "access_token must not be empty, and must not contain spaces, line breaks or non-ASCII characters"
         )
     return Credential(value)
 
@@ -498,7 +498,7 @@ def _checked_host(value: object) -> str:
     if not isinstance(value, str):
         raise ApiTypeError(f"host must be a str, not {type(value).__name__}")
     if any(not "!" <= letter <= "~" for letter in value):
-        raise ApiValueError("host must not contain blanks, control characters or non-ASCII characters")
+        raise ApiValueError("host must not contain spaces, control characters or non-ASCII characters")
     try:
         parts = urlsplit(value)
         is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -538,7 +538,7 @@ def check_proxy(name: str, value: object) -> str:
 
 
 def is_encrypted_or_loopback(host: str) -> bool:
-    """Return whether nobody on the way can read what is sent to a host: over https, or to loopback."""
+    """Return whether nobody on the way to a host can read what is sent: it goes over https, or to loopback."""
     from ipaddress import ip_address
     from urllib.parse import urlsplit
 

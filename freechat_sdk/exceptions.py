@@ -24,7 +24,7 @@
 
 `InsecureTransportWarning` (UserWarning) is a warning: a token is sent unencrypted to another machine.
 
-All of them can be pickled and copied. They mask everything that looks like a credential in the texts they hold.
+All of them can be pickled and copied. They mask everything that looks like a credential in the texts that they hold.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ class ApiException(OpenApiException):
         return f"{request} returned {status}" if request else status
 
     def _details(self) -> str:
-        """Return the client's message and the server's; a body that is not a JSON object is shown as it is."""
+        """Return the client's message and the server's. Of a body that is not a JSON object, return the start."""
         if isinstance(self.data, dict):
             text = self.data.get("message") or ("" if self.data.get("error") == self.reason else self.data.get("error"))
             shown = str(text or "")

@@ -111,7 +111,8 @@ _pools_of_parents: list[object] = []
 def _start_afresh_after_fork() -> None:
     """Give a forked child its own pools.
 
-    Those of the parent are kept, because closing a connection could wait for a lock that no thread of the child holds.
+    Those of the parent are kept, because closing a connection could wait for a lock that no thread of the child will
+    release.
     """
     for transport in _transports:
         _pools_of_parents.append(transport.start_afresh())

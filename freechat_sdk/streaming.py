@@ -23,7 +23,7 @@ from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 from freechat_sdk.models.llm_result_dto import LlmResultDTO
 
 TERMINATOR_SECONDS: Final = 0.05
-"""How long to wait for the terminator of a stream after its final event: then the connection can be used again."""
+"""How long to wait for the terminator after the final event. If it arrives, the connection can be used again."""
 
 
 class SseEmitter:
@@ -93,7 +93,7 @@ class SseEmitter:
         """Read the stream to its end and return the final event.
 
         Raises:
-            StreamInterruptedError: if the stream is closed before its final event, besides the errors of the class.
+            StreamInterruptedError: if the stream ends or is closed before its final event.
         """
         for _ in self:
             pass
@@ -122,7 +122,7 @@ class SseEmitter:
         self._response.end_stream()
 
     def _await_terminator(self) -> None:
-        """Read the terminator if it arrives soon: then the connection can be used again."""
+        """Wait briefly for the terminator. If it arrives, the connection can be used again."""
         self._response.end_within(TERMINATOR_SECONDS)
         with suppress(ApiException):
             for _ in self._source:

@@ -12,8 +12,7 @@ from freechat_sdk.exceptions import ApiTypeError, ApiValueError
 FileInput = str | os.PathLike[str] | bytes | tuple[str, bytes] | IO[bytes]
 """A file: a path, the bytes themselves, a name with bytes, or a file open for reading bytes."""
 Progress = Callable[[int, int | None], object]
-"""A function that is called during an upload or a download. It gets the number of bytes transferred so far and the size
-of the file, which is None if it is unknown."""
+"""A function that gets the number of bytes transferred so far, and the size of the file, or None if it is unknown."""
 
 CHUNK_BYTES: Final = 65536
 DEFAULT_NAME: Final = "file"
