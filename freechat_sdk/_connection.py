@@ -1,8 +1,8 @@
-"""One connection held to the deadline of a call, and strict about framing (RFC 9112, section 6).
+"""Connections that keep to the deadline of a call and are strict about framing (RFC 9112, section 6).
 
-- A connection notes whether a byte of the request was sent, which decides what may be sent again.
-- A response whose end is in doubt is an error, and a connection with surplus bytes is closed.
-- Logs and debug output of urllib3 and http.client show neither paths with values nor headers.
+- A connection notes whether a byte of the request was sent, which decides whether it may be sent again.
+- A response without a clear end is an error, and a connection with surplus bytes is closed.
+- Logs and debug output of urllib3 and http.client show neither the values in paths nor headers.
 
 This module and `_pool` are the only ones that know private names of urllib3 and http.client; test_pool.py pins them.
 """
@@ -51,10 +51,11 @@ class BodyError(Exception):
 
 
 class Exchange(Timeout):
-    """One call under way, as urllib3 meets it: its deadline, and how far the present attempt has come.
+    """One call under way: its deadline, and how far the present attempt has come. For urllib3 it is a `Timeout`.
 
-    The timeouts of urllib3 hold for each operation of a socket: a server that sends a byte a second never meets them,
-    and a body is sent under the connect timeout. So each `recv` and `send` gets what is left of the deadline.
+    The timeouts of urllib3 apply to each operation of a socket: a server that sends one byte per second never exceeds
+    them, and a body is sent under the connect timeout. An exchange limits each `recv` and `send` to what is left of the
+    deadline.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Exchange(Timeout):
 
     @property
     def attempts(self) -> int:
-        """The number of requests made for the call, those of an earlier exchange included."""
+        """The number of requests made for the call, including those of earlier exchanges."""
         return self._previous_attempts + self.attempt
 
     def clone(self) -> "Exchange":
@@ -85,21 +86,21 @@ class Exchange(Timeout):
         return self
 
     def start_connect(self) -> float:
-        """Do nothing: the deadline is running."""
+        """Do nothing: the deadline is already running."""
         return 0.0
 
     @property
     def connect_timeout(self) -> float | None:
-        """The timeout that urllib3 sets on a socket. `connect` and `apply` then replace it."""
+        """The timeout that urllib3 sets on a socket, until `Connection.connect` and `apply` replace it."""
         return self.deadline.max_wait
 
     @property
     def read_timeout(self) -> float | None:
-        """The same."""
+        """The same as `connect_timeout`."""
         return self.deadline.max_wait
 
     def apply(self, sock: socket.socket) -> None:
-        """Limit the next operation of a socket to what is left."""
+        """Limit the next operation of a socket to the time that is left."""
         self._socket = sock
         seconds, present = self.deadline.for_read(), sock.gettimeout()
         if seconds is None or present is None:
@@ -178,7 +179,7 @@ class _Surplus:
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads a socket, each `recv` within what is left of the deadline."""
+    """Reads a socket, each `recv` within the time that is left of the deadline."""
 
     def __init__(self, surplus: _Surplus, sock: socket.socket, exchange: Exchange) -> None:
         self._surplus = surplus
@@ -206,7 +207,7 @@ class _TimedReader(io.RawIOBase):
         self._surplus.found = bool(left()) or pending > 0
 
     def hold(self) -> None:
-        """Keep the socket open, which http.client closes before the body has been read."""
+        """Keep the socket open: http.client closes it before the body has been read."""
         self._hold = self._sock.makefile("rb", buffering=0)
 
     def close(self) -> None:
@@ -215,7 +216,7 @@ class _TimedReader(io.RawIOBase):
         super().close()
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        """Return the file that http.client asks a socket for."""
+        """Return the file object that http.client reads."""
         return _Lines(self)
 
 
@@ -279,7 +280,7 @@ class _StrictResponse(http.client.HTTPResponse):
         self._lines: Any = self.fp
 
     def begin(self) -> None:
-        """Read up to the body, past interim responses (RFC 9110, 15.2), of which http.client knows only 100."""
+        """Read up to the body. Skip interim responses (RFC 9110, 15.2), of which http.client skips only 100."""
         super().begin()
         while 100 < self.status < 200:
             if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
@@ -306,7 +307,7 @@ class _StrictResponse(http.client.HTTPResponse):
 
 
 class ShownTarget(str):
-    """The target of a request as logs show it: the path without values, which may be tokens."""
+    """The target of a request as logs show it: the path without its values, which may be tokens."""
 
     __slots__ = ("sent",)
     sent: str
@@ -316,9 +317,9 @@ class Connection(HTTPConnection):
     """A connection that keeps to the deadline of a call and notes whether the request was sent."""
 
     debuglevel = 0
-    """http.client would print the request; this cannot be switched on from outside."""
+    """Overrides the setting of http.client, which prints requests with their tokens."""
     exchange: Exchange
-    """The call that has the connection. The pool sets it with every use."""
+    """The call that uses the connection. The pool sets it before each use."""
     idle_since = 0.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -368,7 +369,8 @@ class Connection(HTTPConnection):
         try:
             super().send(data)
         except (BrokenPipeError, ConnectionResetError):
-            raise  # none of these bytes was taken, and the header is sent first and on its own
+            # None of these bytes was sent. If they are the header, which comes first, `request_sent` stays False.
+            raise
         except BaseException:
             self.exchange.request_sent = True
             raise
@@ -379,7 +381,7 @@ class Connection(HTTPConnection):
 
 
 class TlsConnection(Connection, HTTPSConnection):
-    """The same over TLS."""
+    """A `Connection` over TLS."""
 
     def connect(self) -> None:
         super().connect()
@@ -400,7 +402,7 @@ class TlsConnection(Connection, HTTPSConnection):
 
 
 def is_unpacked_whole(response: BaseHTTPResponse) -> bool:
-    """Return whether a packed body came to the end of its packed form, which urllib3 does not check."""
+    """Return whether a compressed body is complete, which urllib3 does not check."""
     decoder: Any = getattr(response, "_decoder", None)
     unpackers = (getattr(part, "_obj", None) for part in getattr(decoder, "_decoders", [decoder]))
     return all(getattr(unpacker, "eof", True) for unpacker in unpackers)

@@ -1,6 +1,6 @@
-"""Pools of connections: their places, TLS and proxies.
+"""Pools of connections, with TLS and proxies.
 
-Idle connections are closed after 50 s, before servers close them after 60 s.
+A connection that was idle for 50 s is not used again, because servers close idle connections after 60 s.
 """
 
 import os
@@ -28,7 +28,7 @@ from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, c
 from freechat_sdk.exceptions import ApiValueError
 
 MAX_IDLE_SECONDS: Final = 50.0
-"""How long an unused connection is kept."""
+"""How long a connection may be idle and still be used again."""
 
 
 class _Place:
@@ -132,7 +132,7 @@ class Pool(HTTPConnectionPool):
 
 
 class TlsPool(Pool, HTTPSConnectionPool):
-    """The same over TLS."""
+    """A `Pool` over TLS."""
 
     ConnectionCls: type[TlsConnection] = TlsConnection
 
@@ -185,7 +185,7 @@ class Pools:
         self._lock = Lock()
 
     def host(self) -> tuple[HTTPConnectionPool, str]:
-        """Return the pool of the configured host, and what precedes the path of an operation in a request line."""
+        """Return the pool for the configured host, and the start of the target of each request to it."""
         pool = self._host_pool
         if pool is None:
             with self._lock:
@@ -197,7 +197,7 @@ class Pools:
         return pool, self._base
 
     def route(self, url: str) -> tuple[HTTPConnectionPool, str]:
-        """Return the pool for an address, and the part of it that a request line holds."""
+        """Return the pool for an address, and the target of a request to it."""
         with self._lock:
             return self._route(url)
 
@@ -225,7 +225,7 @@ class Pools:
             manager.clear()
 
     def start_afresh(self) -> object:
-        """Forget connections and the lock, and return what holds them: after a fork they belong to the parent."""
+        """After a fork, forget the connections and the lock of the parent, and return the object that holds them."""
         self._lock = Lock()
         return self._forget()
 
@@ -274,7 +274,7 @@ def is_socks_proxy_url(url: str | None) -> bool:
 
 
 def _socks_manager(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
-    """Return the pools for hosts behind a SOCKS proxy.
+    """Return urllib3's manager for hosts behind a SOCKS proxy.
 
     Raises:
         ApiValueError: if PySocks is not installed.
@@ -299,7 +299,7 @@ def _proxy_from_environment(host: str) -> str | None:
     """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a host.
 
     Raises:
-        ApiValueError: if its address cannot be used; it is not shown.
+        ApiValueError: if its address cannot be used. The message does not show it.
     """
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return None

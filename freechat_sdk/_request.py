@@ -28,7 +28,7 @@ class Request(NamedTuple):
 
     method: str
     template: str
-    """The path with the names of its parameters, which errors and logs show."""
+    """The path with the names of its parameters instead of their values, as errors and logs show it."""
     target: str
     headers: Mapping[str, str]
     body: bytes | MultipartBody | None
@@ -64,7 +64,7 @@ def _json(body: object) -> bytes:
 
 
 def content_headers(body: object, options: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the headers that describe a body; `_content_type` replaces the media type of JSON.
+    """Return the headers that describe a body. The option `_content_type` replaces the media type of JSON.
 
     Raises:
         ApiTypeError, ApiValueError: if `_content_type` cannot be sent.
@@ -79,11 +79,11 @@ def content_headers(body: object, options: Mapping[str, Any]) -> Mapping[str, st
 
 
 def build_target(template: str, values: Mapping[str, object], query: Mapping[str, object]) -> tuple[str, str]:
-    """Return the part of the template that is used, and the target, percent-encoded (RFC 3986).
+    """Return the template up to its first missing value, and the target, percent-encoded (RFC 3986).
 
     Raises:
         ApiValueError: if a value cannot stand in a path.
-        ApiTypeError: if a value is given and one before it is not.
+        ApiTypeError: if a path parameter is given, but an earlier one is missing.
     """
     target = template
     for name, value in values.items():
@@ -125,10 +125,10 @@ def _cut(template: str, placeholder: str, values: Mapping[str, object]) -> str:
 def encode_path_value(name: str, value: object) -> str:
     """Return a path parameter percent-encoded.
 
-    Servers refuse some characters in a path even when they are encoded, and clients on the way resolve `.` and `..`.
+    Servers refuse some characters in a path even if they are encoded, and proxies resolve `.` and `..`.
 
     Raises:
-        ApiValueError: if the value holds one of these; the error names the parameter and the character.
+        ApiValueError: if the value contains such a character, is empty, `.` or `..`; the error names the parameter.
     """
     text = str(value)
     if text.isascii() and text.isalnum():
@@ -149,7 +149,7 @@ def _is_unfit_for_path(character: str) -> bool:
 
 
 def _query_pairs(name: str, value: object) -> list[tuple[str, str]]:
-    """Return the query parameters for a value; a model gives one for each of its fields."""
+    """Return the query parameters for a value. A model becomes one parameter for each of its fields."""
     plain = to_jsonable_python(value, by_alias=True, exclude_none=True)
     values = plain if isinstance(plain, dict) else {name: plain}
     return [(key, _query_text(held)) for key, held in values.items()]

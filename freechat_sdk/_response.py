@@ -1,4 +1,4 @@
-"""A response: status and headers now, the body on demand and within limits. Transport errors become ours here."""
+"""A response: status and headers at once, the body on demand. Transport errors are translated here."""
 
 import http.client
 import ssl
@@ -34,7 +34,7 @@ E = TypeVar("E", bound=ApiException)
 
 CHUNK_BYTES: Final = 65536
 MAX_BYTES_READ_AT_ONCE: Final = 4 * MEBIBYTE
-"""The largest announced body that is read by one call, which allocates all of it first."""
+"""The largest Content-Length that is read by one call, which allocates memory for all of it first."""
 
 ENCODINGS: Final = frozenset({"identity", "gzip", "x-gzip", "deflate"})
 """The values of Content-Encoding that are unpacked."""
@@ -44,7 +44,7 @@ TRANSPORT_ERRORS: Final = (HTTPError, OSError, ValueError, http.client.HTTPExcep
 
 
 class Preload(Enum):
-    """Which bodies are read as soon as the response has come."""
+    """Which bodies are read as soon as a response has arrived."""
 
     ALL = "all"
     ERRORS = "errors"
@@ -56,7 +56,7 @@ class Preload(Enum):
 
 
 class Response:
-    """One HTTP response to an exchange."""
+    """One HTTP response, with the exchange that it belongs to."""
 
     def __init__(self, raw: BaseHTTPResponse, exchange: Exchange) -> None:
         self.raw = raw
@@ -114,10 +114,10 @@ class Response:
             raise self.error(ApiDecodeError, message=f"unsupported Content-Encoding {encoding!r}")
 
     def limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield chunks of the body as long as all of them fit into `Configuration.max_response_bytes`.
+        """Yield chunks as long as their total size is within `Configuration.max_response_bytes`.
 
         Raises:
-            ApiDecodeError: if they do not.
+            ApiDecodeError: if it is not.
         """
         size = 0
         for chunk in chunks:
@@ -126,15 +126,15 @@ class Response:
             yield chunk
 
     def check_size(self, size: int) -> None:
-        """Close the connection if so many bytes of the body are too many for memory.
+        """Check a size against `Configuration.max_response_bytes`. Close the connection if the size is larger.
 
         Raises:
-            ApiDecodeError: in that case.
+            ApiDecodeError: if the size is larger.
         """
         allowed = self.exchange.configuration.max_response_bytes
         if allowed is not None and size > allowed:
             self.release()
-            hint = "Raise the limit by Configuration(max_response_bytes=...)."
+            hint = "Raise the limit with Configuration(max_response_bytes=...)."
             raise self.error(ApiDecodeError, message=f"the response has more than {allowed} bytes", hint=hint)
 
     def chunks(self) -> Iterator[bytes]:
@@ -166,7 +166,10 @@ class Response:
             raise OSError("the response was closed by another thread")
 
     def _failure(self, error: Exception) -> ApiException:
-        """Return the error for a body that could not be read, and close: urllib3 does not if it cannot unpack."""
+        """Close the connection, and return the error for a body that could not be read.
+
+        urllib3 itself does not close it if a body cannot be decompressed.
+        """
         self.release()
         if any(isinstance(cause, DecodeError) for cause in _causes(error)):
             return self.error(ApiDecodeError, message="the body does not fit its Content-Encoding")
@@ -184,7 +187,7 @@ class Response:
         return self.exchange.configuration.max_event_bytes
 
     def begin_stream(self) -> None:
-        """Change to the time limits that hold after the first event of a stream."""
+        """Switch to the time limits that apply after the first event of a stream."""
         self.exchange.deadline.begin_stream()
 
     def note_progress(self) -> None:
@@ -199,7 +202,7 @@ class Response:
             exchange.observer.event(event)
 
     def end_within(self, seconds: float) -> None:
-        """Leave only so many seconds from now."""
+        """Move the deadline to this many seconds from now."""
         self.exchange.deadline.end_within(seconds)
 
     def interrupt(self) -> None:
@@ -208,7 +211,7 @@ class Response:
         self.exchange.interrupt()
 
     def end_stream(self) -> None:
-        """Give the connection back and report the end, once, whichever thread is first."""
+        """Give the connection back and report the end. Only the first call does this, from whichever thread."""
         if not self._ended.acquire(blocking=False):
             return
         self.release()
@@ -244,7 +247,7 @@ def joined(chunks: Iterable[bytes]) -> bytes:
 
 
 def translate(error: Exception, exchange: Exchange) -> ApiException:
-    """Return the error of this package for one of the transport."""
+    """Return the error of this package for an error of the transport."""
     request = exchange.request
     about: dict[str, Any] = {
         "method": request.method,
@@ -270,18 +273,19 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
 
 
 def size_advice(body: MultipartBody) -> str:
-    """Return what to say of a file that may be too large for the server."""
+    """Return the advice for a file that may be too large for the server."""
     size = body.upload.size
     return (
-        f"the file has {'an unknown number of' if size is None else size} bytes; servers take up to 10 MiB, of some "
-        "kinds less, and may close the connection on more"
+        f"the file has {'an unknown number of' if size is None else size} bytes; servers accept up to 10 MiB, less for "
+        "some kinds of files, and may close the connection if a file is larger"
     )
 
 
 def without_frames(error: Exception) -> Exception:
-    """Return an error without its frames and those of its causes: fault reports may print their variables.
+    """Remove the frames of an error and of its causes, and return the error.
 
-    The frames of urllib3 and http.client hold the header of the request, with the token.
+    The frames of urllib3 and http.client hold the headers of the request, with the token, and tools that report errors
+    may print the variables of frames.
     """
     waiting: list[BaseException] = [error]
     seen: set[int] = set()
@@ -309,12 +313,20 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _timeout_message(exchange: Exchange) -> str:
-    limits = exchange.deadline.timeouts
+    timeouts = exchange.deadline.timeouts
     if exchange.deadline.is_streaming:
-        return f"the stream was silent or lasted for too long (limits: {limits.silence} s and {limits.stream} s)"
+        limits = {"each silence": timeouts.silence, "the whole stream": timeouts.stream}
+        return f"the stream was silent or lasted for too long ({_shown_limits(limits)})"
     if exchange.request_sent:
-        return f"no complete response in time (limits: {limits.total} s for the call, {limits.read} s for each wait)"
-    return f"no connection in time (limits: {limits.total} s for the call, {limits.connect} s for each connect)"
+        limits = {"the whole call": timeouts.total, "each wait for bytes": timeouts.read}
+        return f"no complete response in time ({_shown_limits(limits)})"
+    limits = {"the whole call": timeouts.total, "each connect": timeouts.connect}
+    return f"no connection in time ({_shown_limits(limits)})"
+
+
+def _shown_limits(limits: Mapping[str, float | None]) -> str:
+    shown = ", ".join(f"{seconds} s for {what}" for what, seconds in limits.items() if seconds is not None)
+    return f"limits: {shown}" if shown else "the operating system gave up; no limit is set"
 
 
 _STEPS: Final = (

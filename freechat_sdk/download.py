@@ -1,4 +1,4 @@
-"""Downloads: a response that is a file, read when and how the caller wants it."""
+"""Downloads: responses that are files."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from freechat_sdk.exceptions import ApiException
 from freechat_sdk.upload import Progress
 
 PROGRESS_BYTES: Final = 1024
-"""How many bytes end a silence: fewer are a server that trickles."""
+"""How many bytes end a silence. A server that sends fewer counts as silent."""
 
 MAX_NAME_BYTES: Final = 255
 """The longest file name that common file systems take."""
@@ -30,7 +30,7 @@ _UNFIT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff]')
 class Download:
     """A file that the server sends: `save()` it, `read()` it, or iterate over its chunks, once.
 
-    It is a context manager, and closes itself at its end and on any error.
+    It is a context manager. It closes itself at its end and on any error.
 
     Raises, while it is read:
         ApiConnectionError: if the connection is lost before the end of the file.
@@ -45,10 +45,10 @@ class Download:
         self.content_type: str | None = response.headers.get("Content-Type")
         """The media type that the server states: `application/gzip`, `audio/mpeg`, ..."""
         self.file_name: str | None = file_name(response.headers.get("Content-Disposition"))
-        """The name that the server suggests, as a safe name within a folder. None if it suggests none."""
+        """The file name that the server suggests, made safe, or None if it does not suggest one."""
         length = response.headers.get("Content-Length", "")
         self.length: int | None = int(length) if length.isdigit() else None
-        """The size in bytes. None if the server does not state it."""
+        """The size in bytes, or None if the server does not state it."""
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes as they arrive, once; after `read()`, the bytes that it has kept."""
@@ -88,7 +88,7 @@ class Download:
         return self.read()
 
     def __buffer__(self, flags: int) -> memoryview:
-        """Give the bytes to functions that take a buffer, as in `file.write(download)` (Python 3.12, PEP 688)."""
+        """Support functions that accept a buffer, such as `file.write(download)` (Python 3.12, PEP 688)."""
         return memoryview(self.read())
 
     def save(self, target: str | os.PathLike[str] = ".", progress: Progress | None = None) -> Path:
@@ -165,7 +165,7 @@ class Download:
 
 
 def _closing(response: StreamedResponse) -> Generator[bytes]:
-    """Yield the chunks of a response, and end it."""
+    """Yield the chunks of a response, and end it after the last one or on an error."""
     count = 0
     try:
         for chunk in response.chunks():
@@ -179,7 +179,7 @@ def _closing(response: StreamedResponse) -> Generator[bytes]:
 
 
 def file_name(disposition: str | None) -> str | None:
-    """Return the file name in a `Content-Disposition` header (RFC 6266), made safe; None if there is none.
+    """Return the file name in a `Content-Disposition` header (RFC 6266), made safe, or None.
 
     FreeChat encodes names like forms, with `+` for a space. The result is a single name: without folders, not the name
     of a device, without characters that a file system refuses, and not too long for one.

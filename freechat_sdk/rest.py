@@ -1,4 +1,4 @@
-"""The REST layer: one loop that decides what is sent again, and the official names of the layer.
+"""The REST layer: the loop that sends requests and repeats them, and the official names of the layer.
 
 Redirects are never followed.
 """
@@ -98,7 +98,7 @@ class RESTResponse:
 
 
 class Transport:
-    """What clients can share: the pools, what is known of the server's generation, the retry budget."""
+    """What clients can share: the connection pools, the generation of the server, and the retry budget."""
 
     def __init__(self, configuration: Configuration) -> None:
         self.policy = RetryPolicy.of(configuration.retries)
@@ -108,7 +108,7 @@ class Transport:
         _transports.add(self)
 
     def start_afresh(self) -> object:
-        """Forget connections and locks, and return what holds them: after a fork they belong to the parent."""
+        """After a fork, forget the connections and the locks of the parent, and return the object that holds them."""
         self.budget = RetryBudget(self.policy)
         return self.pools.start_afresh()
 
@@ -118,7 +118,11 @@ _pools_of_parents: list[object] = []
 
 
 def _start_afresh_after_fork() -> None:
-    """Give the child pools of its own. Those of the parent are kept: closing one could wait for a dead lock."""
+    """Give a forked child its own pools.
+
+    Those of the parent are kept, because closing a connection could wait for a lock that no thread of the child will
+    release.
+    """
     for transport in _transports:
         _pools_of_parents.append(transport.start_afresh())
 
@@ -131,7 +135,7 @@ class RESTClientObject:
     """Sends requests to the configured host, over connections that all threads share."""
 
     def __init__(self, configuration: Configuration) -> None:
-        """Make a client; connections are made on first use."""
+        """Make a client. Connections are opened on first use."""
         self.configuration = configuration
         self.transport = Transport(configuration)
         self.policy = self.transport.policy
@@ -142,19 +146,19 @@ class RESTClientObject:
         return self.transport.pools.manager
 
     def close(self) -> None:
-        """Close all idle connections. A later call makes new ones."""
+        """Close all idle connections. A later call opens new ones."""
         self.transport.pools.close()
 
     def send(self, request: Request, deadline: Deadline, preload: Preload, previous_attempts: int = 0) -> Response:
-        """Send a request to the configured host, again if that is safe, and return the response.
+        """Send a request to the configured host and return the response. Repeat the request if that is safe and helps.
 
-        `preload` tells which bodies are read, within the deadline. `previous_attempts` requests have been made for the
-        same call.
+        `preload` decides which bodies are read, within the deadline. `previous_attempts` is the number of requests
+        already made for the same call.
 
         Raises:
-            ApiConnectionError: if there was no response; `request_sent` tells whether the server may have acted.
+            ApiConnectionError: if there was no complete response.
             ApiTimeoutError: if the deadline passed.
-            ApiDecodeError: if the body is larger than the configuration allows.
+            ApiDecodeError: if the body is larger than `Configuration.max_response_bytes`, or cannot be decompressed.
         """
         exchange = Exchange(request, deadline, self.configuration, previous_attempts)
         while True:
@@ -195,13 +199,13 @@ class RESTClientObject:
         return response
 
     def _granted(self, exchange: Exchange, wait: float | None) -> float | None:
-        """Return the wait before another attempt if deadline and budget allow one."""
+        """Return the wait before another attempt, or None if the deadline or the budget does not allow one."""
         if wait is None or not exchange.deadline.allows(wait) or not self.transport.budget.spend():
             return None
         return wait
 
     def _wait_after_error(self, exchange: Exchange, error: ApiConnectionError) -> float | None:
-        """Return the wait before the next attempt. A request that was not sent may always be repeated."""
+        """Return the wait before the next attempt, if one is allowed. A request that was not sent may be repeated."""
         is_allowed = not error.request_sent or exchange.request.retry in _REPEATABLE
         is_hopeless = isinstance(error.__cause__, SSLError) and not _ended_early(error.__cause__)
         return self.policy.wait(exchange.attempt) if is_allowed and not is_hopeless else None
@@ -223,7 +227,7 @@ class RESTClientObject:
     ) -> RESTResponse:
         """Send a request to any address, once, and return the response unread, whatever its status.
 
-        A `body` of bytes or str is sent as it is, any other as JSON; `post_params` are the fields of a form.
+        A `body` of type bytes or str is sent as it is, any other as JSON. `post_params` are the fields of a form.
         """
         own = dict(headers or {})
         payload = _payload(own, body, post_params)
@@ -238,7 +242,7 @@ class RESTClientObject:
 def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Response:
     """Send a request over a pool, once, and return the response unread."""
     request = exchange.request
-    pool_timeout: Any = exchange  # the pool asks it how long to wait for a place
+    pool_timeout: Any = exchange  # `Pool` asks it how long to wait for a free connection
     try:
         raw = pool.urlopen(
             request.method,
@@ -271,10 +275,10 @@ def _body_error(exchange: Exchange) -> Exception:
 
 
 def timeouts_for(defaults: CallTimeouts, timeout: object) -> CallTimeouts:
-    """Return the limits that a `_request_timeout` asks for.
+    """Return the limits that a `_request_timeout` sets.
 
-    A number limits the whole call; a pair (connect, read) or a urllib3 Timeout limits the steps within the default;
-    None removes every limit.
+    A number limits the whole call. A pair (connect, read) or a urllib3 Timeout limits each connect and each wait for
+    bytes; the default limit of the whole call stays. None removes every limit.
 
     Raises:
         ApiTypeError, ApiValueError: if it is anything else, or a number that is not above 0.
@@ -295,7 +299,7 @@ def timeouts_for(defaults: CallTimeouts, timeout: object) -> CallTimeouts:
 
 
 def _payload(headers: dict[str, str], body: object, fields: Sequence[tuple[str, Any]] | None) -> bytes | None:
-    """Return the body of a request made by hand, and add its Content-Type to `headers` unless it is given."""
+    """Return the body of a request made by hand, and add its Content-Type to `headers` if it is missing."""
     given = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
     if body is not None:
         if given is None:
@@ -328,7 +332,7 @@ def _is_busy(response: Response) -> bool:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a `Retry-After` header (RFC 9110, 10.2.3), a number or a date; None if there is none."""
+    """Return the seconds of a `Retry-After` header (RFC 9110, 10.2.3), a number or a date, or None."""
     text = headers.get("Retry-After")
     if text is None:
         return None

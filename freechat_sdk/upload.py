@@ -1,4 +1,4 @@
-"""Uploads: a file that is read while it is sent."""
+"""Uploads: files that are read while they are sent."""
 
 import mimetypes
 import os
@@ -13,7 +13,7 @@ from freechat_sdk.exceptions import ApiTypeError, ApiValueError
 FileInput = str | os.PathLike[str] | bytes | tuple[str, bytes] | IO[bytes]
 """A file: a path, the bytes themselves, a name with bytes, or a file open for reading bytes."""
 Progress = Callable[[int, int | None], object]
-"""Called, up or down, with the bytes that have been handed on so far, and with all there are, where that is known."""
+"""A function that gets the number of bytes transferred so far, and the size of the file, or None if it is unknown."""
 
 CHUNK_BYTES: Final = 65536
 DEFAULT_NAME: Final = "file"
@@ -25,20 +25,22 @@ class FileChangedError(OSError):
 
 
 class Upload:
-    """A file to send, with what to say of it.
+    """A file to send, with its name, its media type and a progress function.
 
         characters.upload_character_picture(uid, Upload("me.png", progress=print))
 
     Args:
         source: a path, the bytes themselves, a name with bytes, or a file open for reading bytes.
-        name: the name to send. Default the path's or the open file's own, or "file".
-        content_type: the media type to send. Default what the name's suffix stands for.
-        progress: called after each chunk with the bytes handed on so far, and all there are (None where unknown).
+        name: the name to send. Default: the name of the path or of the open file, or else "file".
+        content_type: the media type to send. Default: the type that belongs to the suffix of the name, or else
+            `application/octet-stream`.
+        progress: called after each chunk with the number of bytes sent so far and the size of the file, which is None
+            if it is unknown.
 
     Raises:
-        OSError: when there is no such file.
-        ApiTypeError: for anything else than a file.
-        ApiValueError: for a name or media type that cannot be sent.
+        OSError: if the file does not exist or cannot be read.
+        ApiTypeError: if `source` is a file open for reading text.
+        ApiValueError: if the media type cannot be sent.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Upload:
         self.name = name or given or DEFAULT_NAME
         self.content_type = content_type or mimetypes.guess_type(self.name)[0] or DEFAULT_TYPE
         if any(not " " <= letter <= "~" for letter in self.content_type):
-            raise ApiValueError("content_type holds a line break, a control character or other than ASCII")
+            raise ApiValueError("content_type must not contain line breaks, control or non-ASCII characters")
         self._content = content
         self._progress = progress
         self.can_block = _can_block(content)
@@ -97,17 +99,17 @@ class Upload:
         if self._start is not None:
             file.seek(self._start)
         elif self._is_read:
-            raise ApiValueError("the file has been read and cannot be rewound")
+            raise ApiValueError("the file has already been read and cannot be rewound. Open it again.")
         self._is_read = True
 
 
 class MultipartBody:
-    """The body of a file upload: a form (RFC 7578) with one part, a file named `file`."""
+    """The body of a file upload: multipart/form-data (RFC 7578) with a single part, the field `file`."""
 
     def __init__(self, file: object) -> None:
         self.upload = file if isinstance(file, Upload) else Upload(_checked(file))
         self._boundary = secrets.token_hex(16)
-        # WHATWG HTML, 4.10.21.8
+        # The escapes that browsers use in file names (WHATWG HTML, 4.10.21.8).
         quoted = self.upload.name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
         head = (
             f"--{self._boundary}\r\n"
@@ -126,12 +128,12 @@ class MultipartBody:
 
     @property
     def size(self) -> int | None:
-        """How many bytes the body has; None where that shows only by reading the file."""
+        """The size of the body in bytes, or None if it is known only after reading the file."""
         file = self.upload.size
         return None if file is None else len(self._head) + file + len(self._tail)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body, from the start again each time."""
+        """Yield the body. Each call yields it from the start."""
         yield self._head
         yield from self.upload.chunks()
         yield self._tail
@@ -143,14 +145,14 @@ def _checked(file: Any) -> FileInput:
     if isinstance(file, (str, bytes, os.PathLike)) or hasattr(file, "read"):
         checked: FileInput = file
         return checked
-    kind = type(file).__name__
+    given = type(file).__name__
     raise ApiTypeError(
-        f"file takes a path, bytes, (name, bytes), a file open for reading bytes or an Upload, not {kind}"
+        f"file must be a path, bytes, (name, bytes), a file open for reading bytes, or an Upload, not {given}"
     )
 
 
 def _parts(source: FileInput) -> tuple[str | None, bytes | Path | IO[bytes]]:
-    """Return the name that a file has of its own, and its content."""
+    """Return the name of a file, if it has one, and its content."""
     if isinstance(source, bytes):
         return None, source
     if isinstance(source, tuple):
@@ -159,7 +161,7 @@ def _parts(source: FileInput) -> tuple[str | None, bytes | Path | IO[bytes]]:
         path = Path(source)
         return path.name, path
     if isinstance(source.read(0), str):
-        raise ApiTypeError("file is open for reading text: open it with 'rb'")
+        raise ApiTypeError("file must be open for reading bytes, not text. Open it with mode 'rb'.")
     name = getattr(source, "name", None)
     return (Path(name).name if isinstance(name, str) else None), source
 

@@ -177,7 +177,7 @@ BODIES = {
     "a body of HTTP/1.0": Case(says(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n[]", close), []),
     "an empty body": Case(says(answer(b"")), None, is_kept=True),
     "204 with a body": Case(says(head(204, [("Content-Length", "2")]) + b"[]"), None),
-    "304 with a body": Case(says(head(304, [("Content-Length", "2")]) + b"[]"), ApiException, "answered 304"),
+    "304 with a body": Case(says(head(304, [("Content-Length", "2")]) + b"[]"), ApiException, "returned 304"),
     "chunks and a Content-Length": Case(
         says(chunked(b"[]", headers=(("Content-Length", "1"),)) + END), [], is_kept=True
     ),
@@ -278,7 +278,7 @@ STATUSES = {
     "deep JSON in an error": Case(
         says(answer(b"[" * 100_000, JSON, status=500)), ServiceException, "500", is_kept=True
     ),
-    "a status nobody knows": Case(says(answer(b"", status=799)), ApiException, "answered 799", is_kept=True),
+    "a status nobody knows": Case(says(answer(b"", status=799)), ApiException, "returned 799$", is_kept=True),
     "an odd Retry-After": Case(
         says(answer(b"", ("Retry-After", "²"), status=503)), ServiceUnavailableException, "503", is_kept=True
     ),

@@ -273,15 +273,18 @@ def test_without_pysocks_the_error_says_what_to_install(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("proxy", "message"),
     [
-        ("ftp://ada:secret@127.0.0.1:21", "unknown scheme 'ftp': use http, https, socks4, socks4a, socks5, socks5h"),
+        (
+            "ftp://ada:secret@127.0.0.1:21",
+            "unknown scheme 'ftp'. Use one of http, https, socks4, socks4a, socks5, socks5h",
+        ),
         ("socks://ada:secret@127.0.0.1", "unknown scheme 'socks'"),
-        ("ada:secret@127.0.0.1:1080", "is not an address like .*socks5h"),
-        ("127.0.0.1:1080", "is not an address like"),
-        ("secret", "is not an address like"),
-        ("socks5://", "is not an address like"),
-        ("socks5://ada:secret@", "is not an address like"),
-        ("socks5h://ada:secret@127.0.0.1:port", "is not an address like"),
-        ("http://ada:se#cret@127.0.0.1:3128", "is not an address like"),
+        ("ada:secret@127.0.0.1:1080", "must be an address like .*socks5h"),
+        ("127.0.0.1:1080", "must be an address like"),
+        ("secret", "must be an address like"),
+        ("socks5://", "must be an address like"),
+        ("socks5://ada:secret@", "must be an address like"),
+        ("socks5h://ada:secret@127.0.0.1:port", "must be an address like"),
+        ("http://ada:se#cret@127.0.0.1:3128", "must be an address like"),
     ],
 )
 def test_an_address_that_is_not_a_proxys_is_refused_and_not_shown(proxy: str, message: str) -> None:
@@ -300,7 +303,7 @@ def test_an_unusable_proxy_of_the_environment_is_refused_by_the_first_call(monke
 
 
 def test_a_proxy_that_is_not_a_str_is_refused() -> None:
-    with pytest.raises(ApiTypeError, match="proxy takes a str, not int"):
+    with pytest.raises(ApiTypeError, match="proxy must be a str, not int"):
         Configuration(proxy=1080)  # type: ignore[arg-type]
 
 
