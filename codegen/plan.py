@@ -26,7 +26,7 @@ API_IMPORTS = {
 MODEL_IMPORTS = {
     "typing": ("Any",),
     MIXINS: ("FromText",),
-    f"{PACKAGE}._model": ("Flag", "Integer", "Mandatory", "Model", "Number", "Secret", "Text", "Timestamp"),
+    f"{PACKAGE}._model": ("Flag", "Integer", "Model", "Number", "RequiredInput", "Secret", "Text", "Timestamp"),
 }
 """What a file of `models/` may need; its mixin comes from `MIXINS`."""
 
@@ -314,7 +314,7 @@ def plan_model(schema: Schema, document: Document) -> ModelModule:
 
 def _model_field(field: Field, names: Mapping[str, str]) -> ModelField:
     type_ = python_type(field.type, names)
-    type_ = f"Mandatory[{type_}]" if field.required else f"{type_} | None"
+    type_ = f"RequiredInput[{type_}]" if field.required else f"{type_} | None"
     type_ = f"Secret[{type_}]" if field.secret else type_
     annotation = type_ if field.required else f"{type_} = None"
     only = f" ({' and '.join(field.generations)} only)" if field.generations else ""
