@@ -64,7 +64,7 @@ def never_ending_stream(_: Request, connection: Connection) -> None:
     stall(connection)
 
 
-def answer(body: bytes, *headers: tuple[str, str], status: int = 200) -> bytes:
+def response(body: bytes, *headers: tuple[str, str], status: int = 200) -> bytes:
     """Return an answer with its length."""
     return head(status, (*headers, ("Content-Length", str(len(body))))) + body
 

@@ -2,7 +2,7 @@
 
 A handler is called for each request with the request and the connection, and writes what it likes:
 
-    with RecordingServer(lambda request, connection: connection.answer(200, b"true")) as server:
+    with RecordingServer(lambda request, connection: connection.respond(200, b"true")) as server:
         ...
     assert server.requests[0].path == "/api/v1/chat/abc"
 
@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-LIMIT = 10.0
+MAX_WAIT = 10.0
 """Seconds that any wait may last: a fault fails instead of hanging."""
 FINAL = {"message": {"role": "assistant", "contents": [{"type": "text", "content": "Hi"}]}, "finishReason": "stop"}
 """The event that ends a stream."""
@@ -74,7 +74,7 @@ class Connection:
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
 
-    def answer(self, status: int, body: bytes = b"", headers: Pairs = (), reason: str = "") -> None:
+    def respond(self, status: int, body: bytes = b"", headers: Pairs = (), reason: str = "") -> None:
         self.send(head(status, (*headers, ("Content-Length", str(len(body)))), reason) + body)
 
     def start_chunked(self, status: int = 200, headers: Pairs = (), reason: str = "") -> None:
@@ -143,33 +143,33 @@ def head(status: int, headers: Pairs = (), reason: str = "") -> bytes:
     return "\r\n".join(lines).encode("latin-1")
 
 
-def answers(*handlers: Handler) -> Handler:
+def in_order(*handlers: Handler) -> Handler:
     """Return a handler that uses each of some once, in order."""
     left = iter(handlers)
     return lambda request, connection: next(left)(request, connection)
 
 
-def text_answer(text: str, status: int = 200, headers: Pairs = ()) -> Handler:
-    return lambda _, connection: connection.answer(
+def text_response(text: str, status: int = 200, headers: Pairs = ()) -> Handler:
+    return lambda _, connection: connection.respond(
         status, text.encode(), (("Content-Type", "text/plain;charset=UTF-8"), *headers)
     )
 
 
-def json_answer(value: object, status: int = 200, headers: Pairs = ()) -> Handler:
+def json_response(value: object, status: int = 200, headers: Pairs = ()) -> Handler:
     body = json.dumps(value).encode()
-    return lambda _, connection: connection.answer(status, body, (("Content-Type", "application/json"), *headers))
+    return lambda _, connection: connection.respond(status, body, (("Content-Type", "application/json"), *headers))
 
 
-def html_answer(status: int = 200) -> Handler:
+def html_response(status: int = 200) -> Handler:
     body = b"<!DOCTYPE html><html><body>Welcome</body></html>"
-    return lambda _, connection: connection.answer(status, body, [("Content-Type", "text/html;charset=UTF-8")])
+    return lambda _, connection: connection.respond(status, body, [("Content-Type", "text/html;charset=UTF-8")])
 
 
 def login_redirect() -> Handler:
-    return lambda _, connection: connection.answer(302, b"", [("Location", "http://127.0.0.1/w/login")])
+    return lambda _, connection: connection.respond(302, b"", [("Location", "http://127.0.0.1/w/login")])
 
 
-def events_answer(*events: object) -> Handler:
+def events_response(*events: object) -> Handler:
     """Return a handler that streams events, one chunk each, and ends the stream."""
 
     def handle(_: Request, connection: Connection) -> None:
@@ -218,7 +218,7 @@ class RecordingServer:
             with suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(LIMIT)
+            thread.join(MAX_WAIT)
             assert not thread.is_alive(), "a thread of the server hangs"
         if kind is None and self._errors:
             raise self._errors[0]
@@ -235,7 +235,7 @@ class RecordingServer:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(LIMIT)
+            sock.settimeout(MAX_WAIT)
             self._start(self._serve, sock)
 
     def _serve(self, sock: socket.socket) -> None:

@@ -14,7 +14,7 @@ from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, wi
 from freechat_sdk._decoders import as_json
 from freechat_sdk._operation import READ, Operation
 from freechat_sdk.rest import BaseHTTPResponse
-from test.server import RecordingServer, json_answer
+from test.server import RecordingServer, json_response
 
 
 class SampleApi(Api):
@@ -40,7 +40,7 @@ class SampleApi(Api):
 
 @pytest.fixture
 def server() -> Iterator[RecordingServer]:
-    with RecordingServer(json_answer(7, headers=[("X-Extra", "1")])) as running:
+    with RecordingServer(json_response(7, headers=[("X-Extra", "1")])) as running:
         yield running
 
 

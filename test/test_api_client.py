@@ -28,15 +28,15 @@ from freechat_sdk import (
 from freechat_sdk._names import API_MODULES
 from freechat_sdk.rest import RetryPolicy
 from test.server import (
-    LIMIT,
+    MAX_WAIT,
     Connection,
     Handler,
     RecordingServer,
     Request,
-    answers,
-    json_answer,
+    in_order,
+    json_response,
     login_redirect,
-    text_answer,
+    text_response,
 )
 
 TOKEN = "fc-0123456789abcdef0123456789abcdef"
@@ -68,7 +68,7 @@ def closing_after_100(request: Request, connection: Connection) -> None:
     number = sum(sent.connection == request.connection for sent in connection_log)
     connection_log.append(request)
     headers = [("Connection", "close")] if number == 99 else []
-    json_answer([], headers=headers)(request, connection)
+    json_response([], headers=headers)(request, connection)
     if headers:
         connection.close()
 
@@ -88,14 +88,14 @@ def test_a_connection_that_the_server_closed_while_idle_is_replaced_before_anyth
     closed = threading.Event()
 
     def handle(request: Request, connection: Connection) -> None:
-        json_answer({"text": "a"})(request, connection)
+        json_response({"text": "a"})(request, connection)
         connection.close()
         closed.set()
 
     with RecordingServer(handle) as server, client_for(server, retries=0) as client:
         for _ in range(20):
             assert ChatApi(client).send_assistant("chat", "uid").answer == "a"
-            assert closed.wait(LIMIT)
+            assert closed.wait(MAX_WAIT)
             closed.clear()
         assert len(server.requests) == 20
 
@@ -103,7 +103,7 @@ def test_a_connection_that_the_server_closed_while_idle_is_replaced_before_anyth
 def test_a_connection_idle_for_50_s_is_not_used_again() -> None:
     clock = Clock()
     with (
-        RecordingServer(json_answer([])) as server,
+        RecordingServer(json_response([])) as server,
         client_for(server, retries=RetryPolicy(clock=clock)) as client,
     ):
         chats = ChatApi(client)
@@ -117,7 +117,7 @@ def test_a_connection_idle_for_50_s_is_not_used_again() -> None:
 
 
 def test_the_context_manager_closes_the_sockets_and_a_later_call_opens_new_ones() -> None:
-    with RecordingServer(json_answer([])) as server:
+    with RecordingServer(json_response([])) as server:
         with client_for(server) as client:
             ChatApi(client).list_chats()
         assert server.connections[0].wait_closed()
@@ -131,7 +131,7 @@ def test_an_interrupted_call_leaves_a_working_client() -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         assert connection.wait_closed()
 
-    with RecordingServer(answers(interrupt, json_answer([]))) as server, client_for(server) as client:
+    with RecordingServer(in_order(interrupt, json_response([]))) as server, client_for(server) as client:
         with pytest.raises(KeyboardInterrupt):
             ChatApi(client).list_chats()
         assert ChatApi(client).list_chats() == []
@@ -141,16 +141,16 @@ def test_an_interrupted_call_leaves_a_working_client() -> None:
 
 
 def test_auto_costs_nothing_on_a_v1_server() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server, api_version="auto") as client:
+    with RecordingServer(json_response([])) as server, client_for(server, api_version="auto") as client:
         before = client.generation
         ChatApi(client).list_chats()
         assert (before, client.generation) == (None, "v1")
         assert [request.path for request in server.requests] == ["/api/v1/chat"]
 
 
-@pytest.mark.parametrize("elsewhere", [json_answer({}, 404), login_redirect()], ids=["404", "login redirect"])
+@pytest.mark.parametrize("elsewhere", [json_response({}, 404), login_redirect()], ids=["404", "login redirect"])
 def test_auto_finds_a_v2_server_with_the_first_call_even_a_once_only_one(elsewhere: Handler) -> None:
-    handler = by_path({"v1": elsewhere, "v2": json_answer({"text": "a"})})
+    handler = by_path({"v1": elsewhere, "v2": json_response({"text": "a"})})
     with RecordingServer(handler) as server, client_for(server, api_version="auto") as client:
         chats = ChatApi(client)
         assert chats.send_message("x", "Hi").answer == "a"
@@ -162,28 +162,28 @@ def test_auto_finds_a_v2_server_with_the_first_call_even_a_once_only_one(elsewhe
 
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
 def test_an_error_does_not_settle_the_generation_and_is_not_sent_elsewhere(status: int) -> None:
-    with RecordingServer(json_answer({}, status)) as server, client_for(server, api_version="auto") as client:
+    with RecordingServer(json_response({}, status)) as server, client_for(server, api_version="auto") as client:
         with pytest.raises(ApiException):
             ChatApi(client).list_chats()
         assert (client.generation, len(server.requests)) == (None, 1)
 
 
 def test_a_404_of_both_generations_says_that_the_generation_may_be_wrong() -> None:
-    with RecordingServer(json_answer({}, 404)) as server, client_for(server, api_version="auto") as client:
+    with RecordingServer(json_response({}, 404)) as server, client_for(server, api_version="auto") as client:
         with pytest.raises(NotFoundException, match="another generation"):
             ChatApi(client).list_chats()
         assert (client.generation, len(server.requests)) == (None, 2)
 
 
 def test_a_chosen_generation_is_kept_to() -> None:
-    with RecordingServer(json_answer({}, 404)) as server, client_for(server, api_version="v2") as client:
+    with RecordingServer(json_response({}, 404)) as server, client_for(server, api_version="v2") as client:
         with pytest.raises(NotFoundException, match="another generation"):
             ChatApi(client).list_chats()
         assert [request.path for request in server.requests] == ["/api/v2/chat"]
 
 
 def test_the_key_of_a_default_chat_tells_the_generation() -> None:
-    with RecordingServer(text_answer("chat")) as server:
+    with RecordingServer(text_response("chat")) as server:
         for version, key in (("v1", "uid"), ("v2", 5)):
             with client_for(server, api_version=version) as client, pytest.raises(ApiVersionError, match=version):
                 ChatApi(client).get_default_chat_id(key)
@@ -200,7 +200,7 @@ def test_the_key_of_a_default_chat_tells_the_generation() -> None:
 
 
 def test_the_settled_generation_goes_with_copies() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server, api_version="auto") as client:
+    with RecordingServer(json_response([])) as server, client_for(server, api_version="auto") as client:
         ChatApi(client).list_chats()
         assert pickle.loads(pickle.dumps(client)).generation == copy.deepcopy(client).generation == "v1"
 
@@ -210,7 +210,7 @@ def test_the_settled_generation_goes_with_copies() -> None:
 
 def test_headers_merge_without_regard_to_case_and_the_callers_dict_stays() -> None:
     mine = {"x-trace": "1", "ACCEPT": "application/json;q=1"}
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+    with RecordingServer(json_response([])) as server, client_for(server) as client:
         client.set_default_header("X-Trace", "0")
         client.cookie = "a=b"
         ChatApi(client).list_chats(_headers=mine)
@@ -224,7 +224,7 @@ def test_headers_merge_without_regard_to_case_and_the_callers_dict_stays() -> No
 
 def test_request_auth_stands_in_for_the_token() -> None:
     auth = {"type": "bearer", "in": "header", "key": "Authorization", "value": "Bearer other"}
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+    with RecordingServer(json_response([])) as server, client_for(server) as client:
         ChatApi(client).list_chats(_request_auth=auth)
         assert server.requests[0].header("Authorization") == "Bearer other"
 
@@ -234,14 +234,14 @@ def test_request_auth_by_cookie_sends_no_token_and_asks_for_none() -> None:
         raise AssertionError("nobody needs it")
 
     auth = {"in": "cookie", "key": "session", "value": "s=1"}
-    with RecordingServer(json_answer([])) as server, client_for(server, access_token=ask) as client:
+    with RecordingServer(json_response([])) as server, client_for(server, access_token=ask) as client:
         ChatApi(client).list_chats(_request_auth=auth)
         assert server.requests[0].header("Authorization") is None
         assert server.requests[0].header("Cookie") == "s=1"
 
 
 def test_a_changed_token_holds_from_the_next_call_on() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+    with RecordingServer(json_response([])) as server, client_for(server) as client:
         client.configuration.access_token = "fc-2"
         ChatApi(client).list_chats()
         client.configuration.access_token = None
@@ -251,7 +251,7 @@ def test_a_changed_token_holds_from_the_next_call_on() -> None:
 
 def test_a_function_gives_the_token_for_each_call() -> None:
     tokens = iter(["fc-1", "fc-2", None])
-    with RecordingServer(json_answer([])) as server, client_for(server, access_token=lambda: next(tokens)) as client:
+    with RecordingServer(json_response([])) as server, client_for(server, access_token=lambda: next(tokens)) as client:
         for _ in range(3):
             ChatApi(client).list_chats()
     sent = [request.header("Authorization") for request in server.requests]
@@ -260,7 +260,7 @@ def test_a_function_gives_the_token_for_each_call() -> None:
 
 def by_token(request: Request, connection: Connection) -> None:
     status = 200 if request.header("Authorization") == "Bearer fc-fresh" else 401
-    connection.answer(status, b"[]" if request.method == "GET" else b"true")
+    connection.respond(status, b"[]" if request.method == "GET" else b"true")
 
 
 def test_a_call_that_reads_is_made_again_with_a_fresh_token_after_401() -> None:
@@ -297,7 +297,7 @@ def test_what_a_token_function_raises_reaches_the_caller_and_nothing_is_sent() -
     def broken() -> str:
         raise LookupError("no vault")
 
-    with RecordingServer(json_answer([])) as server, client_for(server, access_token=broken) as client:
+    with RecordingServer(json_response([])) as server, client_for(server, access_token=broken) as client:
         with pytest.raises(LookupError, match="no vault"):
             ChatApi(client).list_chats()
         assert server.requests == []
@@ -305,14 +305,14 @@ def test_what_a_token_function_raises_reaches_the_caller_and_nothing_is_sent() -
 
 @pytest.mark.parametrize("token", ["", "a b", 7, b"fc-1"])
 def test_what_a_token_function_gives_is_checked(token: Any) -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server, access_token=lambda: token) as client:
+    with RecordingServer(json_response([])) as server, client_for(server, access_token=lambda: token) as client:
         with pytest.raises((ApiTypeError, ApiValueError), match="access_token"):
             ChatApi(client).list_chats()
         assert server.requests == []
 
 
 def test_a_token_over_plain_http_to_another_machine_warns_once_and_says_what_to_do() -> None:
-    with RecordingServer(json_answer([])) as server:
+    with RecordingServer(json_response([])) as server:
         client = client_for(server, host="http://chat.example.com", proxy=server.url)
         chats = ChatApi(client)
         with client, pytest.warns(InsecureTransportWarning, match=r"Use https or an SSH tunnel") as caught:
@@ -325,18 +325,18 @@ def test_a_token_over_plain_http_to_another_machine_warns_once_and_says_what_to_
     "host", ["http://localhost:1", "http://127.8.9.1", "http://[::1]:80", "https://chat.example.com"]
 )
 def test_no_warning_where_nobody_can_listen(host: str) -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server, host=host, retries=0) as client:
+    with RecordingServer(json_response([])) as server, client_for(server, host=host, retries=0) as client:
         assert client._token() == TOKEN  # warnings are errors
 
 
 def test_no_warning_without_a_token() -> None:
     settings = {"host": "http://chat.example.com", "access_token": None}
-    with RecordingServer(json_answer([])) as server, client_for(server, proxy=server.url, **settings) as client:
+    with RecordingServer(json_response([])) as server, client_for(server, proxy=server.url, **settings) as client:
         assert ChatApi(client).list_chats() == []
 
 
 def test_the_user_agent_can_be_added_to() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server, user_agent_suffix="shop/1.4") as client:
+    with RecordingServer(json_response([])) as server, client_for(server, user_agent_suffix="shop/1.4") as client:
         ChatApi(client).list_chats()
     assert server.requests[0].header("User-Agent") == f"freechat-sdk/{freechat_sdk.__version__}/python shop/1.4"
 
@@ -366,7 +366,7 @@ BAD_OPTIONS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", BAD_OPTIONS, ids=[f"{number}" for number in range(len(BAD_OPTIONS))])
 def test_a_bad_option_is_refused_before_anything_is_sent_without_showing_it(options: dict[str, Any]) -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+    with RecordingServer(json_response([])) as server, client_for(server) as client:
         with pytest.raises((ApiTypeError, ApiValueError)) as caught:
             ChatApi(client).list_chats(**options)
         assert server.requests == []
@@ -387,7 +387,7 @@ WRONG_CALLS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("arguments", "options"), WRONG_CALLS)
 def test_wrong_arguments_are_refused_before_anything_is_sent(arguments: Any, options: dict[str, Any]) -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+    with RecordingServer(json_response([])) as server, client_for(server) as client:
         chats = ChatApi(client)
         for method in (chats.send_message, chats.send_message_with_http_info):
             with pytest.raises(ValidationError):
@@ -396,7 +396,7 @@ def test_wrong_arguments_are_refused_before_anything_is_sent(arguments: Any, opt
 
 
 def test_an_int_takes_neither_bool_nor_str() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+    with RecordingServer(json_response([])) as server, client_for(server) as client:
         for wrong in (True, "1", 1.5):
             with pytest.raises(ValidationError):
                 ChatApi(client).list_messages("chat", wrong)  # type: ignore[arg-type]
@@ -405,14 +405,14 @@ def test_an_int_takes_neither_bool_nor_str() -> None:
 
 def test_the_text_of_a_message_is_enough() -> None:
     expected = {"role": "user", "contents": [{"type": "text", "content": "Hi"}]}
-    with RecordingServer(json_answer({"text": "a"})) as server, client_for(server) as client:
+    with RecordingServer(json_response({"text": "a"})) as server, client_for(server) as client:
         for message in ("Hi", ChatMessageDTO.user("Hi"), expected):
             ChatApi(client).send_message("chat", message)  # type: ignore[arg-type]
         assert [request.json for request in server.requests] == [expected] * 3
 
 
 def test_the_route_of_a_group_follows_from_the_arguments_given() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+    with RecordingServer(json_response([])) as server, client_for(server) as client:
         chats = ChatApi(client)
         for method in (chats.list_messages, chats.list_messages2):
             method("c")
@@ -426,7 +426,7 @@ def test_the_route_of_a_group_follows_from_the_arguments_given() -> None:
 
 
 def test_a_host_may_have_a_path() -> None:
-    with RecordingServer(json_answer([])) as server:
+    with RecordingServer(json_response([])) as server:
         with ApiClient(Configuration(f"{server.url}/chat-server/", api_version="v1")) as client:
             ChatApi(client).list_chats()
         assert server.requests[0].target == "/chat-server/api/v1/chat"
@@ -437,8 +437,8 @@ def test_a_host_may_have_a_path() -> None:
 
 def test_call_api_sends_the_token_to_the_configured_host_alone() -> None:
     with (
-        RecordingServer(text_answer("a", 418)) as server,
-        RecordingServer(text_answer("b")) as other,
+        RecordingServer(text_response("a", 418)) as server,
+        RecordingServer(text_response("b")) as other,
         client_for(server) as client,
     ):
         response = client.call_api("GET", "/api/v1/anything")
@@ -451,7 +451,7 @@ def test_call_api_sends_the_token_to_the_configured_host_alone() -> None:
 
 
 def test_call_api_sends_json_bytes_and_forms() -> None:
-    with RecordingServer(text_answer("a")) as server, client_for(server) as client:
+    with RecordingServer(text_response("a")) as server, client_for(server) as client:
         client.call_api("POST", "/json", body={"a": [1]}).read()
         client.call_api("POST", "/raw", {"content-type": "text/plain"}, body="ä").read()
         client.call_api("POST", "/form", post_params=[("a", "b c")]).read()
@@ -470,7 +470,7 @@ def test_call_api_sends_json_bytes_and_forms() -> None:
 
 
 def test_clients_and_apis_pickle_and_copy_with_their_configuration() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+    with RecordingServer(json_response([])) as server, client_for(server) as client:
         client.set_default_header("X-Trace", "1")
         for copied in (pickle.loads(pickle.dumps(ChatApi(client))), copy.deepcopy(ChatApi(client))):
             assert copied.list_chats() == []

@@ -14,7 +14,7 @@ import pytest
 
 from freechat_sdk import ApiClient, ApiTimeoutError, ChatApi, Configuration, RetryPolicy
 from test.hostile import never_ending_stream
-from test.server import LIMIT, Connection, RecordingServer, Request, event_bytes, json_answer, text_answer
+from test.server import MAX_WAIT, Connection, RecordingServer, Request, event_bytes, json_response, text_response
 
 THREADS = 32
 TOKENS = [f"fc-{number:032x}" for number in range(8)]
@@ -31,19 +31,19 @@ def in_threads(work: Callable[[int], object], threads: int = THREADS) -> None:
     barrier = threading.Barrier(threads)
 
     def run(number: int) -> None:
-        barrier.wait(LIMIT)
+        barrier.wait(MAX_WAIT)
         work(number)
 
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(run, number) for number in range(threads)]:
-            done.result(LIMIT * 3)
+            done.result(MAX_WAIT * 3)
 
 
 def echo(request: Request, connection: Connection) -> None:
     """Answer with what the request says, as text, JSON or stream."""
     name = request.path.rpartition("/")[2]
     if "/stream/" not in request.path:
-        handler = json_answer({"text": name}) if request.method == "POST" else text_answer(name)
+        handler = json_response({"text": name}) if request.method == "POST" else text_response(name)
         handler(request, connection)
         return
     connection.start_chunked(headers=EVENTS)
@@ -98,10 +98,10 @@ def test_a_pool_that_waits_never_opens_more_connections_than_allowed() -> None:
             peak.append(open_now["calls"])
             if open_now["calls"] == most:
                 gate.set()
-        assert gate.wait(LIMIT)  # until as many calls as allowed are here together
+        assert gate.wait(MAX_WAIT)  # until as many calls as allowed are here together
         with lock:
             open_now["calls"] -= 1
-        json_answer([])(request, connection)
+        json_response([])(request, connection)
 
     settings = {"connection_pool_maxsize": most, "connection_pool_block": True}
     with RecordingServer(hold) as server, client_for(server, **settings) as client:
@@ -166,7 +166,7 @@ def test_many_readers_are_ended_from_other_threads() -> None:
             for event in stream:
                 texts.append(event.text)
                 closer.start()
-            closer.join(LIMIT)
+            closer.join(MAX_WAIT)
             assert (texts, stream.closed) == (["a"], True)
 
         in_threads(work)
@@ -176,13 +176,13 @@ def test_many_readers_are_ended_from_other_threads() -> None:
 
 
 def test_a_client_dropped_open_is_warned_of() -> None:
-    server = RecordingServer(json_answer([]))
+    server = RecordingServer(json_response([]))
     with server, pytest.warns(ResourceWarning, match=f"unclosed client of {server.url}"):
         ChatApi(client_for(server)).list_chats()
 
 
 def test_a_client_that_was_closed_or_never_used_is_not_warned_of() -> None:
-    with RecordingServer(json_answer([])) as server, warnings.catch_warnings():
+    with RecordingServer(json_response([])) as server, warnings.catch_warnings():
         warnings.simplefilter("error")
         client = client_for(server)
         ChatApi(client).list_chats()
@@ -208,7 +208,7 @@ def test_a_client_serves_a_pool_of_processes(method: str) -> None:
         assert answer_of(chats, 0) == "0"
         with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
             done = [pool.submit(answer_of, chats, number) for number in range(8)]
-            assert [future.result(LIMIT * 3) for future in done] == [str(number) for number in range(8)]
+            assert [future.result(MAX_WAIT * 3) for future in done] == [str(number) for number in range(8)]
         assert answer_of(chats, 9) == "9"
     first, *others, last = server.requests
     assert first.connection == last.connection

@@ -142,7 +142,7 @@ def test_an_example_of_the_reference_runs_as_it_stands(
 ) -> None:
     example = CALLED[snippet]
     monkeypatch.chdir(tmp_path)
-    with RecordingServer(example.answer) as server:
+    with RecordingServer(example.respond) as server:
         monkeypatch.setenv("FREECHAT_HOST", server.url)
         monkeypatch.setenv("FREECHAT_API_VERSION", example.generation)
         exec(compile(snippet.code, str(snippet), "exec"), {"__name__": "__main__"})

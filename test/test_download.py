@@ -12,7 +12,7 @@ from freechat_sdk import ApiClient, ApiConnectionError, ApiDecodeError, Configur
 from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
 from freechat_sdk._operation import READ, Operation
 from freechat_sdk.download import as_download, file_name
-from test.server import Connection, Handler, RecordingServer, Request, answers, head, html_answer, json_answer
+from test.server import Connection, Handler, RecordingServer, Request, head, html_response, in_order, json_response
 
 CONTENT = bytes(range(256)) * 1000
 HEADERS = [
@@ -34,7 +34,7 @@ class FileApi(Api):
 
 
 def whole(_: Request, connection: Connection) -> None:
-    connection.answer(200, CONTENT, HEADERS)
+    connection.respond(200, CONTENT, HEADERS)
 
 
 def in_chunks(_: Request, connection: Connection) -> None:
@@ -96,7 +96,7 @@ def test_a_file_says_what_it_is() -> None:
 
 
 def test_a_folder_gives_the_file_the_servers_name(tmp_path: Path) -> None:
-    with serve(answers(whole, in_chunks)) as (api, _):
+    with serve(in_order(whole, in_chunks)) as (api, _):
         assert api.export().save(tmp_path) == tmp_path / "My café.tar.gz"
         assert api.export().save(tmp_path) == tmp_path / "download"
 
@@ -110,7 +110,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
 
 
 def test_what_breaks_off_leaves_nothing_half_written(tmp_path: Path) -> None:
-    with serve(answers(cut, cut, whole)) as (api, _):
+    with serve(in_order(cut, cut, whole)) as (api, _):
         (tmp_path / "file").write_bytes(b"before")
         with pytest.raises(ApiConnectionError):
             api.export().save(tmp_path / "file")
@@ -139,7 +139,7 @@ def test_leaving_early_closes_the_connection() -> None:
 
 
 def test_an_error_or_a_web_page_is_no_file() -> None:
-    with serve(answers(json_answer({"message": "no such character"}, 404), html_answer())) as (api, _):
+    with serve(in_order(json_response({"message": "no such character"}, 404), html_response())) as (api, _):
         with pytest.raises(NotFoundException, match="no such character"):
             api.export()
         with pytest.raises(ApiDecodeError, match="does not look like a FreeChat server"):

@@ -61,7 +61,7 @@ class AsOpenApiCore:
 @pytest.mark.parametrize("case", CALLS, ids=name_of)
 def test_a_call_sends_what_the_api_takes_and_reads_what_it_answers(case: tuple[Any, str]) -> None:
     example = Example(*case)
-    with RecordingServer(example.answer) as server:
+    with RecordingServer(example.respond) as server:
         configuration = Configuration(server.url, access_token=TOKEN, api_version=example.generation)
         with ApiClient(configuration) as client:
             api = getattr(freechat_sdk, example.fact["api"])(client)
@@ -101,7 +101,7 @@ def only_one_generation() -> Iterator[Any]:
 @pytest.mark.parametrize(("fact", "generation"), list(only_one_generation()))
 def test_what_a_generation_lacks_is_refused_before_anything_is_sent(fact: Any, generation: str) -> None:
     example = Example(fact, fact["generations"][0])
-    with RecordingServer(example.answer) as server:
+    with RecordingServer(example.respond) as server:
         with ApiClient(Configuration(server.url, api_version=generation)) as client:
             api = getattr(freechat_sdk, fact["api"])(client)
             with pytest.raises(ApiVersionError):

@@ -29,7 +29,7 @@ from freechat_sdk._observer import observer_for
 from freechat_sdk._operation import READ
 from freechat_sdk._request import Request
 from test.hostile import LOST, says
-from test.server import FINAL, RecordingServer, answers, events_answer, json_answer, text_answer
+from test.server import FINAL, RecordingServer, events_response, in_order, json_response, text_response
 
 TOKEN = "fc-0123456789abcdef0123456789abcdef"
 
@@ -79,7 +79,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
 
 
 def test_hooks_are_told_of_a_call(notes: Notes) -> None:
-    answer = json_answer({"text": "Hi", "requestId": "r-7"}, headers=[("X-Secret", "s"), ("Server", "nginx")])
+    answer = json_response({"text": "Hi", "requestId": "r-7"}, headers=[("X-Secret", "s"), ("Server", "nginx")])
     with RecordingServer(answer) as server:
         api = api_for(server.url, notes)
         with api.api_client:
@@ -95,7 +95,7 @@ def test_hooks_are_told_of_a_call(notes: Notes) -> None:
 
 
 def test_hooks_are_told_of_each_attempt(notes: Notes) -> None:
-    with RecordingServer(answers(json_answer({}, 503), json_answer([]))) as server:
+    with RecordingServer(in_order(json_response({}, 503), json_response([]))) as server:
         api = api_for(server.url, notes)
         with api.api_client:
             api.list_chats()
@@ -112,7 +112,7 @@ def test_hooks_are_told_of_errors(notes: Notes) -> None:
 
 
 def test_hooks_are_told_of_each_event_and_of_the_end_of_a_stream(notes: Notes) -> None:
-    with RecordingServer(events_answer({"text": "Hi"}, FINAL)) as server:
+    with RecordingServer(events_response({"text": "Hi"}, FINAL)) as server:
         api = api_for(server.url, notes)
         with api.api_client:
             with api.stream_send_message("chat", "Hi") as stream:
@@ -123,7 +123,7 @@ def test_hooks_are_told_of_each_event_and_of_the_end_of_a_stream(notes: Notes) -
 
 
 def test_hooks_are_told_what_broke_a_stream(notes: Notes) -> None:
-    with RecordingServer(events_answer({"text": "Hi"})) as server:
+    with RecordingServer(events_response({"text": "Hi"})) as server:
         api = api_for(server.url, notes)
         with api.api_client, pytest.raises(StreamInterruptedError) as caught:
             api.stream_send_message("chat", "Hi").until_done()
@@ -132,7 +132,7 @@ def test_hooks_are_told_what_broke_a_stream(notes: Notes) -> None:
 
 
 def test_hooks_are_told_of_the_end_of_a_download(notes: Notes) -> None:
-    with RecordingServer(text_answer("file")) as server:
+    with RecordingServer(text_response("file")) as server:
         api = api_for(server.url, notes)
         with api.api_client, CharacterApi(api.api_client).export_character(1) as file:
             assert file.read() == b"file"
@@ -140,7 +140,7 @@ def test_hooks_are_told_of_the_end_of_a_download(notes: Notes) -> None:
 
 
 def test_hooks_are_told_of_calls_by_hand(notes: Notes) -> None:
-    with RecordingServer(text_answer("hi")) as server:
+    with RecordingServer(text_response("hi")) as server:
         api = api_for(server.url, notes)
         with api.api_client:
             api.api_client.call_api("GET", f"/api/v1/token/{TOKEN}").read()
@@ -156,7 +156,7 @@ def test_a_hook_that_fails_breaks_no_call_and_silences_no_other(notes: Notes, ca
         def on_event(self, call: Call, event: Any) -> None:
             raise RuntimeError("out of order")
 
-    with RecordingServer(events_answer({"text": "Hi"}, FINAL)) as server:
+    with RecordingServer(events_response({"text": "Hi"}, FINAL)) as server:
         api = api_for(server.url, Broken(), notes)
         with api.api_client:
             assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
@@ -179,8 +179,8 @@ def test_where_nobody_listens_nothing_is_made() -> None:
 
 
 def test_the_log_says_what_happened_and_no_body(log: pytest.LogCaptureFixture) -> None:
-    answer = json_answer({"text": "secret words", "requestId": "r-7"}, headers=[("X-Secret", TOKEN)])
-    with RecordingServer(answers(json_answer({}, 503), json_answer([]), answer)) as server:
+    answer = json_response({"text": "secret words", "requestId": "r-7"}, headers=[("X-Secret", TOKEN)])
+    with RecordingServer(in_order(json_response({}, 503), json_response([]), answer)) as server:
         api = api_for(server.url)
         with api.api_client:
             api.list_chats()
@@ -195,7 +195,9 @@ def test_the_log_says_what_happened_and_no_body(log: pytest.LogCaptureFixture) -
 
 
 def test_bodies_are_logged_when_asked_for_without_credentials(log: pytest.LogCaptureFixture) -> None:
-    with RecordingServer(answers(json_answer({"text": "an answer", "token": "abc"}), text_answer(TOKEN))) as server:
+    with RecordingServer(
+        in_order(json_response({"text": "an answer", "token": "abc"}), text_response(TOKEN))
+    ) as server:
         api = api_for(server.url, log_bodies=True)
         with api.api_client:
             api.send_message("chat", "a question")
@@ -210,7 +212,7 @@ def test_a_server_cannot_write_lines_of_its_own_into_the_log(log: pytest.LogCapt
     forged = "x\n2026-11-23 DEBUG all is well"
     folded = says(b"HTTP/1.1 200 OK\r\nServer: a\r\n DEBUG all is well\r\nContent-Length: 2\r\n\r\n[]")
     broken = says(b"HTTP/1.1 abc\x1b[31m\r\n\r\n")
-    with RecordingServer(answers(json_answer({"text": "Hi", "requestId": forged}), folded, broken)) as server:
+    with RecordingServer(in_order(json_response({"text": "Hi", "requestId": forged}), folded, broken)) as server:
         api = api_for(server.url, retries=0, log_bodies=True)
         with api.api_client:
             api.send_message("chat", forged)
@@ -238,7 +240,7 @@ def test_debug_shows_messages_where_no_logging_is_set_up(debug: bool | None, sho
         "with freechat_sdk.ApiClient(configuration) as client:\n"
         "    freechat_sdk.ChatApi(client).list_chats()\n"
     )
-    with RecordingServer(json_answer([])) as server:
+    with RecordingServer(json_response([])) as server:
         ran = subprocess.run(
             [sys.executable, "-c", script, server.url], capture_output=True, check=True, text=True, timeout=60
         )
@@ -255,7 +257,7 @@ def test_opentelemetrys_instrumentation_of_urllib3_sees_every_request() -> None:
     instrumentor.instrument(tracer_provider=provider)
     try:
         with RecordingServer(
-            answers(json_answer({}, 503), json_answer([]), json_answer({}, 404), events_answer(FINAL))
+            in_order(json_response({}, 503), json_response([]), json_response({}, 404), events_response(FINAL))
         ) as server:
             api = api_for(server.url)
             with api.api_client:

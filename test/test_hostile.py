@@ -24,8 +24,18 @@ from freechat_sdk import (
     StreamInterruptedError,
     UnauthorizedException,
 )
-from test.hostile import answer, chunked, close, gzipped, keep, repeats, reset, says, stall
-from test.server import LIMIT, Connection, Handler, RecordingServer, Request, answers, head, json_answer, refused_port
+from test.hostile import chunked, close, gzipped, keep, repeats, reset, response, says, stall
+from test.server import (
+    MAX_WAIT,
+    Connection,
+    Handler,
+    RecordingServer,
+    Request,
+    head,
+    in_order,
+    json_response,
+    refused_port,
+)
 
 JSON = ("Content-Type", "application/json")
 EVENTS = ("Content-Type", "text/event-stream")
@@ -43,7 +53,7 @@ SHORT_TIME = 0.3
 
 
 def list_chats(api: ChatApi) -> Any:
-    return api.list_chats(_request_timeout=LIMIT)
+    return api.list_chats(_request_timeout=MAX_WAIT)
 
 
 def list_briefly(api: ChatApi) -> Any:
@@ -55,7 +65,7 @@ def default_chat(api: ChatApi) -> Any:
 
 
 def stream(api: ChatApi) -> Any:
-    return api.stream_send_message("chat", "Hi", _request_timeout=LIMIT).until_done().answer
+    return api.stream_send_message("chat", "Hi", _request_timeout=MAX_WAIT).until_done().answer
 
 
 def stream_briefly(api: ChatApi) -> Any:
@@ -63,7 +73,7 @@ def stream_briefly(api: ChatApi) -> Any:
 
 
 def download(api: ChatApi) -> Any:
-    return CharacterApi(api.api_client).export_character(1, _request_timeout=LIMIT).read()
+    return CharacterApi(api.api_client).export_character(1, _request_timeout=MAX_WAIT).read()
 
 
 def download_briefly(api: ChatApi) -> Any:
@@ -71,7 +81,7 @@ def download_briefly(api: ChatApi) -> Any:
 
 
 def upload(api: ChatApi) -> Any:
-    return CharacterApi(api.api_client).import_character(b"x" * 3_000_000, _request_timeout=LIMIT)
+    return CharacterApi(api.api_client).import_character(b"x" * 3_000_000, _request_timeout=MAX_WAIT)
 
 
 def upload_briefly(api: ChatApi) -> Any:
@@ -134,26 +144,26 @@ HEADERS = {
     "101 headers": lost(says(head(200, [(f"X-{number}", "y") for number in range(101)]))),
     "a header line without a colon": lost(says(b"HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 2\r\n\r\n[]")),
     "a header that begins folded": lost(says(b"HTTP/1.1 200 OK\r\n folded\r\nContent-Length: 2\r\n\r\n[]")),
-    "a NUL in a header": Case(says(answer(b"[]", ("X-Odd", "a\0b"))), [], is_kept=True),
-    "bytes beyond ASCII in a header": Case(says(answer(b"[]", ("X-Odd", "ÿþ"))), [], is_kept=True),
-    "a folded header": Case(says(answer(b"[]", ("X-Odd", "a\r\n b"))), [], is_kept=True),
+    "a NUL in a header": Case(says(response(b"[]", ("X-Odd", "a\0b"))), [], is_kept=True),
+    "bytes beyond ASCII in a header": Case(says(response(b"[]", ("X-Odd", "ÿþ"))), [], is_kept=True),
+    "a folded header": Case(says(response(b"[]", ("X-Odd", "a\r\n b"))), [], is_kept=True),
     "Content-Length in words": lost(says(head(200, [("Content-Length", "two")]) + b"[]"), "invalid Content-Length"),
     "a negative Content-Length": lost(says(head(200, [("Content-Length", "-2")]) + b"[]")),
-    "two different Content-Lengths": lost(says(answer(b"[]", ("Content-Length", "5")))),
-    "the same Content-Length twice": Case(says(answer(b"[]", ("Content-Length", "2"))), [], is_kept=True),
+    "two different Content-Lengths": lost(says(response(b"[]", ("Content-Length", "5")))),
+    "the same Content-Length twice": Case(says(response(b"[]", ("Content-Length", "2"))), [], is_kept=True),
     "an unknown Transfer-Encoding": lost(
-        says(answer(b"[]", ("Transfer-Encoding", "rot13"))), "unsupported Transfer-Encoding"
+        says(response(b"[]", ("Transfer-Encoding", "rot13"))), "unsupported Transfer-Encoding"
     ),
     "two Transfer-Encodings": lost(
-        says(answer(b"[]", ("Transfer-Encoding", "gzip, chunked"))), "unsupported Transfer-Encoding"
+        says(response(b"[]", ("Transfer-Encoding", "gzip, chunked"))), "unsupported Transfer-Encoding"
     ),
     "a petabyte announced": unreadable(says(head(200, [("Content-Length", "1" + "0" * 15)])), "max_response_bytes"),
     "hundreds of digits announced": unreadable(says(head(200, [("Content-Length", "9" * 400)])), "max_response_bytes"),
 }
 INTERIM = {
-    "100 first": Case(says(b"HTTP/1.1 100 Continue\r\n\r\n" + answer(b"[]")), [], is_kept=True),
-    "103 first": Case(says(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + answer(b"[]")), [], is_kept=True),
-    "102 and 100 first": Case(says(head(102) + head(100) + head(102) + answer(b"[]")), [], is_kept=True),
+    "100 first": Case(says(b"HTTP/1.1 100 Continue\r\n\r\n" + response(b"[]")), [], is_kept=True),
+    "103 first": Case(says(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + response(b"[]")), [], is_kept=True),
+    "102 and 100 first": Case(says(head(102) + head(100) + head(102) + response(b"[]")), [], is_kept=True),
     "100 for ever": late(repeats(b"", b"HTTP/1.1 100 Continue\r\n\r\n")),
     "103 for ever": late(repeats(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n")),
     "101, to another protocol": lost(says(head(101, [("Upgrade", "chat")])), "switches to another protocol"),
@@ -164,13 +174,13 @@ BODIES = {
     "a body that stops": late(says(head(200, [("Content-Length", "100")]) + b"[", stall)),
     "a body byte by byte": late(repeats(head(200, [("Content-Length", "1000000")]), b" ")),
     "a large body that is cut": lost(says(head(200, [("Content-Length", "900000")]) + b"[" + LONG, close)),
-    "more bytes than announced": Case(says(answer(b"[]") + b"\r\n<html>"), []),
-    "two answers": Case(says(answer(b"[]") * 2), []),
-    "an answer and half another": Case(says(answer(b"[]") + b"HTTP/1.1 408 Request Time"), []),
+    "more bytes than announced": Case(says(response(b"[]") + b"\r\n<html>"), []),
+    "two answers": Case(says(response(b"[]") * 2), []),
+    "an answer and half another": Case(says(response(b"[]") + b"HTTP/1.1 408 Request Time"), []),
     "a body without a length, and an end": Case(says(head(200) + b"[]", close), []),
     "a body without a length, and no end": late(says(head(200) + b"[]", stall)),
     "a body of HTTP/1.0": Case(says(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n[]", close), []),
-    "an empty body": Case(says(answer(b"")), None, is_kept=True),
+    "an empty body": Case(says(response(b"")), None, is_kept=True),
     "204 with a body": Case(says(head(204, [("Content-Length", "2")]) + b"[]"), None),
     "304 with a body": Case(says(head(304, [("Content-Length", "2")]) + b"[]"), ApiException, "answered 304"),
     "chunks and a Content-Length": Case(
@@ -191,31 +201,31 @@ BODIES = {
 }
 ENCODINGS = {
     "cut gzip": unreadable(
-        says(answer(gzipped(b"[]" * 99)[:-9], ("Content-Encoding", "gzip"), JSON)), "Content-Encoding", is_kept=True
+        says(response(gzipped(b"[]" * 99)[:-9], ("Content-Encoding", "gzip"), JSON)), "Content-Encoding", is_kept=True
     ),
     "a cut text in gzip": unreadable(
-        says(answer(gzipped(b"0" * 32)[:-9], ("Content-Encoding", "gzip"))),
+        says(response(gzipped(b"0" * 32)[:-9], ("Content-Encoding", "gzip"))),
         "Content-Encoding",
         call=default_chat,
         is_kept=True,
     ),
     "broken gzip": unreadable(
-        says(answer(gzipped(b"[]")[:-6] + b"broken", ("Content-Encoding", "gzip"))), "Content-Encoding", is_kept=True
+        says(response(gzipped(b"[]")[:-6] + b"broken", ("Content-Encoding", "gzip"))), "Content-Encoding", is_kept=True
     ),
     "gzip that is none": unreadable(
-        says(answer(b"[]", ("Content-Encoding", "gzip"))), "Content-Encoding", is_kept=True
+        says(response(b"[]", ("Content-Encoding", "gzip"))), "Content-Encoding", is_kept=True
     ),
     "a gzip bomb": unreadable(
-        says(answer(BOMB, ("Content-Encoding", "gzip"))), "more than 1048576 bytes", is_kept=True
+        says(response(BOMB, ("Content-Encoding", "gzip"))), "more than 1048576 bytes", is_kept=True
     ),
     "a gzip bomb in chunks": unreadable(
         says(chunked(BOMB, headers=(("Content-Encoding", "gzip"),)) + END), "more than 1048576 bytes"
     ),
     "a bomb in a bomb": unreadable(
-        says(answer(gzipped(BOMB), ("Content-Encoding", "gzip, gzip"))), "more than 1048576 bytes", is_kept=True
+        says(response(gzipped(BOMB), ("Content-Encoding", "gzip, gzip"))), "more than 1048576 bytes", is_kept=True
     ),
-    "an encoding nobody knows": unreadable(says(answer(b"\x93\x01", ("Content-Encoding", "x-odd"))), is_kept=True),
-    "more than memory may hold": unreadable(says(answer(b"[" + b" " * 1_100_000 + b"]")), "more than 1048576 bytes"),
+    "an encoding nobody knows": unreadable(says(response(b"\x93\x01", ("Content-Encoding", "x-odd"))), is_kept=True),
+    "more than memory may hold": unreadable(says(response(b"[" + b" " * 1_100_000 + b"]")), "more than 1048576 bytes"),
     "more than memory may hold in chunks": unreadable(
         says(chunked(*[b" " * 100_000] * 11) + END), "more than 1048576 bytes"
     ),
@@ -223,57 +233,60 @@ ENCODINGS = {
 }
 TEXTS = {
     "HTML": unreadable(
-        says(answer(b"<html>", ("Content-Type", "text/html"))),
+        says(response(b"<html>", ("Content-Type", "text/html"))),
         "a login page or a proxy may have answered",
         is_kept=True,
     ),
     "HTML for a text": unreadable(
-        says(answer(b"<html>", ("Content-Type", "text/html"))),
+        says(response(b"<html>", ("Content-Type", "text/html"))),
         "a login page or a proxy may have answered",
         call=default_chat,
         is_kept=True,
     ),
-    "UTF-16 for UTF-8": unreadable(says(answer("文".encode("utf-16"))), call=default_chat, is_kept=True),
-    "Latin-1 for UTF-8": unreadable(says(answer("é".encode("latin-1"))), call=default_chat, is_kept=True),
-    "half a character": unreadable(says(answer("文".encode()[:2])), call=default_chat, is_kept=True),
-    "JSON in UTF-16": unreadable(says(answer("[]".encode("utf-16"), JSON)), is_kept=True),
-    "half of JSON": unreadable(says(answer(b'[{"chatId":', JSON)), is_kept=True),
-    "JSON and more": unreadable(says(answer(b"[] []", JSON)), is_kept=True),
-    "deep JSON": unreadable(says(answer(b"[" * 100_000, JSON)), is_kept=True),
-    "deep JSON in a field": unreadable(says(answer(b'[{"x":' + b'{"a":' * 50_000, JSON)), is_kept=True),
-    "JSON of another shape": unreadable(says(answer(b'{"a":1}', JSON)), is_kept=True),
-    "JSON with NaN for a list": unreadable(says(answer(b"NaN", JSON)), is_kept=True),
-    "a lone surrogate": unreadable(says(answer(b'[{"about":"\\ud800"}]', JSON)), is_kept=True),
+    "UTF-16 for UTF-8": unreadable(says(response("文".encode("utf-16"))), call=default_chat, is_kept=True),
+    "Latin-1 for UTF-8": unreadable(says(response("é".encode("latin-1"))), call=default_chat, is_kept=True),
+    "half a character": unreadable(says(response("文".encode()[:2])), call=default_chat, is_kept=True),
+    "JSON in UTF-16": unreadable(says(response("[]".encode("utf-16"), JSON)), is_kept=True),
+    "half of JSON": unreadable(says(response(b'[{"chatId":', JSON)), is_kept=True),
+    "JSON and more": unreadable(says(response(b"[] []", JSON)), is_kept=True),
+    "deep JSON": unreadable(says(response(b"[" * 100_000, JSON)), is_kept=True),
+    "deep JSON in a field": unreadable(says(response(b'[{"x":' + b'{"a":' * 50_000, JSON)), is_kept=True),
+    "JSON of another shape": unreadable(says(response(b'{"a":1}', JSON)), is_kept=True),
+    "JSON with NaN for a list": unreadable(says(response(b"NaN", JSON)), is_kept=True),
+    "a lone surrogate": unreadable(says(response(b'[{"about":"\\ud800"}]', JSON)), is_kept=True),
 }
 STATUSES = {
     "a redirect in a circle": Case(
-        says(answer(b"", ("Location", "/api/v1/chat"), status=302)), ApiException, "302", is_kept=True
+        says(response(b"", ("Location", "/api/v1/chat"), status=302)), ApiException, "302", is_kept=True
     ),
-    "a redirect to nowhere": Case(says(answer(b"", status=301)), ApiException, "301", is_kept=True),
+    "a redirect to nowhere": Case(says(response(b"", status=301)), ApiException, "301", is_kept=True),
     "a redirect to another host": Case(
-        says(answer(b"", ("Location", "http://127.0.0.1:1/"), status=307)), ApiException, "307", is_kept=True
+        says(response(b"", ("Location", "http://127.0.0.1:1/"), status=307)), ApiException, "307", is_kept=True
     ),
     "the login page": Case(
-        says(answer(b"", ("Location", "https://x/w/login?y"), status=302)), UnauthorizedException, "token", is_kept=True
+        says(response(b"", ("Location", "https://x/w/login?y"), status=302)),
+        UnauthorizedException,
+        "token",
+        is_kept=True,
     ),
-    "401 without a body": Case(says(answer(b"", status=401)), UnauthorizedException, "token", is_kept=True),
+    "401 without a body": Case(says(response(b"", status=401)), UnauthorizedException, "token", is_kept=True),
     "500 in HTML": Case(
-        says(answer(b"<h1>Oops</h1>", ("Content-Type", "text/html"), status=500)),
+        says(response(b"<h1>Oops</h1>", ("Content-Type", "text/html"), status=500)),
         ServiceException,
         "Oops",
         is_kept=True,
     ),
     "503 with a broken body": Case(
-        says(answer(b'{"timestamp":', status=503)), ServiceUnavailableException, "503", is_kept=True
+        says(response(b'{"timestamp":', status=503)), ServiceUnavailableException, "503", is_kept=True
     ),
     "503 that is cut": lost(says(head(503, [("Content-Length", "10")]) + b"x", close)),
-    "an error of megabytes": unreadable(says(answer(b"x" * 1_100_000, status=500)), "more than 1048576 bytes"),
+    "an error of megabytes": unreadable(says(response(b"x" * 1_100_000, status=500)), "more than 1048576 bytes"),
     "deep JSON in an error": Case(
-        says(answer(b"[" * 100_000, JSON, status=500)), ServiceException, "500", is_kept=True
+        says(response(b"[" * 100_000, JSON, status=500)), ServiceException, "500", is_kept=True
     ),
-    "a status nobody knows": Case(says(answer(b"", status=799)), ApiException, "answered 799", is_kept=True),
+    "a status nobody knows": Case(says(response(b"", status=799)), ApiException, "answered 799", is_kept=True),
     "an odd Retry-After": Case(
-        says(answer(b"", ("Retry-After", "²"), status=503)), ServiceUnavailableException, "503", is_kept=True
+        says(response(b"", ("Retry-After", "²"), status=503)), ServiceUnavailableException, "503", is_kept=True
     ),
 }
 STREAMS = {
@@ -299,13 +312,13 @@ STREAMS = {
         says(streamed(DELTA, b"<html>\n\ndata:<html>\n\n")), "not what FreeChat", call=stream
     ),
     "HTML for a stream": unreadable(
-        says(answer(b"<html>", ("Content-Type", "text/html"))),
+        says(response(b"<html>", ("Content-Type", "text/html"))),
         "a login page or a proxy may have answered",
         call=stream,
         is_kept=True,
     ),
-    "JSON for a stream": unreadable(says(answer(b"{}", JSON)), "event-stream", call=stream, is_kept=True),
-    "no media type for a stream": unreadable(says(answer(b"data:{}\n\n")), "event-stream", call=stream, is_kept=True),
+    "JSON for a stream": unreadable(says(response(b"{}", JSON)), "event-stream", call=stream, is_kept=True),
+    "no media type for a stream": unreadable(says(response(b"data:{}\n\n")), "event-stream", call=stream, is_kept=True),
     "204 for a stream": unreadable(says(head(204)), "event-stream", call=stream, is_kept=True),
     "an event that is too large": unreadable(
         says(streamed(b"data:" + b"x" * 300_000)), "more than 262144 bytes", call=stream
@@ -334,7 +347,7 @@ STREAMS = {
         call=stream,
         is_kept=True,
     ),
-    "nothing in gzip": Case(says(answer(b"", ("Content-Encoding", "gzip"))), None, is_kept=True),
+    "nothing in gzip": Case(says(response(b"", ("Content-Encoding", "gzip"))), None, is_kept=True),
     "an event in chunks of a byte": Case(
         says(streamed(*[bytes([byte]) for byte in DELTA + FINAL])), "Hello", call=stream, is_kept=True
     ),
@@ -351,9 +364,11 @@ FILES = {
     "a file that is too large for memory": unreadable(
         says(chunked(*[b" " * 100_000] * 11) + END), "more than 1048576 bytes", call=download
     ),
-    "HTML for a file": unreadable(says(answer(b"<html>", ("Content-Type", "text/html"))), call=download, is_kept=True),
+    "HTML for a file": unreadable(
+        says(response(b"<html>", ("Content-Type", "text/html"))), call=download, is_kept=True
+    ),
     "an upload that is refused": Case(
-        says(answer(b"", ("Connection", "close"), status=413), close), ApiException, "413", call=upload
+        says(response(b"", ("Connection", "close"), status=413), close), ApiException, "413", call=upload
     ),
 }
 CASES = {
@@ -378,7 +393,7 @@ def api_for(url: str, **settings: Any) -> ChatApi:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_misbehaviour_ends_as_documented_and_the_next_call_works(case: Case) -> None:
-    with RecordingServer(answers(case.handler, json_answer([]))) as server:
+    with RecordingServer(in_order(case.handler, json_response([]))) as server:
         api = api_for(server.url)
         with api.api_client:
             if isinstance(case.outcome, type):
@@ -401,7 +416,7 @@ def test_a_connection_that_is_cut_before_the_request_is_an_error_that_says_if_it
     greet: Callable[[Connection], None],
 ) -> None:
     greetings = iter([greet, keep])
-    with RecordingServer(json_answer([]), greet=lambda connection: next(greetings)(connection)) as server:
+    with RecordingServer(json_response([]), greet=lambda connection: next(greetings)(connection)) as server:
         api = api_for(server.url)
         with api.api_client:
             with pytest.raises(ApiConnectionError) as caught:
@@ -423,29 +438,29 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() -> None
     is_sent = threading.Event()
 
     def answer_and_hang_up(_: Request, connection: Connection) -> None:
-        connection.send(answer(b"[]"))
-        connection.send(answer(b'{"message":"you were silent for too long"}', status=408))
+        connection.send(response(b"[]"))
+        connection.send(response(b'{"message":"you were silent for too long"}', status=408))
         is_sent.set()
 
-    with RecordingServer(answers(answer_and_hang_up, json_answer([]))) as server:
+    with RecordingServer(in_order(answer_and_hang_up, json_response([]))) as server:
         api = api_for(server.url)
         with api.api_client:
             assert api.list_chats() == []
-            assert is_sent.wait(LIMIT)
+            assert is_sent.wait(MAX_WAIT)
             assert api.list_chats() == []
     assert [request.connection for request in server.requests] == [0, 1]
 
 
 def reads_nothing_before(event: threading.Event) -> Callable[[Connection], None]:
     def wait(_: Connection) -> None:
-        assert event.wait(LIMIT)
+        assert event.wait(MAX_WAIT)
 
     return wait
 
 
 def test_a_server_that_does_not_read_an_upload_ends_it_in_time_while_it_holds_the_connection() -> None:
     is_over = threading.Event()
-    with RecordingServer(json_answer([]), greet=reads_nothing_before(is_over)) as server:
+    with RecordingServer(json_response([]), greet=reads_nothing_before(is_over)) as server:
         api = api_for(server.url, connect_timeout=0.1)
         with api.api_client, pytest.raises(ApiTimeoutError) as caught:
             upload_briefly(api)
@@ -455,12 +470,12 @@ def test_a_server_that_does_not_read_an_upload_ends_it_in_time_while_it_holds_th
 
 def test_a_slow_reader_gets_an_upload_under_the_limit_of_the_call_not_of_the_connect() -> None:
     may_read = threading.Event()
-    with RecordingServer(json_answer(1), greet=reads_nothing_before(may_read)) as server:
+    with RecordingServer(json_response(1), greet=reads_nothing_before(may_read)) as server:
         api = api_for(server.url, connect_timeout=0.05)
         release = threading.Timer(0.3, may_read.set)  # six times the connect limit
         release.start()
         with api.api_client:
-            CharacterApi(api.api_client).import_character_with_http_info(b"x" * 10_000_000, _request_timeout=LIMIT)
+            CharacterApi(api.api_client).import_character_with_http_info(b"x" * 10_000_000, _request_timeout=MAX_WAIT)
         release.join()
     assert len(server.requests[0].body) > 10_000_000
 
@@ -476,7 +491,7 @@ def test_a_stream_may_be_cut_at_every_byte() -> None:
     body = whole.index(b"\r\n\r\n") + 4
     complete = whole.index(FINAL) + len(FINAL + b"\r\n")
     outcomes = []
-    with RecordingServer(answers(*(says(whole[:cut], close) for cut in range(len(whole))))) as server:
+    with RecordingServer(in_order(*(says(whole[:cut], close) for cut in range(len(whole))))) as server:
         api = api_for(server.url)
         for _ in range(len(whole)):
             try:
@@ -492,18 +507,18 @@ def test_a_stream_may_be_cut_at_every_byte() -> None:
 
 TEXT = "9d2e9cfb87034e379b0ad6e420e4fb20"
 WHOLE = {
-    "a length": answer(TEXT.encode()),
+    "a length": response(TEXT.encode()),
     "chunks": chunked(TEXT[:9].encode(), TEXT[9:].encode()) + END,
-    "gzip": answer(gzipped(TEXT.encode()), ("Content-Encoding", "gzip")),
+    "gzip": response(gzipped(TEXT.encode()), ("Content-Encoding", "gzip")),
     "gzip in chunks": chunked(gzipped(TEXT.encode()), headers=(("Content-Encoding", "gzip"),)) + END,
-    "deflate": answer(zlib.compress(TEXT.encode()), ("Content-Encoding", "deflate")),
+    "deflate": response(zlib.compress(TEXT.encode()), ("Content-Encoding", "deflate")),
 }
 
 
 @pytest.mark.parametrize("whole", WHOLE.values(), ids=WHOLE)
 def test_half_an_answer_is_never_taken_for_a_whole_one(whole: bytes) -> None:
     """A text has no end of its own to check: only the framing tells."""
-    with RecordingServer(answers(*(says(whole[:cut], close) for cut in range(len(whole))))) as server:
+    with RecordingServer(in_order(*(says(whole[:cut], close) for cut in range(len(whole))))) as server:
         api = api_for(server.url)
         with api.api_client:
             for cut in range(len(whole)):
@@ -518,9 +533,9 @@ MUTATIONS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3), st.binary(max
 """Where, how many bytes to take out, and what to put in."""
 STARTS = [
     *WHOLE.values(),
-    answer(b'[{"chatId":"x","context":{}}]', JSON),
+    response(b'[{"chatId":"x","context":{}}]', JSON),
     streamed(DELTA, FINAL),
-    head(100) + answer(b"[]"),
+    head(100) + response(b"[]"),
 ]
 
 

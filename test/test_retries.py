@@ -18,7 +18,7 @@ from freechat_sdk import (
     ServiceUnavailableException,
 )
 from test.hostile import says
-from test.server import Connection, RecordingServer, Request, answers, json_answer, login_redirect, refused_port
+from test.server import Connection, RecordingServer, Request, in_order, json_response, login_redirect, refused_port
 
 CALLS = 1500
 
@@ -36,7 +36,7 @@ def test_no_once_only_call_is_doubled_while_the_server_closes_idle_connections_a
     draw = random.Random(6)
 
     def answer_and_close_sometimes(request: Request, connection: Connection) -> None:
-        json_answer({"text": request.json["contents"][0]["content"]})(request, connection)
+        json_response({"text": request.json["contents"][0]["content"]})(request, connection)
         choice = draw.random()
         if choice < 0.1:
             connection.is_open = False  # closed as soon as this returns
@@ -73,7 +73,7 @@ def test_a_get_that_costs_tokens_is_once_only() -> None:
 @pytest.mark.parametrize("status", [502, 503, 504])
 def test_an_outage_is_not_multiplied(status: int) -> None:
     """A hundred calls into an outage make a hundred requests and no more retries than the budget has."""
-    with RecordingServer(json_answer({}, status)) as server:
+    with RecordingServer(json_response({}, status)) as server:
         api = api_for(server.url, at_once(budget=5))
         with api.api_client:
             for _ in range(100):
@@ -96,8 +96,8 @@ def test_a_refused_connection_draws_on_the_budget_too() -> None:
 
 
 def test_answers_fill_the_budget_again() -> None:
-    busy, fine = json_answer({}, 503), json_answer([])
-    with RecordingServer(answers(busy, fine, busy, fine, busy, fine)) as server:
+    busy, fine = json_response({}, 503), json_response([])
+    with RecordingServer(in_order(busy, fine, busy, fine, busy, fine)) as server:
         api = api_for(server.url, at_once(budget=1, refill=0.5))
         with api.api_client:
             assert api.list_chats_with_http_info().attempts == 2  # a half is left
@@ -108,7 +108,7 @@ def test_answers_fill_the_budget_again() -> None:
 
 
 def test_a_urllib3_retry_says_how_often() -> None:
-    with RecordingServer(json_answer({}, 503)) as server:
+    with RecordingServer(json_response({}, 503)) as server:
         api = api_for(server.url, Retry(total=1, backoff_factor=0))
         with api.api_client, pytest.raises(ServiceUnavailableException, match="2 attempts"):
             api.list_chats()
@@ -116,7 +116,7 @@ def test_a_urllib3_retry_says_how_often() -> None:
 
 
 def test_attempts_count_the_requests_to_the_other_generation() -> None:
-    with RecordingServer(answers(login_redirect(), json_answer([]))) as server:
+    with RecordingServer(in_order(login_redirect(), json_response([]))) as server:
         with ApiClient(Configuration(server.url)) as client:
             assert ChatApi(client).list_chats_with_http_info().attempts == 2
         assert [request.path for request in server.requests] == ["/api/v1/chat", "/api/v2/chat"]
@@ -124,7 +124,7 @@ def test_attempts_count_the_requests_to_the_other_generation() -> None:
 
 def test_the_budget_is_kept_among_threads() -> None:
     budget, threads = 40, 16
-    with RecordingServer(json_answer({}, 503)) as server:
+    with RecordingServer(json_response({}, 503)) as server:
         api = api_for(server.url, at_once(budget=budget))
         barrier = threading.Barrier(threads)
 

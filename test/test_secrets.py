@@ -28,16 +28,16 @@ from freechat_sdk import (
     Hooks,
     RetryPolicy,
 )
-from test.hostile import LOST, STALLS, answer, says
+from test.hostile import LOST, STALLS, response, says
 from test.server import (
     Handler,
     RecordingServer,
-    events_answer,
-    html_answer,
-    json_answer,
+    events_response,
+    html_response,
+    json_response,
     login_redirect,
     refused_port,
-    text_answer,
+    text_response,
 )
 
 TOKEN = "fc-5ec2e75ec2e75ec2e75ec2e75ec2e75e"
@@ -91,14 +91,16 @@ def client_for(url: str, **settings: Any) -> ApiClient:
 FAULTS: dict[str, Handler] = {
     **LOST,
     **STALLS,
-    "400": says(answer(ECHO, JSON, status=400)),
-    "401": says(answer(ECHO, JSON, ("WWW-Authenticate", f"Bearer {TOKEN}"), ("Set-Cookie", f"t={TOKEN}"), status=401)),
-    "500": says(answer(ECHO, ("Authorization", f"Bearer {TOKEN}"), status=500)),
-    "503": says(answer(ECHO, JSON, status=503)),
-    "redirect": says(answer(b"", ("Location", f"https://x/?token={TOKEN}"), status=302)),
+    "400": says(response(ECHO, JSON, status=400)),
+    "401": says(
+        response(ECHO, JSON, ("WWW-Authenticate", f"Bearer {TOKEN}"), ("Set-Cookie", f"t={TOKEN}"), status=401)
+    ),
+    "500": says(response(ECHO, ("Authorization", f"Bearer {TOKEN}"), status=500)),
+    "503": says(response(ECHO, JSON, status=503)),
+    "redirect": says(response(b"", ("Location", f"https://x/?token={TOKEN}"), status=302)),
     "login": login_redirect(),
-    "HTML": html_answer(),
-    "JSON of another shape": says(answer(b'{"chatId":' + ECHO + b"}", JSON)),
+    "HTML": html_response(),
+    "JSON of another shape": says(response(b'{"chatId":' + ECHO + b"}", JSON)),
     "broken header": says(f"HTTP/1.1 200 OK\r\nnonsense {TOKEN}\r\n\r\n".encode()),
 }
 
@@ -124,7 +126,7 @@ def test_no_refused_connection_shows_the_token(told: Callable[[], str]) -> None:
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_token_in_a_path_is_not_logged(status: int, told: Callable[[], str]) -> None:
     """`delete_token` has it in its path, and urllib3 logs paths."""
-    with RecordingServer(json_answer(True, status)) as server, client_for(server.url) as client:
+    with RecordingServer(json_response(True, status)) as server, client_for(server.url) as client:
         with suppress(ApiException):
             AccountApi(client).delete_token(TOKEN)
         client.call_api("GET", f"/api/v1/account/token/{TOKEN}").read()
@@ -135,13 +137,13 @@ def test_a_token_in_a_path_is_not_logged(status: int, told: Callable[[], str]) -
 
 
 def test_a_token_in_an_answer_is_not_logged(told: Callable[[], str]) -> None:
-    with RecordingServer(text_answer(TOKEN)) as server, client_for(server.url) as client:
+    with RecordingServer(text_response(TOKEN)) as server, client_for(server.url) as client:
         assert AccountApi(client).create_token() == TOKEN
         assert TOKEN not in told()
 
 
 def test_a_token_in_a_stream_is_not_logged(told: Callable[[], str]) -> None:
-    with RecordingServer(events_answer({"text": TOKEN}, {"text": 1})) as server, client_for(server.url) as client:
+    with RecordingServer(events_response({"text": TOKEN}, {"text": 1})) as server, client_for(server.url) as client:
         stream = ChatApi(client).stream_send_message("chat", "Hi")
         with pytest.raises(ApiException) as caught:
             stream.until_done()
@@ -229,7 +231,7 @@ def test_a_hook_that_prints_everything_it_gets_shows_no_token(capsys: pytest.Cap
         def on_response(self, call: Call) -> None:
             print(vars(call))
 
-    answering = RecordingServer(json_answer([], headers=[("Set-Cookie", TOKEN)]))
+    answering = RecordingServer(json_response([], headers=[("Set-Cookie", TOKEN)]))
     with answering as server, client_for(server.url, hooks=Printing()) as client:
         ChatApi(client).list_chats()
     assert TOKEN not in capsys.readouterr().out

@@ -27,9 +27,9 @@ from test.server import (
     Connection,
     RecordingServer,
     Request,
-    answers,
-    events_answer,
-    json_answer,
+    events_response,
+    in_order,
+    json_response,
     refused_port,
 )
 
@@ -46,7 +46,7 @@ def api_for(url: str, **settings: Any) -> ChatApi:
 
 
 def answer(request: Request, connection: Connection) -> None:
-    handler = events_answer({"text": "Hi"}, FINAL) if "stream" in request.path else json_answer([])
+    handler = events_response({"text": "Hi"}, FINAL) if "stream" in request.path else json_response([])
     handler(request, connection)
 
 
@@ -151,9 +151,9 @@ def test_the_environment_may_name_a_socks_proxy(monkeypatch: pytest.MonkeyPatch,
 
 def test_a_connection_that_the_server_closed_is_replaced_through_the_proxy() -> None:
     def last(_: Request, connection: Connection) -> None:
-        connection.answer(200, b"[]", [("Content-Type", "application/json"), ("Connection", "close")])
+        connection.respond(200, b"[]", [("Content-Type", "application/json"), ("Connection", "close")])
 
-    with RecordingServer(answers(last, json_answer([]))) as server, SocksProxy() as proxy:
+    with RecordingServer(in_order(last, json_response([]))) as server, SocksProxy() as proxy:
         api = api_for(server.url, proxy=proxy.address("socks5"))
         with api.api_client:
             assert api.list_chats() == []

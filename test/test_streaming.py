@@ -21,16 +21,16 @@ from freechat_sdk import (
 )
 from test.hostile import trickle
 from test.server import (
-    LIMIT,
+    MAX_WAIT,
     Connection,
     Handler,
     RecordingServer,
     Request,
-    answers,
     event_bytes,
-    events_answer,
+    events_response,
     head,
-    json_answer,
+    in_order,
+    json_response,
 )
 
 EVENT_STREAM = [("Content-Type", "text/event-stream")]
@@ -91,9 +91,9 @@ def test_an_event_is_handed_on_before_the_next_one_is_sent(framing: Framing) -> 
         connection.send(head(200, [*EVENT_STREAM, *framing.headers]))
         for number in range(5):
             connection.send(wrap(event_bytes({"text": f"{number} "})))
-            assert has_read.acquire(timeout=LIMIT)
+            assert has_read.acquire(timeout=MAX_WAIT)
         connection.send(wrap(event_bytes(FINAL)))
-        assert has_read.acquire(timeout=LIMIT)
+        assert has_read.acquire(timeout=MAX_WAIT)
         connection.close()
 
     with chat_with(handle) as (api, _):
@@ -105,7 +105,7 @@ def test_an_event_is_handed_on_before_the_next_one_is_sent(framing: Framing) -> 
 
 
 def test_the_text_the_events_and_the_result_are_collected() -> None:
-    with chat_with(events_answer({"text": ""}, {"text": "Hello "}, {"text": "you"}, FINAL)) as (api, _):
+    with chat_with(events_response({"text": ""}, {"text": "Hello "}, {"text": "you"}, FINAL)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         assert (stream.text, stream.result, stream.closed) == ("", None, False)
         assert list(stream.text_deltas()) == ["Hello ", "you"]
@@ -118,19 +118,19 @@ def test_the_text_the_events_and_the_result_are_collected() -> None:
 def test_thinking_is_no_part_of_the_answer() -> None:
     thought = {"text": "Hm", "message": {"role": "assistant", "thinking": "Hm", "contents": None}}
     blank = {"text": " ", "message": {"role": "assistant", "thinking": None, "contents": None}}
-    with chat_with(events_answer(thought, blank, {"text": "Hello"}, FINAL)) as (api, _):
+    with chat_with(events_response(thought, blank, {"text": "Hello"}, FINAL)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         assert list(stream.text_deltas()) == [" ", "Hello"]
         assert stream.text == " Hello"
 
 
 def test_until_done_returns_the_final_event() -> None:
-    with chat_with(events_answer({"text": "a"}, FINAL)) as (api, _):
+    with chat_with(events_response({"text": "a"}, FINAL)) as (api, _):
         assert api.stream_send_message("chat", "Hi").until_done().finish_reason == "stop"
 
 
 def test_a_response_with_http_info_holds_the_stream() -> None:
-    with chat_with(events_answer({"text": "a"}, FINAL)) as (api, _):
+    with chat_with(events_response({"text": "a"}, FINAL)) as (api, _):
         response = api.stream_send_message_with_http_info("chat", "Hi")
         assert (response.status_code, response.raw_data) == (200, None)
         assert response.headers["content-type"] == "text/event-stream"
@@ -138,7 +138,7 @@ def test_a_response_with_http_info_holds_the_stream() -> None:
 
 
 def test_next_takes_one_event_and_leaves_the_rest() -> None:
-    with chat_with(events_answer({"text": "a"}, {"text": "b"}, FINAL)) as (api, _):
+    with chat_with(events_response({"text": "a"}, {"text": "b"}, FINAL)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         assert next(stream).text == "a"
         assert [event.text for event in stream] == ["b", None]
@@ -200,7 +200,7 @@ def test_a_stream_left_early_closes_its_connection_without_the_garbage_collector
         gc.disable()
         try:
             end(stream)
-            assert closed.wait(LIMIT)
+            assert closed.wait(MAX_WAIT)
         finally:
             gc.enable()
         assert stream.closed
@@ -210,7 +210,7 @@ def test_a_stream_nobody_reads_closes_its_connection_when_it_is_dropped() -> Non
     closed = threading.Event()
     with chat_with(waiting_for_close(closed)) as (api, _):
         api.stream_send_message("chat", "Hi")
-        assert closed.wait(LIMIT)
+        assert closed.wait(MAX_WAIT)
 
 
 def test_close_from_another_thread_ends_the_reader() -> None:
@@ -226,19 +226,19 @@ def test_close_from_another_thread_ends_the_reader() -> None:
 
         reader = threading.Thread(target=read)
         reader.start()
-        assert is_reading.wait(LIMIT)
+        assert is_reading.wait(MAX_WAIT)
         stream.close()
-        reader.join(LIMIT)
+        reader.join(MAX_WAIT)
         assert not reader.is_alive()
-        assert closed.wait(LIMIT)
+        assert closed.wait(MAX_WAIT)
         assert (seen, stream.closed) == (["a"], True)
 
 
 def test_twenty_streams_and_a_hundred_calls_use_one_socket() -> None:
-    stream = events_answer({"text": "a"}, FINAL)
+    stream = events_response({"text": "a"}, FINAL)
 
     def handle(request: Request, connection: Connection) -> None:
-        (stream if "stream" in request.path else json_answer([]))(request, connection)
+        (stream if "stream" in request.path else json_response([]))(request, connection)
 
     with chat_with(handle) as (api, server):
         for _ in range(20):
@@ -254,7 +254,7 @@ def test_a_missing_terminator_costs_the_connection_and_nothing_else() -> None:
         connection.chunk(event_bytes(FINAL))
         connection.wait_closed()
 
-    with chat_with(answers(handle, json_answer([]))) as (api, server):
+    with chat_with(in_order(handle, json_response([]))) as (api, server):
         assert api.stream_send_message("chat", "Hi").until_done().answer == "Hello you"
         assert api.list_chats() == []
         assert len(server.connections) == 2
@@ -274,7 +274,7 @@ def half_an_event(_: Request, connection: Connection) -> None:
 
 
 def no_final(_: Request, connection: Connection) -> None:
-    events_answer({"text": "Hello "})(_, connection)
+    events_response({"text": "Hello "})(_, connection)
 
 
 def blob(_: Request, connection: Connection) -> None:
@@ -297,7 +297,7 @@ def test_an_end_without_the_final_event_is_an_error_that_holds_what_came(handler
 
 
 def test_until_done_of_a_closed_stream_is_an_error() -> None:
-    with chat_with(events_answer({"text": "a"}, FINAL)) as (api, _):
+    with chat_with(events_response({"text": "a"}, FINAL)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         stream.close()
         with pytest.raises(StreamInterruptedError, match="closed"):
@@ -306,7 +306,7 @@ def test_until_done_of_a_closed_stream_is_an_error() -> None:
 
 @pytest.mark.parametrize("failure", [{"text": "Connection reset", "finishReason": "other"}, {"finishReason": "other"}])
 def test_a_failure_told_in_the_stream_is_an_error(failure: dict[str, str]) -> None:
-    with chat_with(events_answer({"text": "a"}, failure)) as (api, _):
+    with chat_with(events_response({"text": "a"}, failure)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         with pytest.raises(StreamFailedError, match=failure.get("text", "no reason")):
             stream.until_done()
@@ -332,7 +332,7 @@ def test_a_silent_stream_ends_as_a_timeout() -> None:
         assert next(stream).text == "a"
         with pytest.raises(ApiTimeoutError):
             next(stream)
-        assert (stream.closed, closed.wait(LIMIT)) == (True, True)
+        assert (stream.closed, closed.wait(MAX_WAIT)) == (True, True)
 
 
 @pytest.mark.parametrize("again", [b"x", b":still here\n\n"], ids=["bytes", "comments"])
@@ -370,5 +370,5 @@ def test_the_whole_of_a_stream_can_be_limited() -> None:
 
 def test_a_whole_answer_in_one_event_of_many_bytes_arrives() -> None:
     text = "ä" * 200_000
-    with chat_with(events_answer({"text": text}, FINAL)) as (api, _):
+    with chat_with(events_response({"text": text}, FINAL)) as (api, _):
         assert list(api.stream_send_message("chat", "Hi").text_deltas()) == [text]

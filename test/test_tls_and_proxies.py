@@ -17,13 +17,13 @@ from test.hostile import never_ending_stream, repeats, stall
 from test.proxies import tunnel
 from test.server import (
     FINAL,
-    LIMIT,
+    MAX_WAIT,
     Connection,
     Handler,
     RecordingServer,
     Request,
-    events_answer,
-    json_answer,
+    events_response,
+    json_response,
     refused_port,
 )
 
@@ -35,7 +35,7 @@ def api_for(url: str, **settings: Any) -> ChatApi:
 
 
 def answer(request: Request, connection: Connection) -> None:
-    handler = events_answer({"text": "Hi"}, FINAL) if "stream" in request.path else json_answer([])
+    handler = events_response({"text": "Hi"}, FINAL) if "stream" in request.path else json_response([])
     handler(request, connection)
 
 
@@ -143,7 +143,7 @@ def test_a_stream_over_tls_is_ended_from_another_thread(authority: trustme.CA) -
             for event in stream:
                 texts.append(event.text)
                 closer.start()
-            closer.join(LIMIT)
+            closer.join(MAX_WAIT)
     assert (texts, stream.closed) == (["a"], True)
 
 
@@ -273,7 +273,7 @@ def test_a_proxy_that_trickles_ends_in_time() -> None:
 
 
 def refuse(_: Request, connection: Connection) -> None:
-    connection.answer(407, b"", [("Proxy-Authenticate", "Basic")], "Proxy Authentication Required")
+    connection.respond(407, b"", [("Proxy-Authenticate", "Basic")], "Proxy Authentication Required")
 
 
 @in_clear

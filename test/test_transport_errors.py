@@ -22,9 +22,9 @@ from test.hostile import LOST, STALLS, says
 from test.server import (
     Handler,
     RecordingServer,
-    answers,
-    html_answer,
-    json_answer,
+    html_response,
+    in_order,
+    json_response,
     login_redirect,
     refused_port,
 )
@@ -57,7 +57,7 @@ def patient(waits: Waits) -> RetryPolicy:
 
 @pytest.mark.parametrize("handler", LOST.values(), ids=LOST)
 def test_a_lost_answer_is_a_connection_error_and_the_next_call_works(handler: Handler) -> None:
-    with RecordingServer(answers(handler, json_answer([]))) as server:
+    with RecordingServer(in_order(handler, json_response([]))) as server:
         api = api_for(server.url)
         with pytest.raises(ApiConnectionError) as caught:
             api.list_chats()
@@ -71,7 +71,7 @@ def test_a_lost_answer_is_a_connection_error_and_the_next_call_works(handler: Ha
 
 @pytest.mark.parametrize("handler", LOST.values(), ids=LOST)
 def test_a_read_is_made_again_after_a_lost_answer(handler: Handler, waits: Waits) -> None:
-    with RecordingServer(answers(handler, handler, json_answer([]))) as server:
+    with RecordingServer(in_order(handler, handler, json_response([]))) as server:
         api = api_for(server.url, patient(waits))
         response = api.list_chats_with_http_info()
         assert (response.data, response.attempts) == ([], 3)
@@ -128,7 +128,7 @@ def test_the_configured_limits_hold_by_the_time_class() -> None:
 
 
 def test_html_on_200_is_no_success() -> None:
-    with RecordingServer(html_answer()) as server:
+    with RecordingServer(html_response()) as server:
         api = api_for(server.url)
         for call in (api.list_chats, lambda: api.delete_chat("x"), lambda: api.get_default_chat_id(1)):
             with pytest.raises(ApiDecodeError, match="does not look like a FreeChat server") as caught:
@@ -142,7 +142,7 @@ def test_html_on_200_is_no_success() -> None:
 
 @pytest.mark.parametrize("body", [b"{", b'{"a":1}', b"[1]", b'"text"', b"\xff\xfe", b"[" * 100_000])
 def test_a_body_of_another_shape_is_no_success(body: bytes) -> None:
-    handler: Handler = lambda _, connection: connection.answer(200, body, [("Content-Type", "application/json")])  # noqa: E731
+    handler: Handler = lambda _, connection: connection.respond(200, body, [("Content-Type", "application/json")])  # noqa: E731
     with RecordingServer(handler) as server:
         api = api_for(server.url)
         with pytest.raises(ApiDecodeError) as caught:
@@ -154,7 +154,7 @@ def test_a_body_of_another_shape_is_no_success(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b'"true"', b"1", b"TRUE", b"yes", b"null"])
 def test_a_bool_is_true_or_false_and_nothing_else(body: bytes) -> None:
-    with RecordingServer(lambda _, connection: connection.answer(200, body)) as server:
+    with RecordingServer(lambda _, connection: connection.respond(200, body)) as server:
         api = api_for(server.url)
         with pytest.raises(ApiDecodeError):
             api.delete_chat("x")
@@ -163,7 +163,7 @@ def test_a_bool_is_true_or_false_and_nothing_else(body: bytes) -> None:
 
 def test_a_broken_encoding_is_a_decode_error() -> None:
     broken = gzip.compress(b"[]")[:-6] + b"broken"
-    handler: Handler = lambda _, connection: connection.answer(200, broken, [("Content-Encoding", "gzip")])  # noqa: E731
+    handler: Handler = lambda _, connection: connection.respond(200, broken, [("Content-Encoding", "gzip")])  # noqa: E731
     with RecordingServer(handler) as server:
         api = api_for(server.url)
         with pytest.raises(ApiDecodeError, match=r"answered 200 OK: .*Content-Encoding"):
@@ -182,7 +182,7 @@ def test_the_body_of_a_call_by_hand_that_is_lost_is_a_connection_error_too(name:
 def test_a_gzipped_answer_is_unpacked() -> None:
     packed = gzip.compress(b"[]")
     with RecordingServer(
-        lambda _, connection: connection.answer(200, packed, [("Content-Encoding", "gzip")])
+        lambda _, connection: connection.respond(200, packed, [("Content-Encoding", "gzip")])
     ) as server:
         api = api_for(server.url)
         assert api.list_chats() == []
@@ -196,7 +196,7 @@ def test_redirects_are_not_followed() -> None:
             api.list_chats()
         assert (caught.value.status, len(server.requests)) == (302, 1)
         api.api_client.close()
-    elsewhere: Handler = lambda _, connection: connection.answer(302, b"", [("Location", "http://127.0.0.1:1/")])  # noqa: E731
+    elsewhere: Handler = lambda _, connection: connection.respond(302, b"", [("Location", "http://127.0.0.1:1/")])  # noqa: E731
     with RecordingServer(elsewhere) as server:
         api = api_for(server.url)
         with pytest.raises(ApiException) as other:
@@ -207,11 +207,11 @@ def test_redirects_are_not_followed() -> None:
 
 @pytest.mark.parametrize("status", [502, 503, 504])
 def test_reads_and_idempotent_calls_are_made_again_while_the_server_is_away(status: int, waits: Waits) -> None:
-    with RecordingServer(answers(json_answer({}, status), json_answer(True))) as server:
+    with RecordingServer(in_order(json_response({}, status), json_response(True))) as server:
         api = api_for(server.url, patient(waits))
         assert api.delete_chat_with_http_info("x").attempts == 2
         api.api_client.close()
-    with RecordingServer(json_answer({}, status)) as server:
+    with RecordingServer(json_response({}, status)) as server:
         api = api_for(server.url, patient(waits))
         with pytest.raises(ServiceException, match="3 attempts"):
             api.list_chats()
@@ -223,7 +223,7 @@ def test_reads_and_idempotent_calls_are_made_again_while_the_server_is_away(stat
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500])
 def test_other_errors_are_not_tried_again(status: int, waits: Waits) -> None:
-    with RecordingServer(json_answer({"message": "no"}, status, [("Retry-After", "1")])) as server:
+    with RecordingServer(json_response({"message": "no"}, status, [("Retry-After", "1")])) as server:
         api = api_for(server.url, patient(waits))
         with pytest.raises(ApiException, match="no"):
             api.list_chats()
@@ -232,13 +232,13 @@ def test_other_errors_are_not_tried_again(status: int, waits: Waits) -> None:
 
 
 def test_a_send_to_a_busy_chat_is_made_again_but_not_after_another_503(waits: Waits) -> None:
-    busy = json_answer({"timestamp": 1, "status": 503, "error": "Service Unavailable"}, 503)
-    with RecordingServer(answers(busy, json_answer({"text": "Hello"}))) as server:
+    busy = json_response({"timestamp": 1, "status": 503, "error": "Service Unavailable"}, 503)
+    with RecordingServer(in_order(busy, json_response({"text": "Hello"}))) as server:
         api = api_for(server.url, patient(waits))
         assert api.send_message("x", "Hi").answer == "Hello"
         assert len(waits) == 1
         api.api_client.close()
-    with RecordingServer(json_answer({"code": 503, "message": "no speech server"}, 503)) as server:
+    with RecordingServer(json_response({"code": 503, "message": "no speech server"}, 503)) as server:
         api = api_for(server.url, patient(waits))
         with pytest.raises(ServiceUnavailableException, match="no speech server"):
             api.send_message("x", "Hi")
@@ -257,7 +257,7 @@ def test_a_send_to_a_busy_chat_is_made_again_but_not_after_another_503(waits: Wa
     ],
 )
 def test_retry_after_is_kept_to_within_limits(header: str, expected: list[float], waits: Waits) -> None:
-    with RecordingServer(json_answer({}, 503, [("Retry-After", header)])) as server:
+    with RecordingServer(json_response({}, 503, [("Retry-After", header)])) as server:
         policy = RetryPolicy(retries=1, sleep=waits, random=lambda: 1.0)
         api = api_for(server.url, policy)
         with api.api_client, pytest.raises(ServiceUnavailableException):
@@ -275,7 +275,7 @@ def test_what_a_server_says_cannot_move_the_cursor() -> None:
 
 def test_an_error_answer_is_described_on_one_screen_without_a_token() -> None:
     body = f"<html>{'x' * 5000} Bearer {TOKEN}</html>".encode()
-    with RecordingServer(lambda _, connection: connection.answer(404, body)) as server:
+    with RecordingServer(lambda _, connection: connection.respond(404, body)) as server:
         api = api_for(server.url)
         with pytest.raises(NotFoundException) as caught:
             api.list_messages(TOKEN, 1)
