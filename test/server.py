@@ -1,4 +1,4 @@
-"""A raw loopback server for tests: it records every request and can answer anything, wrongly too.
+"""A raw loopback server for tests: it records every request and can send any response, a wrong one too.
 
 A handler is called for each request with the request and the connection, and writes what it likes:
 
@@ -6,7 +6,7 @@ A handler is called for each request with the request and the connection, and wr
         ...
     assert server.requests[0].path == "/api/v1/chat/abc"
 
-What a handler raises is raised again at the end of the `with` block. Every wait has an upper limit.
+What a handler raises is raised again at the end of the `with` block. Every wait ends after `MAX_WAIT` seconds.
 """
 
 import json
@@ -23,8 +23,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 MAX_WAIT = 10.0
 """Seconds that any wait may last: a fault fails instead of hanging."""
-FINAL = {"message": {"role": "assistant", "contents": [{"type": "text", "content": "Hi"}]}, "finishReason": "stop"}
-"""The event that ends a stream."""
+JSON = ("Content-Type", "application/json")
+EVENT_STREAM = ("Content-Type", "text/event-stream")
 Pairs = Iterable[tuple[str, str]]
 
 
@@ -56,7 +56,7 @@ class Request:
 
 
 class Connection:
-    """One connection: the socket, and ways to answer on it."""
+    """One connection: the socket, and ways to respond on it."""
 
     def __init__(self, sock: socket.socket, number: int) -> None:
         self.sock = sock
@@ -80,8 +80,14 @@ class Connection:
     def start_chunked(self, status: int = 200, headers: Pairs = (), reason: str = "") -> None:
         self.send(head(status, (*headers, ("Transfer-Encoding", "chunked")), reason))
 
+    def start_stream(self) -> None:
+        self.start_chunked(headers=[EVENT_STREAM])
+
     def chunk(self, data: bytes) -> None:
-        self.send(b"%x\r\n%b\r\n" % (len(data), data))
+        self.send(chunk_bytes(data))
+
+    def event(self, value: object) -> None:
+        self.chunk(event_bytes(value))
 
     def end(self) -> None:
         self.send(b"0\r\n\r\n")
@@ -138,7 +144,7 @@ Handler = Callable[[Request, Connection], None]
 
 
 def head(status: int, headers: Pairs = (), reason: str = "") -> bytes:
-    """Return the start of an answer, up to its body. Real servers send an empty reason."""
+    """Return the start of a response, up to its body. Real servers send an empty reason."""
     lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers), "", ""]
     return "\r\n".join(lines).encode("latin-1")
 
@@ -157,7 +163,7 @@ def text_response(text: str, status: int = 200, headers: Pairs = ()) -> Handler:
 
 def json_response(value: object, status: int = 200, headers: Pairs = ()) -> Handler:
     body = json.dumps(value).encode()
-    return lambda _, connection: connection.respond(status, body, (("Content-Type", "application/json"), *headers))
+    return lambda _, connection: connection.respond(status, body, (JSON, *headers))
 
 
 def html_response(status: int = 200) -> Handler:
@@ -173,17 +179,36 @@ def events_response(*events: object) -> Handler:
     """Return a handler that streams events, one chunk each, and ends the stream."""
 
     def handle(_: Request, connection: Connection) -> None:
-        connection.start_chunked(headers=[("Content-Type", "text/event-stream")])
+        connection.start_stream()
         for event in events:
-            connection.chunk(event_bytes(event))
+            connection.event(event)
         connection.end()
 
     return handle
 
 
+def chunk_bytes(data: bytes) -> bytes:
+    """Return data as one chunk of a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
 def event_bytes(value: object) -> bytes:
     """Return an event as FreeChat frames it."""
     return f"data:{json.dumps(value)}\n\n".encode()
+
+
+def final_event(text: str) -> dict[str, object]:
+    """Return the event that ends the stream of an answer."""
+    return {"message": {"role": "assistant", "contents": [{"type": "text", "content": text}]}, "finishReason": "stop"}
+
+
+FINAL = final_event("Hi")
+
+
+def chats_and_streams(request: Request, connection: Connection) -> None:
+    """Respond to a streaming request with the answer "Hi", to any other with an empty list."""
+    handler = events_response({"text": "Hi"}, FINAL) if "stream" in request.path else json_response([])
+    handler(request, connection)
 
 
 @dataclass
