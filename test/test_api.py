@@ -14,6 +14,7 @@ from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, wi
 from freechat_sdk._decoders import as_json
 from freechat_sdk._operation import READ, Operation
 from freechat_sdk.rest import BaseHTTPResponse
+from test.clients import configured
 from test.server import RecordingServer, json_response
 
 
@@ -45,9 +46,14 @@ def server() -> Iterator[RecordingServer]:
 
 
 @pytest.fixture
-def api(server: RecordingServer) -> Iterator[SampleApi]:
-    with ApiClient(Configuration(server.url, api_version="v1")) as client:
-        yield SampleApi(client)
+def client(server: RecordingServer) -> Iterator[ApiClient]:
+    with ApiClient(configured(server.url)) as running:
+        yield running
+
+
+@pytest.fixture
+def api(client: ApiClient) -> SampleApi:
+    return SampleApi(client)
 
 
 def test_a_method_returns_the_value(api: SampleApi, server: RecordingServer) -> None:
@@ -77,16 +83,14 @@ def test_a_lax_list_shows_as_a_plain_one() -> None:
     assert SampleApi.total.__annotations__["numbers"] == list[int]
 
 
-def test_its_siblings_return_the_whole_answer_and_the_unread_one(api: SampleApi) -> None:
+def test_its_siblings_return_the_whole_response_and_the_unread_one(api: SampleApi) -> None:
     whole = api.count_with_http_info("a")
     assert (whole.data, whole.status_code, whole.headers["x-extra"], whole.raw_data) == (7, 200, "1", b"7")
     unread = api.count_without_preload_content("a")
     assert (unread.status, unread.data) == (200, b"7")
 
 
-def test_the_validator_is_built_on_the_first_call_and_once(
-    monkeypatch: pytest.MonkeyPatch, server: RecordingServer
-) -> None:
+def test_the_validator_is_built_on_the_first_call_and_once(monkeypatch: pytest.MonkeyPatch, client: ApiClient) -> None:
     built: list[object] = []
 
     def counting(**settings: Any) -> Any:
@@ -103,9 +107,8 @@ def test_the_validator_is_built_on_the_first_call_and_once(
         count_with_http_info = with_http_info(count)
 
     assert built == []
-    with ApiClient(Configuration(server.url, api_version="v1")) as client:
-        LateApi(client).count()
-        LateApi(client).count_with_http_info()
+    LateApi(client).count()
+    LateApi(client).count_with_http_info()
     assert len(built) == 1
 
 
