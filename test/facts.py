@@ -1,4 +1,4 @@
-"""Calls and answers made of the facts of the API (`test/data/contract`), not of the project's own document."""
+"""Calls and responses made of the facts of the API (`test/data/contract`), not of the project's own document."""
 
 import json
 import re
@@ -75,7 +75,7 @@ class Example:
         return str(self.fact["returns"])
 
     def respond(self, _: Request, connection: Connection) -> None:
-        """Answer with an example of what the operation returns."""
+        """Respond with an example of what the operation returns."""
         media_type = (self.fact["produces"] or ["application/json"])[0]
         headers = [("Content-Type", media_type)]
         if self.returns == "SseEmitter":
