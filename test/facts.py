@@ -1,4 +1,4 @@
-"""Calls and answers made of the facts of the API (`test/data/contract`), not of the project's own document."""
+"""Calls and responses made of the facts of the API (`test/data/contract`), not of the project's own document."""
 
 import json
 import re
@@ -74,8 +74,8 @@ class Example:
     def returns(self) -> str:
         return str(self.fact["returns"])
 
-    def answer(self, _: Request, connection: Connection) -> None:
-        """Answer with an example of what the operation returns."""
+    def respond(self, _: Request, connection: Connection) -> None:
+        """Respond with an example of what the operation returns."""
         media_type = (self.fact["produces"] or ["application/json"])[0]
         headers = [("Content-Type", media_type)]
         if self.returns == "SseEmitter":
@@ -83,13 +83,13 @@ class Example:
             connection.chunk(event_bytes({"text": "Hi"}) + event_bytes(FINAL))
             connection.end()
         elif self.returns == "download":
-            connection.answer(200, BYTES, headers)
+            connection.respond(200, BYTES, headers)
         elif self.returns == "None":
             connection.send(head(200, [("Content-Length", "0")]))
         elif media_type == "text/plain" or self.fact.get("body") == "text":
-            connection.answer(200, TEXT.encode(), headers)
+            connection.respond(200, TEXT.encode(), headers)
         else:
-            connection.answer(200, json.dumps(sample(self.returns)).encode(), headers)
+            connection.respond(200, json.dumps(sample(self.returns)).encode(), headers)
 
     def check_value(self, value: Any) -> None:
         if self.returns == "SseEmitter":

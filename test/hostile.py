@@ -3,8 +3,10 @@
 import gzip
 from collections.abc import Callable
 
-from test.server import Connection, Handler, Request, event_bytes, head
+from test.server import Connection, Handler, Request, chunk_bytes, head
 
+CHUNKED = ("Transfer-Encoding", "chunked")
+GZIP = ("Content-Encoding", "gzip")
 Ending = Callable[[Connection], None]
 
 
@@ -38,7 +40,7 @@ def trickle(connection: Connection, data: bytes = b" ") -> None:
 
 
 def says(data: bytes, then: Ending = keep) -> Handler:
-    """Return a handler that sends some bytes, and goes on in a way."""
+    """Return a handler that sends some bytes, then ends in some way."""
 
     def handle(_: Request, connection: Connection) -> None:
         connection.send(data)
@@ -48,7 +50,7 @@ def says(data: bytes, then: Ending = keep) -> Handler:
 
 
 def repeats(data: bytes, again: bytes) -> Handler:
-    """Return a handler that sends some bytes, and then others until the client gives up."""
+    """Return a handler that sends some bytes, then others again and again until the client gives up."""
 
     def handle(_: Request, connection: Connection) -> None:
         connection.send(data)
@@ -59,20 +61,19 @@ def repeats(data: bytes, again: bytes) -> Handler:
 
 def never_ending_stream(_: Request, connection: Connection) -> None:
     """Send one event, and hold the connection until the client gives up."""
-    connection.start_chunked(headers=[("Content-Type", "text/event-stream")])
-    connection.chunk(event_bytes({"text": "a"}))
+    connection.start_stream()
+    connection.event({"text": "a"})
     stall(connection)
 
 
-def answer(body: bytes, *headers: tuple[str, str], status: int = 200) -> bytes:
-    """Return an answer with its length."""
+def response(body: bytes, *headers: tuple[str, str], status: int = 200) -> bytes:
+    """Return a response with its length."""
     return head(status, (*headers, ("Content-Length", str(len(body))))) + body
 
 
 def chunked(*chunks: bytes, headers: tuple[tuple[str, str], ...] = ()) -> bytes:
-    """Return an answer in chunks, up to the one that ends it."""
-    parts = (b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
-    return head(200, (*headers, ("Transfer-Encoding", "chunked"))) + b"".join(parts)
+    """Return a response in chunks, up to the one that ends it."""
+    return head(200, (*headers, CHUNKED)) + b"".join(map(chunk_bytes, chunks))
 
 
 def gzipped(body: bytes) -> bytes:
@@ -84,17 +85,17 @@ LOST: dict[str, Handler] = {
     "closed": says(b"", close),
     "cut header": says(b"HTTP/1.1 200 OK\r\nContent-Le", close),
     "cut body": says(head(200, [("Content-Length", "100")]) + b"[", close),
-    "cut chunk": says(head(200, [("Transfer-Encoding", "chunked")]) + b"ff\r\n[", close),
+    "cut chunk": says(head(200, [CHUNKED]) + b"ff\r\n[", close),
     "garbage": says(b"\x16\x03\x01 what is this\r\n\r\n", close),
-    "bad chunk": says(head(200, [("Transfer-Encoding", "chunked")]) + b"zz\r\n[]\r\n", close),
+    "bad chunk": says(head(200, [CHUNKED]) + b"zz\r\n[]\r\n", close),
 }
-"""Answers that do not come to their end."""
+"""Responses that break off."""
 
 STALLS: dict[str, Handler] = {
-    "before the answer": says(b"", stall),
+    "before the response": says(b"", stall),
     "in the header": says(b"HTTP/1.1 200 OK\r\nContent-", stall),
     "in the body": says(head(200, [("Content-Length", "100")]) + b"[", stall),
     "byte by byte": repeats(head(200, [("Content-Length", "1000000")]), b" "),
     "byte by byte in the header": repeats(b"HTTP/1.1 200 OK\r\nX-Slow: ", b" "),
 }
-"""Answers that do not come to their end, on a connection that stays open."""
+"""Responses that stop on a connection that stays open."""

@@ -16,17 +16,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
-from test.server import LIMIT, Connection, RecordingServer, Request
+from test.server import MAX_WAIT, Connection, RecordingServer, Request
 
 
 def tunnel(connection: Connection, address: tuple[str, int], established: bytes) -> None:
     """Connect to an address, say so, and pass bytes on in both directions up to the end of both."""
-    with socket.create_connection(address, LIMIT) as beyond:
+    with socket.create_connection(address, MAX_WAIT) as beyond:
         connection.send(established)
         back = threading.Thread(target=_pump, args=(beyond, connection.sock))
         back.start()
         _pump(connection.sock, beyond)
-        back.join(LIMIT)
+        back.join(MAX_WAIT)
     connection.close()
 
 

@@ -28,7 +28,7 @@ SERVERS = {"v1": "v1", "v2.6": "v2", "v2": "v2"}
 
 @dataclass(frozen=True)
 class Exchange:
-    """One recorded request with its answer."""
+    """One recorded request with its response."""
 
     server: str
     name: str
@@ -82,7 +82,7 @@ class Exchange:
 
     @property
     def events(self) -> list[Any]:
-        """The events of a streamed answer, as JSON values."""
+        """The events of a streamed response, as JSON values."""
         lines = self.body.decode().split("\n")
         return [json.loads(line.removeprefix("data:")) for line in lines if line.startswith("data:")]
 
@@ -105,7 +105,7 @@ def part_of(content_type: str, body: bytes) -> tuple[str, str, bytes]:
 
 
 Cut = Callable[[Exchange], Iterator[bytes]]
-"""How the body of an answer is cut into chunks."""
+"""How the body of a response is cut into chunks."""
 
 
 def as_recorded(exchange: Exchange) -> Iterator[bytes]:
@@ -129,7 +129,7 @@ def in_crumbs(exchange: Exchange) -> Iterator[bytes]:
 
 
 def repeat(exchange: Exchange, cut: Cut) -> Callable[[Request, Connection], None]:
-    """Return a handler that answers byte for byte what was recorded, in chunks of the test's choice."""
+    """Return a handler that sends byte for byte what was recorded, in chunks of the test's choice."""
     size = str(len(exchange.body))  # some recorded bodies are shorter stand-ins
     headers = [(name, size if name == "Content-Length" else value) for name, value in exchange.response["headers"]]
     is_chunked = any(name.lower() == "transfer-encoding" for name, _ in headers)
@@ -161,5 +161,5 @@ def normal(value: Any) -> Any:
 def _instant(value: Any) -> datetime:
     if isinstance(value, int):
         return datetime.fromtimestamp(value / 1000, timezone.utc)
-    moment = isoparse(value)
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    instant = isoparse(value)
+    return instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)

@@ -1,12 +1,12 @@
-"""A raw loopback server for tests: it records every request and can answer anything, wrongly too.
+"""A raw loopback server for tests: it records every request and can send any response, a wrong one too.
 
 A handler is called for each request with the request and the connection, and writes what it likes:
 
-    with RecordingServer(lambda request, connection: connection.answer(200, b"true")) as server:
+    with RecordingServer(lambda request, connection: connection.respond(200, b"true")) as server:
         ...
     assert server.requests[0].path == "/api/v1/chat/abc"
 
-What a handler raises is raised again at the end of the `with` block. Every wait has an upper limit.
+What a handler raises is raised again at the end of the `with` block. Every wait ends after `MAX_WAIT` seconds.
 """
 
 import json
@@ -21,10 +21,10 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-LIMIT = 10.0
+MAX_WAIT = 10.0
 """Seconds that any wait may last: a fault fails instead of hanging."""
-FINAL = {"message": {"role": "assistant", "contents": [{"type": "text", "content": "Hi"}]}, "finishReason": "stop"}
-"""The event that ends a stream."""
+JSON = ("Content-Type", "application/json")
+EVENT_STREAM = ("Content-Type", "text/event-stream")
 Pairs = Iterable[tuple[str, str]]
 
 
@@ -56,7 +56,7 @@ class Request:
 
 
 class Connection:
-    """One connection: the socket, and ways to answer on it."""
+    """One connection: the socket, and ways to respond on it."""
 
     def __init__(self, sock: socket.socket, number: int) -> None:
         self.sock = sock
@@ -74,14 +74,20 @@ class Connection:
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
 
-    def answer(self, status: int, body: bytes = b"", headers: Pairs = (), reason: str = "") -> None:
+    def respond(self, status: int, body: bytes = b"", headers: Pairs = (), reason: str = "") -> None:
         self.send(head(status, (*headers, ("Content-Length", str(len(body)))), reason) + body)
 
     def start_chunked(self, status: int = 200, headers: Pairs = (), reason: str = "") -> None:
         self.send(head(status, (*headers, ("Transfer-Encoding", "chunked")), reason))
 
+    def start_stream(self) -> None:
+        self.start_chunked(headers=[EVENT_STREAM])
+
     def chunk(self, data: bytes) -> None:
-        self.send(b"%x\r\n%b\r\n" % (len(data), data))
+        self.send(chunk_bytes(data))
+
+    def event(self, value: object) -> None:
+        self.chunk(event_bytes(value))
 
     def end(self) -> None:
         self.send(b"0\r\n\r\n")
@@ -138,52 +144,71 @@ Handler = Callable[[Request, Connection], None]
 
 
 def head(status: int, headers: Pairs = (), reason: str = "") -> bytes:
-    """Return the start of an answer, up to its body. Real servers send an empty reason."""
+    """Return the start of a response, up to its body. Real servers send an empty reason."""
     lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers), "", ""]
     return "\r\n".join(lines).encode("latin-1")
 
 
-def answers(*handlers: Handler) -> Handler:
+def in_order(*handlers: Handler) -> Handler:
     """Return a handler that uses each of some once, in order."""
     left = iter(handlers)
     return lambda request, connection: next(left)(request, connection)
 
 
-def text_answer(text: str, status: int = 200, headers: Pairs = ()) -> Handler:
-    return lambda _, connection: connection.answer(
+def text_response(text: str, status: int = 200, headers: Pairs = ()) -> Handler:
+    return lambda _, connection: connection.respond(
         status, text.encode(), (("Content-Type", "text/plain;charset=UTF-8"), *headers)
     )
 
 
-def json_answer(value: object, status: int = 200, headers: Pairs = ()) -> Handler:
+def json_response(value: object, status: int = 200, headers: Pairs = ()) -> Handler:
     body = json.dumps(value).encode()
-    return lambda _, connection: connection.answer(status, body, (("Content-Type", "application/json"), *headers))
+    return lambda _, connection: connection.respond(status, body, (JSON, *headers))
 
 
-def html_answer(status: int = 200) -> Handler:
+def html_response(status: int = 200) -> Handler:
     body = b"<!DOCTYPE html><html><body>Welcome</body></html>"
-    return lambda _, connection: connection.answer(status, body, [("Content-Type", "text/html;charset=UTF-8")])
+    return lambda _, connection: connection.respond(status, body, [("Content-Type", "text/html;charset=UTF-8")])
 
 
 def login_redirect() -> Handler:
-    return lambda _, connection: connection.answer(302, b"", [("Location", "http://127.0.0.1/w/login")])
+    return lambda _, connection: connection.respond(302, b"", [("Location", "http://127.0.0.1/w/login")])
 
 
-def events_answer(*events: object) -> Handler:
+def events_response(*events: object) -> Handler:
     """Return a handler that streams events, one chunk each, and ends the stream."""
 
     def handle(_: Request, connection: Connection) -> None:
-        connection.start_chunked(headers=[("Content-Type", "text/event-stream")])
+        connection.start_stream()
         for event in events:
-            connection.chunk(event_bytes(event))
+            connection.event(event)
         connection.end()
 
     return handle
 
 
+def chunk_bytes(data: bytes) -> bytes:
+    """Return data as one chunk of a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
 def event_bytes(value: object) -> bytes:
     """Return an event as FreeChat frames it."""
     return f"data:{json.dumps(value)}\n\n".encode()
+
+
+def final_event(text: str) -> dict[str, object]:
+    """Return the event that ends the stream of an answer."""
+    return {"message": {"role": "assistant", "contents": [{"type": "text", "content": text}]}, "finishReason": "stop"}
+
+
+FINAL = final_event("Hi")
+
+
+def chats_and_streams(request: Request, connection: Connection) -> None:
+    """Respond to a streaming request with the answer "Hi", to any other with an empty list."""
+    handler = events_response({"text": "Hi"}, FINAL) if "stream" in request.path else json_response([])
+    handler(request, connection)
 
 
 @dataclass
@@ -218,7 +243,7 @@ class RecordingServer:
             with suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(LIMIT)
+            thread.join(MAX_WAIT)
             assert not thread.is_alive(), "a thread of the server hangs"
         if kind is None and self._errors:
             raise self._errors[0]
@@ -235,7 +260,7 @@ class RecordingServer:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(LIMIT)
+            sock.settimeout(MAX_WAIT)
             self._start(self._serve, sock)
 
     def _serve(self, sock: socket.socket) -> None:

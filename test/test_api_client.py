@@ -5,6 +5,7 @@ import pickle
 import signal
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -26,61 +27,41 @@ from freechat_sdk import (
     UnauthorizedException,
 )
 from freechat_sdk._names import API_MODULES
-from freechat_sdk.rest import RetryPolicy
+from test.clients import TOKEN, Clock, at_once, chat_api, chat_api_at
 from test.server import (
-    LIMIT,
+    MAX_WAIT,
     Connection,
     Handler,
     RecordingServer,
     Request,
-    answers,
-    json_answer,
+    in_order,
+    json_response,
     login_redirect,
-    text_answer,
+    text_response,
 )
-
-TOKEN = "fc-0123456789abcdef0123456789abcdef"
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def client_for(server: RecordingServer, **settings: Any) -> ApiClient:
-    return ApiClient(Configuration(**{"host": server.url, "access_token": TOKEN, "api_version": "v1", **settings}))
 
 
 def by_path(routes: dict[str, Handler]) -> Handler:
-    """Return a handler that answers each generation in its own way."""
+    """Return a handler that responds to each generation in its own way."""
     return lambda request, connection: routes[request.path.split("/")[2]](request, connection)
 
 
 # Connections
 
 
-def closing_after_100(request: Request, connection: Connection) -> None:
-    number = sum(sent.connection == request.connection for sent in connection_log)
-    connection_log.append(request)
-    headers = [("Connection", "close")] if number == 99 else []
-    json_answer([], headers=headers)(request, connection)
-    if headers:
-        connection.close()
-
-
-connection_log: list[Request] = []
-
-
 def test_a_thousand_calls_do_not_show_that_servers_close_after_100_requests() -> None:
-    connection_log.clear()
-    with RecordingServer(closing_after_100) as server, client_for(server, retries=0) as client:
+    counts: Counter[int] = Counter()
+
+    def close_after_100(request: Request, connection: Connection) -> None:
+        counts[request.connection] += 1
+        headers = [("Connection", "close")] if counts[request.connection] == 100 else []
+        json_response([], headers=headers)(request, connection)
+        if headers:
+            connection.close()
+
+    with chat_api(close_after_100, retries=0) as (api, server):
         for _ in range(1000):
-            assert ChatApi(client).list_chats() == []
+            assert api.list_chats() == []
         assert (len(server.requests), len(server.connections)) == (1000, 10)
 
 
@@ -88,42 +69,38 @@ def test_a_connection_that_the_server_closed_while_idle_is_replaced_before_anyth
     closed = threading.Event()
 
     def handle(request: Request, connection: Connection) -> None:
-        json_answer({"text": "a"})(request, connection)
+        json_response({"text": "a"})(request, connection)
         connection.close()
         closed.set()
 
-    with RecordingServer(handle) as server, client_for(server, retries=0) as client:
+    with chat_api(handle, retries=0) as (api, server):
         for _ in range(20):
-            assert ChatApi(client).send_assistant("chat", "uid").answer == "a"
-            assert closed.wait(LIMIT)
+            assert api.send_assistant("chat", "uid").answer == "a"
+            assert closed.wait(MAX_WAIT)
             closed.clear()
         assert len(server.requests) == 20
 
 
 def test_a_connection_idle_for_50_s_is_not_used_again() -> None:
     clock = Clock()
-    with (
-        RecordingServer(json_answer([])) as server,
-        client_for(server, retries=RetryPolicy(clock=clock)) as client,
-    ):
-        chats = ChatApi(client)
-        chats.list_chats()
+    with chat_api(json_response([]), retries=at_once(clock=clock)) as (api, server):
+        api.list_chats()
         clock.now += 49
-        chats.list_chats()
+        api.list_chats()
         assert len(server.connections) == 1
         clock.now += 51
-        chats.list_chats()
+        api.list_chats()
         assert len(server.connections) == 2
 
 
 def test_the_context_manager_closes_the_sockets_and_a_later_call_opens_new_ones() -> None:
-    with RecordingServer(json_answer([])) as server:
-        with client_for(server) as client:
-            ChatApi(client).list_chats()
+    with chat_api(json_response([])) as (api, server):
+        with api.api_client:
+            api.list_chats()
         assert server.connections[0].wait_closed()
-        assert ChatApi(client).list_chats() == []
-        client.close()
-        client.close()
+        assert api.list_chats() == []
+        api.api_client.close()
+        api.api_client.close()
 
 
 def test_an_interrupted_call_leaves_a_working_client() -> None:
@@ -131,77 +108,77 @@ def test_an_interrupted_call_leaves_a_working_client() -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         assert connection.wait_closed()
 
-    with RecordingServer(answers(interrupt, json_answer([]))) as server, client_for(server) as client:
+    with chat_api(in_order(interrupt, json_response([]))) as (api, _):
         with pytest.raises(KeyboardInterrupt):
-            ChatApi(client).list_chats()
-        assert ChatApi(client).list_chats() == []
+            api.list_chats()
+        assert api.list_chats() == []
 
 
 # Generations
 
 
 def test_auto_costs_nothing_on_a_v1_server() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server, api_version="auto") as client:
-        before = client.generation
-        ChatApi(client).list_chats()
-        assert (before, client.generation) == (None, "v1")
+    with chat_api(json_response([]), api_version="auto") as (api, server):
+        before = api.api_client.generation
+        api.list_chats()
+        assert (before, api.api_client.generation) == (None, "v1")
         assert [request.path for request in server.requests] == ["/api/v1/chat"]
 
 
-@pytest.mark.parametrize("elsewhere", [json_answer({}, 404), login_redirect()], ids=["404", "login redirect"])
+@pytest.mark.parametrize("elsewhere", [json_response({}, 404), login_redirect()], ids=["404", "login redirect"])
 def test_auto_finds_a_v2_server_with_the_first_call_even_a_once_only_one(elsewhere: Handler) -> None:
-    handler = by_path({"v1": elsewhere, "v2": json_answer({"text": "a"})})
-    with RecordingServer(handler) as server, client_for(server, api_version="auto") as client:
-        chats = ChatApi(client)
-        assert chats.send_message("x", "Hi").answer == "a"
-        assert chats.send_message("x", "Hi").answer == "a"
-        assert client.generation == "v2"
+    handler = by_path({"v1": elsewhere, "v2": json_response({"text": "a"})})
+    with chat_api(handler, api_version="auto") as (api, server):
+        assert api.send_message("x", "Hi").answer == "a"
+        assert api.send_message("x", "Hi").answer == "a"
+        assert api.api_client.generation == "v2"
         assert [request.path.split("/")[2] for request in server.requests] == ["v1", "v2", "v2"]
         assert [request.json for request in server.requests[:2]] == [server.requests[0].json] * 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
 def test_an_error_does_not_settle_the_generation_and_is_not_sent_elsewhere(status: int) -> None:
-    with RecordingServer(json_answer({}, status)) as server, client_for(server, api_version="auto") as client:
+    with chat_api(json_response({}, status), api_version="auto") as (api, server):
         with pytest.raises(ApiException):
-            ChatApi(client).list_chats()
-        assert (client.generation, len(server.requests)) == (None, 1)
+            api.list_chats()
+        assert (api.api_client.generation, len(server.requests)) == (None, 1)
 
 
 def test_a_404_of_both_generations_says_that_the_generation_may_be_wrong() -> None:
-    with RecordingServer(json_answer({}, 404)) as server, client_for(server, api_version="auto") as client:
+    with chat_api(json_response({}, 404), api_version="auto") as (api, server):
         with pytest.raises(NotFoundException, match="another generation"):
-            ChatApi(client).list_chats()
-        assert (client.generation, len(server.requests)) == (None, 2)
+            api.list_chats()
+        assert (api.api_client.generation, len(server.requests)) == (None, 2)
 
 
 def test_a_chosen_generation_is_kept_to() -> None:
-    with RecordingServer(json_answer({}, 404)) as server, client_for(server, api_version="v2") as client:
+    with chat_api(json_response({}, 404), api_version="v2") as (api, server):
         with pytest.raises(NotFoundException, match="another generation"):
-            ChatApi(client).list_chats()
+            api.list_chats()
         assert [request.path for request in server.requests] == ["/api/v2/chat"]
 
 
 def test_the_key_of_a_default_chat_tells_the_generation() -> None:
-    with RecordingServer(text_answer("chat")) as server:
+    with RecordingServer(text_response("chat")) as server:
         for version, key in (("v1", "uid"), ("v2", 5)):
-            with client_for(server, api_version=version) as client, pytest.raises(ApiVersionError, match=version):
-                ChatApi(client).get_default_chat_id(key)
+            with chat_api_at(server.url, api_version=version) as api, pytest.raises(ApiVersionError, match=version):
+                api.get_default_chat_id(key)
         assert server.requests == []
-        with client_for(server, api_version="auto") as client:
-            assert ChatApi(client).get_default_chat_id(character_uid="uid") == "chat"
-            assert client.generation == "v2"
-        with client_for(server, api_version="v1") as client:
+        with chat_api_at(server.url, api_version="auto") as api:
+            assert api.get_default_chat_id(character_uid="uid") == "chat"
+            assert api.api_client.generation == "v2"
+        with chat_api_at(server.url) as api:
             with pytest.raises(ApiTypeError, match="character_id and character_uid"):
-                ChatApi(client).get_default_chat_id()
+                api.get_default_chat_id()
             with pytest.raises(ApiTypeError, match="character_id and character_uid"):
-                ChatApi(client).get_default_chat_id(1, character_uid="uid")
+                api.get_default_chat_id(1, character_uid="uid")
         assert [request.path for request in server.requests] == ["/api/v2/chat/uid"]
 
 
 def test_the_settled_generation_goes_with_copies() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server, api_version="auto") as client:
-        ChatApi(client).list_chats()
+    with chat_api(json_response([]), api_version="auto") as (api, _):
+        api.list_chats()
+        client = api.api_client
         assert pickle.loads(pickle.dumps(client)).generation == copy.deepcopy(client).generation == "v1"
 
 
@@ -210,22 +187,25 @@ def test_the_settled_generation_goes_with_copies() -> None:
 
 def test_headers_merge_without_regard_to_case_and_the_callers_dict_stays() -> None:
     mine = {"x-trace": "1", "ACCEPT": "application/json;q=1"}
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
-        client.set_default_header("X-Trace", "0")
-        client.cookie = "a=b"
-        ChatApi(client).list_chats(_headers=mine)
+    with chat_api(json_response([])) as (api, server):
+        api.api_client.set_default_header("X-Trace", "0")
+        api.api_client.cookie = "a=b"
+        api.list_chats(_headers=mine)
         (sent,) = server.requests
         names = [name.lower() for name, _ in sent.headers]
         assert len(names) == len(set(names))
         assert (sent.header("x-trace"), sent.header("accept"), sent.header("cookie")) == ("1", mine["ACCEPT"], "a=b")
-        assert (mine, client.default_headers["X-Trace"]) == ({"x-trace": "1", "ACCEPT": "application/json;q=1"}, "0")
+        assert (mine, api.api_client.default_headers["X-Trace"]) == (
+            {"x-trace": "1", "ACCEPT": "application/json;q=1"},
+            "0",
+        )
         assert sent.header("user-agent") == f"freechat-sdk/{freechat_sdk.__version__}/python"
 
 
 def test_request_auth_stands_in_for_the_token() -> None:
     auth = {"type": "bearer", "in": "header", "key": "Authorization", "value": "Bearer other"}
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
-        ChatApi(client).list_chats(_request_auth=auth)
+    with chat_api(json_response([])) as (api, server):
+        api.list_chats(_request_auth=auth)
         assert server.requests[0].header("Authorization") == "Bearer other"
 
 
@@ -234,62 +214,62 @@ def test_request_auth_by_cookie_sends_no_token_and_asks_for_none() -> None:
         raise AssertionError("nobody needs it")
 
     auth = {"in": "cookie", "key": "session", "value": "s=1"}
-    with RecordingServer(json_answer([])) as server, client_for(server, access_token=ask) as client:
-        ChatApi(client).list_chats(_request_auth=auth)
+    with chat_api(json_response([]), access_token=ask) as (api, server):
+        api.list_chats(_request_auth=auth)
         assert server.requests[0].header("Authorization") is None
         assert server.requests[0].header("Cookie") == "s=1"
 
 
 def test_a_changed_token_holds_from_the_next_call_on() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
-        client.configuration.access_token = "fc-2"
-        ChatApi(client).list_chats()
-        client.configuration.access_token = None
-        ChatApi(client).list_chats()
+    with chat_api(json_response([])) as (api, server):
+        api.api_client.configuration.access_token = "fc-2"
+        api.list_chats()
+        api.api_client.configuration.access_token = None
+        api.list_chats()
         assert [request.header("Authorization") for request in server.requests] == ["Bearer fc-2", None]
 
 
 def test_a_function_gives_the_token_for_each_call() -> None:
     tokens = iter(["fc-1", "fc-2", None])
-    with RecordingServer(json_answer([])) as server, client_for(server, access_token=lambda: next(tokens)) as client:
+    with chat_api(json_response([]), access_token=lambda: next(tokens)) as (api, server):
         for _ in range(3):
-            ChatApi(client).list_chats()
+            api.list_chats()
     sent = [request.header("Authorization") for request in server.requests]
     assert sent == ["Bearer fc-1", "Bearer fc-2", None]
 
 
 def by_token(request: Request, connection: Connection) -> None:
     status = 200 if request.header("Authorization") == "Bearer fc-fresh" else 401
-    connection.answer(status, b"[]" if request.method == "GET" else b"true")
+    connection.respond(status, b"[]" if request.method == "GET" else b"true")
 
 
 def test_a_call_that_reads_is_made_again_with_a_fresh_token_after_401() -> None:
     tokens = iter(["fc-old", "fc-fresh", "fc-old", "fc-older", "fc-old", "fc-old"])
-    with RecordingServer(by_token) as server, client_for(server, access_token=lambda: next(tokens)) as client:
-        assert ChatApi(client).list_chats_with_http_info().attempts == 2
+    with chat_api(by_token, access_token=lambda: next(tokens)) as (api, server):
+        assert api.list_chats_with_http_info().attempts == 2
         with pytest.raises(UnauthorizedException) as caught:  # once more, not again and again
-            ChatApi(client).list_chats()
+            api.list_chats()
         assert caught.value.attempts == 2
         with pytest.raises(UnauthorizedException):  # the same token again would be in vain
-            ChatApi(client).list_chats()
+            api.list_chats()
     assert len(server.requests) == 5
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda chats: chats.delete_chat("chat"),
-        lambda chats: chats.send_message("chat", "Hi"),
-        lambda chats: chats.send_assistant("chat", "assistant"),
-        lambda chats: chats.stream_send_message("chat", "Hi"),
-        lambda chats: chats.list_chats(_request_auth={"in": "header", "key": "Authorization", "value": "x"}),
+        lambda api: api.delete_chat("chat"),
+        lambda api: api.send_message("chat", "Hi"),
+        lambda api: api.send_assistant("chat", "assistant"),
+        lambda api: api.stream_send_message("chat", "Hi"),
+        lambda api: api.list_chats(_request_auth={"in": "header", "key": "Authorization", "value": "x"}),
     ],
 )
 def test_other_calls_are_not_made_again_after_401(call: Callable[[ChatApi], object]) -> None:
     tokens = iter(["fc-old", "fc-fresh"])
-    with RecordingServer(by_token) as server, client_for(server, access_token=lambda: next(tokens)) as client:
+    with chat_api(by_token, access_token=lambda: next(tokens)) as (api, server):
         with pytest.raises(UnauthorizedException):
-            call(ChatApi(client))
+            call(api)
         assert len(server.requests) == 1
 
 
@@ -297,47 +277,50 @@ def test_what_a_token_function_raises_reaches_the_caller_and_nothing_is_sent() -
     def broken() -> str:
         raise LookupError("no vault")
 
-    with RecordingServer(json_answer([])) as server, client_for(server, access_token=broken) as client:
+    with chat_api(json_response([]), access_token=broken) as (api, server):
         with pytest.raises(LookupError, match="no vault"):
-            ChatApi(client).list_chats()
+            api.list_chats()
         assert server.requests == []
 
 
 @pytest.mark.parametrize("token", ["", "a b", 7, b"fc-1"])
 def test_what_a_token_function_gives_is_checked(token: Any) -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server, access_token=lambda: token) as client:
+    with chat_api(json_response([]), access_token=lambda: token) as (api, server):
         with pytest.raises((ApiTypeError, ApiValueError), match="access_token"):
-            ChatApi(client).list_chats()
+            api.list_chats()
         assert server.requests == []
 
 
 def test_a_token_over_plain_http_to_another_machine_warns_once_and_says_what_to_do() -> None:
-    with RecordingServer(json_answer([])) as server:
-        client = client_for(server, host="http://chat.example.com", proxy=server.url)
-        chats = ChatApi(client)
-        with client, pytest.warns(InsecureTransportWarning, match=r"Use https or an SSH tunnel") as caught:
-            assert (chats.list_chats(), chats.list_chats()) == ([], [])
-        assert [warning.filename for warning in caught] == [__file__]
-        assert client.configuration.host in str(caught[0].message)
+    with (
+        RecordingServer(json_response([])) as server,
+        chat_api_at("http://chat.example.com", proxy=server.url) as api,
+        pytest.warns(InsecureTransportWarning, match=r"Use https or an SSH tunnel") as caught,
+    ):
+        assert (api.list_chats(), api.list_chats()) == ([], [])
+    assert [warning.filename for warning in caught] == [__file__]
+    assert api.api_client.configuration.host in str(caught[0].message)
 
 
 @pytest.mark.parametrize(
     "host", ["http://localhost:1", "http://127.8.9.1", "http://[::1]:80", "https://chat.example.com"]
 )
-def test_no_warning_where_nobody_can_listen(host: str) -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server, host=host, retries=0) as client:
-        assert client._token() == TOKEN  # warnings are errors
+def test_no_warning_if_nobody_can_listen(host: str) -> None:
+    with chat_api(json_response([]), host=host, retries=0) as (api, _):
+        assert api.api_client._token() == TOKEN  # warnings are errors
 
 
 def test_no_warning_without_a_token() -> None:
-    settings = {"host": "http://chat.example.com", "access_token": None}
-    with RecordingServer(json_answer([])) as server, client_for(server, proxy=server.url, **settings) as client:
-        assert ChatApi(client).list_chats() == []
+    with (
+        RecordingServer(json_response([])) as server,
+        chat_api_at("http://chat.example.com", access_token=None, proxy=server.url) as api,
+    ):
+        assert api.list_chats() == []
 
 
 def test_the_user_agent_can_be_added_to() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server, user_agent_suffix="shop/1.4") as client:
-        ChatApi(client).list_chats()
+    with chat_api(json_response([]), user_agent_suffix="shop/1.4") as (api, server):
+        api.list_chats()
     assert server.requests[0].header("User-Agent") == f"freechat-sdk/{freechat_sdk.__version__}/python shop/1.4"
 
 
@@ -366,9 +349,9 @@ BAD_OPTIONS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", BAD_OPTIONS, ids=[f"{number}" for number in range(len(BAD_OPTIONS))])
 def test_a_bad_option_is_refused_before_anything_is_sent_without_showing_it(options: dict[str, Any]) -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+    with chat_api(json_response([])) as (api, server):
         with pytest.raises((ApiTypeError, ApiValueError)) as caught:
-            ChatApi(client).list_chats(**options)
+            api.list_chats(**options)
         assert server.requests == []
         assert TOKEN not in "".join(traceback.format_exception(caught.value)[-1:])
 
@@ -387,60 +370,54 @@ WRONG_CALLS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("arguments", "options"), WRONG_CALLS)
 def test_wrong_arguments_are_refused_before_anything_is_sent(arguments: Any, options: dict[str, Any]) -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
-        chats = ChatApi(client)
-        for method in (chats.send_message, chats.send_message_with_http_info):
+    with chat_api(json_response([])) as (api, server):
+        for method in (api.send_message, api.send_message_with_http_info):
             with pytest.raises(ValidationError):
                 method(*arguments, **options)
         assert server.requests == []
 
 
 def test_an_int_takes_neither_bool_nor_str() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
+    with chat_api(json_response([])) as (api, server):
         for wrong in (True, "1", 1.5):
             with pytest.raises(ValidationError):
-                ChatApi(client).list_messages("chat", wrong)  # type: ignore[arg-type]
+                api.list_messages("chat", wrong)  # type: ignore[arg-type]
         assert server.requests == []
 
 
 def test_the_text_of_a_message_is_enough() -> None:
     expected = {"role": "user", "contents": [{"type": "text", "content": "Hi"}]}
-    with RecordingServer(json_answer({"text": "a"})) as server, client_for(server) as client:
+    with chat_api(json_response({"text": "a"})) as (api, server):
         for message in ("Hi", ChatMessageDTO.user("Hi"), expected):
-            ChatApi(client).send_message("chat", message)  # type: ignore[arg-type]
+            api.send_message("chat", message)  # type: ignore[arg-type]
         assert [request.json for request in server.requests] == [expected] * 3
 
 
 def test_the_route_of_a_group_follows_from_the_arguments_given() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
-        chats = ChatApi(client)
-        for method in (chats.list_messages, chats.list_messages2):
+    with chat_api(json_response([])) as (api, server):
+        for method in (api.list_messages, api.list_messages2):
             method("c")
             method("c", 3)
             method("c", 3, offset=1)
-        chats.list_messages1("c", 3, 1)
+        api.list_messages1("c", 3, 1)
         routes = ["/api/v1/chat/messages/c", "/api/v1/chat/messages/c/3", "/api/v1/chat/messages/c/3/1"]
         assert [request.path for request in server.requests] == [*routes, *routes, routes[2]]
         with pytest.raises(ApiTypeError, match="offset needs limit"):
-            chats.list_messages("c", offset=1)
+            api.list_messages("c", offset=1)
 
 
 def test_a_host_may_have_a_path() -> None:
-    with RecordingServer(json_answer([])) as server:
-        with ApiClient(Configuration(f"{server.url}/chat-server/", api_version="v1")) as client:
-            ChatApi(client).list_chats()
+    with RecordingServer(json_response([])) as server, chat_api_at(f"{server.url}/chat-server/") as api:
+        api.list_chats()
         assert server.requests[0].target == "/chat-server/api/v1/chat"
 
 
 # By hand
 
 
-def test_call_api_sends_the_token_to_the_configured_host_alone() -> None:
-    with (
-        RecordingServer(text_answer("a", 418)) as server,
-        RecordingServer(text_answer("b")) as other,
-        client_for(server) as client,
-    ):
+def test_call_api_sends_the_token_only_to_the_configured_host() -> None:
+    with RecordingServer(text_response("b")) as other, chat_api(text_response("a", 418)) as (api, server):
+        client = api.api_client
         response = client.call_api("GET", "/api/v1/anything")
         assert (response.status, response.data, response.read(), response.data) == (418, None, b"a", b"a")
         assert response.getheader("content-type") == "text/plain;charset=UTF-8"
@@ -451,7 +428,8 @@ def test_call_api_sends_the_token_to_the_configured_host_alone() -> None:
 
 
 def test_call_api_sends_json_bytes_and_forms() -> None:
-    with RecordingServer(text_answer("a")) as server, client_for(server) as client:
+    with chat_api(text_response("a")) as (api, server):
+        client = api.api_client
         client.call_api("POST", "/json", body={"a": [1]}).read()
         client.call_api("POST", "/raw", {"content-type": "text/plain"}, body="ä").read()
         client.call_api("POST", "/form", post_params=[("a", "b c")]).read()
@@ -470,9 +448,9 @@ def test_call_api_sends_json_bytes_and_forms() -> None:
 
 
 def test_clients_and_apis_pickle_and_copy_with_their_configuration() -> None:
-    with RecordingServer(json_answer([])) as server, client_for(server) as client:
-        client.set_default_header("X-Trace", "1")
-        for copied in (pickle.loads(pickle.dumps(ChatApi(client))), copy.deepcopy(ChatApi(client))):
+    with chat_api(json_response([])) as (api, server):
+        api.api_client.set_default_header("X-Trace", "1")
+        for copied in (pickle.loads(pickle.dumps(api)), copy.deepcopy(api)):
             assert copied.list_chats() == []
             copied.api_client.close()
         assert {request.header("Authorization") for request in server.requests} == {f"Bearer {TOKEN}"}

@@ -12,8 +12,7 @@ import pytest
 
 from freechat_sdk import ApiTypeError, ApiValueError, Configuration
 from freechat_sdk.rest import RetryPolicy
-
-TOKEN = "fc-0123456789abcdef0123456789abcdef"
+from test.clients import TOKEN
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +46,7 @@ def test_each_variable_of_the_environment_is_read_on_its_own(monkeypatch: pytest
     assert (given.host, given.access_token, given.api_version) == ("https://other.example.com", "mine", "v1")
 
 
-def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FREECHAT_HOST", "FREECHAT_TOKEN", "FREECHAT_API_VERSION"):
         monkeypatch.setenv(name, "")
     configuration = Configuration()
@@ -113,7 +112,7 @@ BAD_HOSTS: list[Any] = [
 
 
 @pytest.mark.parametrize("host", BAD_HOSTS)
-def test_what_is_no_address_is_refused(host: str) -> None:
+def test_what_is_not_an_address_is_refused(host: str) -> None:
     with pytest.raises(ApiValueError, match="host"):
         Configuration(host)
 
@@ -126,11 +125,11 @@ def test_a_host_with_a_password_is_refused_and_not_shown() -> None:
         Configuration(5)  # type: ignore[arg-type]
 
 
-LIMITS = ["timeout", "model_timeout", "connect_timeout", "stream_idle_timeout", "stream_timeout"]
+TIMEOUTS = ["timeout", "model_timeout", "connect_timeout", "stream_idle_timeout", "stream_timeout"]
 
 
-@pytest.mark.parametrize("name", LIMITS)
-def test_a_time_limit_is_a_finite_number_above_zero_or_none(name: str) -> None:
+@pytest.mark.parametrize("name", TIMEOUTS)
+def test_a_timeout_is_a_finite_number_above_zero_or_none(name: str) -> None:
     settings: dict[str, Any] = {name: 3}
     configuration = Configuration(**settings)
     assert getattr(configuration, name) == 3
@@ -138,9 +137,9 @@ def test_a_time_limit_is_a_finite_number_above_zero_or_none(name: str) -> None:
     for wrong in (0, -1, float("inf"), float("nan")):
         with pytest.raises(ApiValueError, match=name):
             setattr(configuration, name, wrong)
-    for no_number in (True, "5"):
+    for not_a_number in (True, "5"):
         with pytest.raises(ApiTypeError, match=name):
-            setattr(configuration, name, no_number)
+            setattr(configuration, name, not_a_number)
 
 
 @pytest.mark.parametrize("name", ["connection_pool_maxsize", "max_event_bytes", "max_response_bytes"])
@@ -242,7 +241,7 @@ def test_log_messages_go_to_a_file_too(tmp_path: Path) -> None:
     assert configuration.logger["package_logger"].handlers == []
 
 
-def test_debug_sets_the_level_of_the_package_logger_and_leaves_http_client_alone() -> None:
+def test_debug_sets_the_level_of_the_package_logger_and_leaves_http_client_as_it_is() -> None:
     import http.client
 
     configuration = Configuration(debug=True)

@@ -1,4 +1,4 @@
-"""Decoders: the bytes of an answer become the value of its operation, or an error that says what came instead."""
+"""Decoders: the bytes of a response become the value of its operation, or an error that says what came instead."""
 
 import json
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ JSON = {"Content-Type": "application/json"}
 
 
 @dataclass
-class Answer:
-    """An answer as a server gives it."""
+class Response:
+    """A response as a server sends it."""
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=lambda: JSON)
@@ -28,7 +28,7 @@ class Answer:
 
 
 def read(decoder: Decoder[Any], body: bytes, headers: Mapping[str, str] = JSON) -> Any:
-    return decode(decoder, Answer(body, headers))
+    return decode(decoder, Response(body, headers))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_another_shape_is_a_decode_error_with_the_body(decoder: Decoder[Any], bo
 
 
 @pytest.mark.parametrize("decoder", [as_text, as_json(bool)])
-def test_a_web_page_is_no_value_and_the_error_asks_about_the_host(decoder: Decoder[Any]) -> None:
+def test_a_web_page_is_not_a_value_and_the_error_asks_about_the_host(decoder: Decoder[Any]) -> None:
     with pytest.raises(ApiDecodeError, match="does not look like a FreeChat server"):
         read(decoder, b"<!DOCTYPE html>", {"Content-Type": "text/html;charset=UTF-8"})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from freechat_sdk.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
-LIMIT = 60
+TIMEOUT = 60
 
 
 def run(**environment: str) -> subprocess.CompletedProcess[str]:
@@ -18,7 +18,7 @@ def run(**environment: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=LIMIT,
+        timeout=TIMEOUT,
         check=False,
     )
 

@@ -68,7 +68,7 @@ def snippets() -> Iterator[Snippet]:
 
 SNIPPETS = list(snippets())
 PYTHON = [snippet for snippet in SNIPPETS if snippet.language == "python"]
-"""Runs against the sandbox; what that does not have is answered with an example."""
+"""Runs against the sandbox; the test responds with an example to what that does not have."""
 
 
 def called(snippet: Snippet) -> Example | None:
@@ -84,7 +84,7 @@ def called(snippet: Snippet) -> Example | None:
 def releases(snippet: Snippet) -> list[str]:
     """The releases of the server that a snippet is for."""
     if "character_id = 1" in snippet.code:
-        return ["2.0.0"]  # an int id: v1 alone knows characters by it
+        return ["2.0.0"]  # an int id: only v1 knows characters by it
     return ["2.9.0"] if 'api_version="v2"' in snippet.code else ["2.0.0", "2.9.0"]
 
 
@@ -110,9 +110,9 @@ def test_a_snippet_runs_as_it_stands_and_no_call_in_it_fails(
         monkeypatch.setenv("FREECHAT_HOST", sandbox.host)
         monkeypatch.setenv("FREECHAT_TOKEN", sandbox.token)
         exec(compile(snippet.code, str(snippet), "exec"), {"__name__": "__main__"})
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     shows_errors = snippet.page in ("docs/errors.md", "docs/configuration.md", "docs/generations.md")
-    assert shows_errors or re.findall(r"(?m)^[A-Z]+ /\S+.*", said) == []  # how an ApiException begins
+    assert shows_errors or re.findall(r"(?m)^[A-Z]+ /\S+.*", output) == []  # how an ApiException begins
 
 
 @pytest.mark.parametrize("snippet", [snippet for snippet in PYTHON if snippet.page == SCRIPTS], ids=str)
@@ -142,7 +142,7 @@ def test_an_example_of_the_reference_runs_as_it_stands(
 ) -> None:
     example = CALLED[snippet]
     monkeypatch.chdir(tmp_path)
-    with RecordingServer(example.answer) as server:
+    with RecordingServer(example.respond) as server:
         monkeypatch.setenv("FREECHAT_HOST", server.url)
         monkeypatch.setenv("FREECHAT_API_VERSION", example.generation)
         exec(compile(snippet.code, str(snippet), "exec"), {"__name__": "__main__"})
@@ -150,7 +150,7 @@ def test_an_example_of_the_reference_runs_as_it_stands(
     assert re.findall(r"(?m)^[A-Z]+ /\S+.*", capsys.readouterr().out) == []
 
 
-def test_pages_have_snippets_of_known_kinds_alone() -> None:
+def test_pages_have_only_snippets_of_known_kinds() -> None:
     assert {(snippet.page, snippet.language) for snippet in SNIPPETS if snippet.language not in ("python", "sh")} == {
         ("CONTRIBUTING.md", "yaml")  # test_contributing.py adds it to the contract
     }

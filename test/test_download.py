@@ -1,18 +1,17 @@
 """Downloads: to memory, to disk, in chunks; names that servers suggest; what is left when they break off."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from typing_extensions import Unpack
 
-from freechat_sdk import ApiClient, ApiConnectionError, ApiDecodeError, Configuration, Download, NotFoundException
+from freechat_sdk import ApiConnectionError, ApiDecodeError, Download, NotFoundException
 from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
 from freechat_sdk._operation import READ, Operation
 from freechat_sdk.download import as_download, file_name
-from test.server import Connection, Handler, RecordingServer, Request, answers, head, html_answer, json_answer
+from test.clients import api_of
+from test.server import Connection, Handler, Request, head, html_response, in_order, json_response
 
 CONTENT = bytes(range(256)) * 1000
 HEADERS = [
@@ -22,7 +21,7 @@ HEADERS = [
 
 
 class FileApi(Api):
-    """An API that answers files."""
+    """An API that returns files."""
 
     @operation
     def export(self, **options: Unpack[RequestOptions]) -> Operation[Download]:
@@ -34,7 +33,7 @@ class FileApi(Api):
 
 
 def whole(_: Request, connection: Connection) -> None:
-    connection.answer(200, CONTENT, HEADERS)
+    connection.respond(200, CONTENT, HEADERS)
 
 
 def in_chunks(_: Request, connection: Connection) -> None:
@@ -49,18 +48,9 @@ def cut(_: Request, connection: Connection) -> None:
     connection.close()
 
 
-@contextmanager
-def serve(handler: Handler) -> Iterator[tuple[FileApi, RecordingServer]]:
-    with (
-        RecordingServer(handler) as server,
-        ApiClient(Configuration(server.url, api_version="v1", retries=0)) as client,
-    ):
-        yield FileApi(client), server
-
-
 @pytest.mark.parametrize("handler", [whole, in_chunks])
 def test_a_file_can_be_read_iterated_and_saved(handler: Handler, tmp_path: Path) -> None:
-    with serve(handler) as (api, server):
+    with api_of(FileApi, handler) as (api, server):
         assert api.export().read() == CONTENT
         assert b"".join(api.export()) == bytes(api.export()) == CONTENT
         saved = api.export().save(tmp_path / "file")
@@ -71,20 +61,20 @@ def test_a_file_can_be_read_iterated_and_saved(handler: Handler, tmp_path: Path)
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="PEP 688: objects of Python stand for bytes from 3.12 on")
 def test_a_file_can_be_written_as_the_bytes_that_the_official_client_returns(tmp_path: Path) -> None:
-    with serve(whole) as (api, _):
+    with api_of(FileApi, whole) as (api, _):
         with (tmp_path / "file").open("wb") as file:
             file.write(api.export())  # type: ignore[arg-type,unused-ignore]
         assert (tmp_path / "file").read_bytes() == CONTENT
 
 
 def test_a_file_can_be_read_twice() -> None:
-    with serve(whole) as (api, _):
+    with api_of(FileApi, whole) as (api, _):
         download = api.export()
         assert download.read() == download.read() == CONTENT
 
 
 def test_a_file_says_what_it_is() -> None:
-    with serve(whole) as (api, _):
+    with api_of(FileApi, whole) as (api, _):
         with api.export() as download:
             assert (download.content_type, download.file_name, download.length) == (
                 "application/gzip",
@@ -96,21 +86,21 @@ def test_a_file_says_what_it_is() -> None:
 
 
 def test_a_folder_gives_the_file_the_servers_name(tmp_path: Path) -> None:
-    with serve(answers(whole, in_chunks)) as (api, _):
+    with api_of(FileApi, in_order(whole, in_chunks)) as (api, _):
         assert api.export().save(tmp_path) == tmp_path / "My café.tar.gz"
         assert api.export().save(tmp_path) == tmp_path / "download"
 
 
 def test_progress_is_told(tmp_path: Path) -> None:
-    with serve(whole) as (api, _):
+    with api_of(FileApi, whole) as (api, _):
         told: list[tuple[int, int | None]] = []
         api.export().save(tmp_path, lambda *state: told.append(state))
         assert told[-1] == (len(CONTENT), len(CONTENT))
         assert told == sorted(told)
 
 
-def test_what_breaks_off_leaves_nothing_half_written(tmp_path: Path) -> None:
-    with serve(answers(cut, cut, whole)) as (api, _):
+def test_a_download_that_breaks_off_leaves_nothing_half_written(tmp_path: Path) -> None:
+    with api_of(FileApi, in_order(cut, cut, whole), retries=0) as (api, _):
         (tmp_path / "file").write_bytes(b"before")
         with pytest.raises(ApiConnectionError):
             api.export().save(tmp_path / "file")
@@ -121,7 +111,7 @@ def test_what_breaks_off_leaves_nothing_half_written(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_an_os_error_and_the_connection_is_let_go(tmp_path: Path) -> None:
-    with serve(whole) as (api, server):
+    with api_of(FileApi, whole) as (api, server):
         with pytest.raises(OSError, match="No such file"):
             api.export().save(tmp_path / "missing" / "file")
         assert api.export().read() == CONTENT
@@ -129,7 +119,7 @@ def test_what_cannot_be_written_is_an_os_error_and_the_connection_is_let_go(tmp_
 
 
 def test_leaving_early_closes_the_connection() -> None:
-    with serve(whole) as (api, server):
+    with api_of(FileApi, whole) as (api, server):
         for _ in api.export():
             break
         with api.export() as download:
@@ -138,8 +128,8 @@ def test_leaving_early_closes_the_connection() -> None:
         assert [request.connection for request in server.requests] == [0, 1, 2]
 
 
-def test_an_error_or_a_web_page_is_no_file() -> None:
-    with serve(answers(json_answer({"message": "no such character"}, 404), html_answer())) as (api, _):
+def test_an_error_or_a_web_page_is_not_a_file() -> None:
+    with api_of(FileApi, in_order(json_response({"message": "no such character"}, 404), html_response())) as (api, _):
         with pytest.raises(NotFoundException, match="no such character"):
             api.export()
         with pytest.raises(ApiDecodeError, match="does not look like a FreeChat server"):

@@ -1,10 +1,11 @@
-"""Every operation of both generations over a real socket: what goes out is what the API takes, what comes back is read.
+"""Every operation of both generations over a real socket: the request is what the API takes, the response is read.
 
-Arguments and answers are made of the facts (`test/data/contract`), not of the project's own document; what is sent is
+Arguments and responses are made of the facts (`test/data/contract`), not of the project's own document; what is sent is
 also held against that document by openapi-core, which knows nothing of the generator.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,13 @@ from openapi_core.datatypes import RequestParameters
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 
 import freechat_sdk
-from freechat_sdk import ApiClient, ApiVersionError, Configuration
+from freechat_sdk import ApiVersionError
 from freechat_sdk._names import API_MODULES
+from test.clients import TOKEN, api_of
 from test.facts import BYTES, OPERATIONS, Example
 from test.server import RecordingServer, Request
 
 ROOT = Path(__file__).parent.parent
-TOKEN = "fc-0123456789abcdef0123456789abcdef"
 HOST = "http://127.0.0.1:8080"
 
 KNOWN = [fact for fact in OPERATIONS if fact["api"] in API_MODULES]
@@ -58,17 +59,20 @@ class AsOpenApiCore:
         )
 
 
+def called(example: Example, generation: str) -> AbstractContextManager[tuple[Callable[..., Any], RecordingServer]]:
+    """Return the method of an example, and a server that responds to it."""
+    kind, name = getattr(freechat_sdk, example.fact["api"]), example.fact["method_name"]
+    return api_of(lambda client: getattr(kind(client), name), example.respond, api_version=generation)
+
+
 @pytest.mark.parametrize("case", CALLS, ids=name_of)
-def test_a_call_sends_what_the_api_takes_and_reads_what_it_answers(case: tuple[Any, str]) -> None:
+def test_a_call_sends_what_the_api_takes_and_reads_what_it_returns(case: tuple[Any, str]) -> None:
     example = Example(*case)
-    with RecordingServer(example.answer) as server:
-        configuration = Configuration(server.url, access_token=TOKEN, api_version=example.generation)
-        with ApiClient(configuration) as client:
-            api = getattr(freechat_sdk, example.fact["api"])(client)
-            example.check_value(getattr(api, example.fact["method_name"])(**example.arguments))
+    with called(example, example.generation) as (method, server):
+        example.check_value(method(**example.arguments))
     (request,) = server.requests
     check_request(request, example)
-    is_form = example.fact.get("sends") == "multipart/form-data"  # openapi-core takes bytes for no string
+    is_form = example.fact.get("sends") == "multipart/form-data"  # for openapi-core bytes are not a string
     if example.fact["method_name"] not in NOT_VALIDATED and not is_form:
         DOCUMENT.validate_request(AsOpenApiCore(request))
 
@@ -101,9 +105,6 @@ def only_one_generation() -> Iterator[Any]:
 @pytest.mark.parametrize(("fact", "generation"), list(only_one_generation()))
 def test_what_a_generation_lacks_is_refused_before_anything_is_sent(fact: Any, generation: str) -> None:
     example = Example(fact, fact["generations"][0])
-    with RecordingServer(example.answer) as server:
-        with ApiClient(Configuration(server.url, api_version=generation)) as client:
-            api = getattr(freechat_sdk, fact["api"])(client)
-            with pytest.raises(ApiVersionError):
-                getattr(api, fact["method_name"])(**example.arguments)
-        assert server.requests == []
+    with called(example, generation) as (method, server), pytest.raises(ApiVersionError):
+        method(**example.arguments)
+    assert server.requests == []

@@ -28,8 +28,8 @@ from freechat_sdk.exceptions import (
     UnprocessableEntityException,
     kind_for,
 )
+from test.clients import TOKEN
 
-TOKEN = "fc-0123456789abcdef0123456789abcdef"
 HEADERS = HTTPHeaderDict({"Content-Type": "application/json"})
 
 
@@ -54,7 +54,7 @@ def test_a_status_has_its_kind(status: int, kind: type[ApiException]) -> None:
     assert kind_for(status) is kind
 
 
-def test_a_redirect_to_the_login_page_means_that_no_token_was_taken() -> None:
+def test_a_redirect_to_the_login_page_means_that_no_token_was_accepted() -> None:
     for location in ("/w/login", "http://a/w/login?x=1"):
         assert kind_for(302, {"Location": location}) is UnauthorizedException
     assert kind_for(302, {"Location": "/w/login/more"}) is ApiException
@@ -91,7 +91,7 @@ def test_an_error_says_on_one_screen_what_the_server_said() -> None:
         (None, "400 Bad Request"),
     ],
 )
-def test_the_server_s_words_are_shown_or_the_start_of_what_nobody_can_read(body: str | None, said: str) -> None:
+def test_the_servers_words_are_shown_or_the_start_of_what_nobody_can_read(body: str | None, said: str) -> None:
     assert str(ApiException(400, body=body)) == said
 
 
@@ -99,13 +99,13 @@ def test_an_unknown_status_has_no_phrase() -> None:
     assert ApiException(599).reason is None
 
 
-def test_an_answer_makes_the_error_as_the_official_client_does() -> None:
-    answer = SimpleNamespace(status=404, reason="Nope", data=b'{"message":"gone"}', headers=HEADERS)
+def test_a_response_makes_the_error_as_the_official_client_does() -> None:
+    response = SimpleNamespace(status=404, reason="Nope", data=b'{"message":"gone"}', headers=HEADERS)
     with pytest.raises(NotFoundException) as caught:
-        ApiException.from_response(http_resp=answer, body=None, data=None)
+        ApiException.from_response(http_resp=response, body=None, data=None)
     assert (caught.value.status, caught.value.reason, caught.value.body) == (404, "Nope", '{"message":"gone"}')
     assert (caught.value.data, caught.value.headers) == ({"message": "gone"}, HEADERS)
-    assert ApiException(http_resp=answer, data="given").data == "given"
+    assert ApiException(http_resp=response, data="given").data == "given"
 
 
 SECRETS = [
@@ -130,7 +130,7 @@ def test_what_looks_like_a_credential_is_masked(text: str) -> None:
 
 
 def test_a_text_without_credentials_stays() -> None:
-    text = '{"tokenUsage":{"inputTokenCount":3},"message":"fc-1 is no token"}'
+    text = '{"tokenUsage":{"inputTokenCount":3},"message":"fc-1 is not a token"}'
     assert mask(text) == text
 
 

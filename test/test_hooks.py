@@ -13,29 +13,25 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from freechat_sdk import (
-    ApiClient,
     ApiConnectionError,
     ApiTypeError,
     Call,
     CharacterApi,
-    ChatApi,
     Configuration,
     Hooks,
     NotFoundException,
-    RetryPolicy,
     StreamInterruptedError,
 )
 from freechat_sdk._observer import observer_for
 from freechat_sdk._operation import READ
 from freechat_sdk._request import Request
+from test.clients import TOKEN, chat_api
 from test.hostile import LOST, says
-from test.server import FINAL, RecordingServer, answers, events_answer, json_answer, text_answer
-
-TOKEN = "fc-0123456789abcdef0123456789abcdef"
+from test.server import FINAL, RecordingServer, events_response, in_order, json_response, text_response
 
 
 class Notes(Hooks):
-    """Notes what it is told."""
+    """Records what it is told."""
 
     def __init__(self) -> None:
         self.notes: list[tuple[Any, ...]] = []
@@ -61,12 +57,6 @@ class Notes(Hooks):
         self.notes.append(("close",))
 
 
-def api_for(url: str, *hooks: Hooks, **settings: Any) -> ChatApi:
-    policy = RetryPolicy(1, sleep=lambda seconds: None, random=lambda: 1.0)
-    settings.setdefault("retries", policy)
-    return ChatApi(ApiClient(Configuration(url, access_token=TOKEN, api_version="v1", hooks=hooks, **settings)))
-
-
 @pytest.fixture
 def notes() -> Notes:
     return Notes()
@@ -79,11 +69,9 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
 
 
 def test_hooks_are_told_of_a_call(notes: Notes) -> None:
-    answer = json_answer({"text": "Hi", "requestId": "r-7"}, headers=[("X-Secret", "s"), ("Server", "nginx")])
-    with RecordingServer(answer) as server:
-        api = api_for(server.url, notes)
-        with api.api_client:
-            api.send_message("a-chat", "Hi")
+    response = json_response({"text": "Hi", "requestId": "r-7"}, headers=[("X-Secret", "s"), ("Server", "nginx")])
+    with chat_api(response, hooks=notes) as (api, server):
+        api.send_message("a-chat", "Hi")
     assert notes.notes == [("request", 1), ("response", 200)]
     (call,) = notes.calls
     assert (call.method, call.path, call.request_id) == ("POST", "/chat/send/{chatId}", "r-7")
@@ -95,55 +83,49 @@ def test_hooks_are_told_of_a_call(notes: Notes) -> None:
 
 
 def test_hooks_are_told_of_each_attempt(notes: Notes) -> None:
-    with RecordingServer(answers(json_answer({}, 503), json_answer([]))) as server:
-        api = api_for(server.url, notes)
-        with api.api_client:
-            api.list_chats()
+    with chat_api(in_order(json_response({}, 503), json_response([])), hooks=notes) as (api, _):
+        api.list_chats()
     assert notes.notes == [("request", 1), ("response", 503), ("retry", 0.5), ("request", 2), ("response", 200)]
     assert notes.calls[0] is notes.calls[1]
 
 
 def test_hooks_are_told_of_errors(notes: Notes) -> None:
-    with RecordingServer(LOST["reset"]) as server:
-        api = api_for(server.url, notes)
-        with api.api_client, pytest.raises(ApiConnectionError):
-            api.send_message("chat", "Hi")
+    with chat_api(LOST["reset"], hooks=notes) as (api, _), pytest.raises(ApiConnectionError):
+        api.send_message("chat", "Hi")
     assert notes.notes == [("request", 1), ("error", ApiConnectionError)]
 
 
 def test_hooks_are_told_of_each_event_and_of_the_end_of_a_stream(notes: Notes) -> None:
-    with RecordingServer(events_answer({"text": "Hi"}, FINAL)) as server:
-        api = api_for(server.url, notes)
-        with api.api_client:
-            with api.stream_send_message("chat", "Hi") as stream:
-                stream.until_done()
-            stream.close()
+    with chat_api(events_response({"text": "Hi"}, FINAL), hooks=notes) as (api, _):
+        with api.stream_send_message("chat", "Hi") as stream:
+            stream.until_done()
+        stream.close()
     assert notes.notes == [("request", 1), ("response", 200), ("event", "Hi"), ("event", None), ("close",)]
     assert notes.calls[0].response_body is None
 
 
 def test_hooks_are_told_what_broke_a_stream(notes: Notes) -> None:
-    with RecordingServer(events_answer({"text": "Hi"})) as server:
-        api = api_for(server.url, notes)
-        with api.api_client, pytest.raises(StreamInterruptedError) as caught:
-            api.stream_send_message("chat", "Hi").until_done()
+    with (
+        chat_api(events_response({"text": "Hi"}), hooks=notes) as (api, _),
+        pytest.raises(StreamInterruptedError) as caught,
+    ):
+        api.stream_send_message("chat", "Hi").until_done()
     assert notes.notes[-2:] == [("event", "Hi"), ("close",)]
     assert notes.calls[0].error is caught.value
 
 
 def test_hooks_are_told_of_the_end_of_a_download(notes: Notes) -> None:
-    with RecordingServer(text_answer("file")) as server:
-        api = api_for(server.url, notes)
-        with api.api_client, CharacterApi(api.api_client).export_character(1) as file:
-            assert file.read() == b"file"
+    with (
+        chat_api(text_response("file"), hooks=notes) as (api, _),
+        CharacterApi(api.api_client).export_character(1) as file,
+    ):
+        assert file.read() == b"file"
     assert notes.notes == [("request", 1), ("response", 200), ("close",)]
 
 
 def test_hooks_are_told_of_calls_by_hand(notes: Notes) -> None:
-    with RecordingServer(text_answer("hi")) as server:
-        api = api_for(server.url, notes)
-        with api.api_client:
-            api.api_client.call_api("GET", f"/api/v1/token/{TOKEN}").read()
+    with chat_api(text_response("hi"), hooks=notes) as (api, _):
+        api.api_client.call_api("GET", f"/api/v1/token/{TOKEN}").read()
     assert notes.notes == [("request", 1), ("response", 200)]
     assert notes.calls[0].path == "/api/v1/token/***"
 
@@ -156,10 +138,8 @@ def test_a_hook_that_fails_breaks_no_call_and_silences_no_other(notes: Notes, ca
         def on_event(self, call: Call, event: Any) -> None:
             raise RuntimeError("out of order")
 
-    with RecordingServer(events_answer({"text": "Hi"}, FINAL)) as server:
-        api = api_for(server.url, Broken(), notes)
-        with api.api_client:
-            assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
+    with chat_api(events_response({"text": "Hi"}, FINAL), hooks=[Broken(), notes]) as (api, _):
+        assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
     assert len(notes.notes) == 5
     assert [record.levelname for record in caplog.records if record.name == "freechat_sdk"] == ["WARNING"] * 3
     assert "out of order" in caplog.text
@@ -167,24 +147,22 @@ def test_a_hook_that_fails_breaks_no_call_and_silences_no_other(notes: Notes, ca
 
 
 @pytest.mark.parametrize("wrong", [1, "hook", object(), [object()]])
-def test_what_is_no_hook_is_refused(wrong: Any) -> None:
+def test_what_is_not_a_hook_is_refused(wrong: Any) -> None:
     with pytest.raises(ApiTypeError, match=r"freechat_sdk\.Hooks"):
         Configuration(hooks=wrong)
 
 
-def test_where_nobody_listens_nothing_is_made() -> None:
+def test_if_nobody_listens_nothing_is_made() -> None:
     request = Request("GET", "/chat", "/api/v1/chat", {}, None, READ)
     assert observer_for(Configuration(), request, lambda: 0.0) is None
     assert observer_for(Configuration(hooks=Hooks()), request, lambda: 0.0) is not None
 
 
 def test_the_log_says_what_happened_and_no_body(log: pytest.LogCaptureFixture) -> None:
-    answer = json_answer({"text": "secret words", "requestId": "r-7"}, headers=[("X-Secret", TOKEN)])
-    with RecordingServer(answers(json_answer({}, 503), json_answer([]), answer)) as server:
-        api = api_for(server.url)
-        with api.api_client:
-            api.list_chats()
-            api.send_message("a-chat", "more secret words")
+    response = json_response({"text": "secret words", "requestId": "r-7"}, headers=[("X-Secret", TOKEN)])
+    with chat_api(in_order(json_response({}, 503), json_response([]), response)) as (api, _):
+        api.list_chats()
+        api.send_message("a-chat", "more secret words")
     first, again, second, third = (record.getMessage() for record in log.records if record.name == "freechat_sdk")
     assert first.startswith("GET /chat status=503 seconds=0.")
     assert again == "GET /chat again_in=0.500"
@@ -195,11 +173,10 @@ def test_the_log_says_what_happened_and_no_body(log: pytest.LogCaptureFixture) -
 
 
 def test_bodies_are_logged_when_asked_for_without_credentials(log: pytest.LogCaptureFixture) -> None:
-    with RecordingServer(answers(json_answer({"text": "an answer", "token": "abc"}), text_answer(TOKEN))) as server:
-        api = api_for(server.url, log_bodies=True)
-        with api.api_client:
-            api.send_message("chat", "a question")
-            api.get_default_chat_id(1)
+    handler = in_order(json_response({"text": "an answer", "token": "abc"}), text_response(TOKEN))
+    with chat_api(handler, log_bodies=True) as (api, _):
+        api.send_message("chat", "a question")
+        api.get_default_chat_id(1)
     assert "a question" in log.text
     assert "an answer" in log.text
     assert "abc" not in log.text
@@ -210,35 +187,33 @@ def test_a_server_cannot_write_lines_of_its_own_into_the_log(log: pytest.LogCapt
     forged = "x\n2026-11-23 DEBUG all is well"
     folded = says(b"HTTP/1.1 200 OK\r\nServer: a\r\n DEBUG all is well\r\nContent-Length: 2\r\n\r\n[]")
     broken = says(b"HTTP/1.1 abc\x1b[31m\r\n\r\n")
-    with RecordingServer(answers(json_answer({"text": "Hi", "requestId": forged}), folded, broken)) as server:
-        api = api_for(server.url, retries=0, log_bodies=True)
-        with api.api_client:
-            api.send_message("chat", forged)
+    with chat_api(
+        in_order(json_response({"text": "Hi", "requestId": forged}), folded, broken), retries=0, log_bodies=True
+    ) as (api, _):
+        api.send_message("chat", forged)
+        api.list_chats()
+        with pytest.raises(ApiConnectionError):
             api.list_chats()
-            with pytest.raises(ApiConnectionError):
-                api.list_chats()
     lines = [record.getMessage() for record in log.records if record.name == "freechat_sdk"]
     assert len(lines) == 5
     assert all(line.isprintable() for line in lines)
 
 
 def test_a_failure_is_logged(log: pytest.LogCaptureFixture) -> None:
-    with RecordingServer(LOST["closed"]) as server:
-        api = api_for(server.url)
-        with api.api_client, pytest.raises(ApiConnectionError):
-            api.send_message("chat", "Hi")
+    with chat_api(LOST["closed"]) as (api, _), pytest.raises(ApiConnectionError):
+        api.send_message("chat", "Hi")
     assert "POST /chat/send/{chatId} error=ApiConnectionError seconds=0." in log.text
 
 
 @pytest.mark.parametrize(("debug", "shows"), [(True, True), (False, False), (None, False)])
-def test_debug_shows_messages_where_no_logging_is_set_up(debug: bool | None, shows: bool) -> None:
+def test_debug_shows_messages_if_no_logging_is_set_up(debug: bool | None, shows: bool) -> None:
     script = (
         "import sys, freechat_sdk\n"
         f"configuration = freechat_sdk.Configuration(sys.argv[1], access_token={TOKEN!r}, debug={debug})\n"
         "with freechat_sdk.ApiClient(configuration) as client:\n"
         "    freechat_sdk.ChatApi(client).list_chats()\n"
     )
-    with RecordingServer(json_answer([])) as server:
+    with RecordingServer(json_response([])) as server:
         ran = subprocess.run(
             [sys.executable, "-c", script, server.url], capture_output=True, check=True, text=True, timeout=60
         )
@@ -254,15 +229,12 @@ def test_opentelemetrys_instrumentation_of_urllib3_sees_every_request() -> None:
     instrumentor = URLLib3Instrumentor()
     instrumentor.instrument(tracer_provider=provider)
     try:
-        with RecordingServer(
-            answers(json_answer({}, 503), json_answer([]), json_answer({}, 404), events_answer(FINAL))
-        ) as server:
-            api = api_for(server.url)
-            with api.api_client:
-                assert api.list_chats() == []
-                with pytest.raises(NotFoundException):
-                    api.send_message("chat", "Hi")
-                assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
+        handler = in_order(json_response({}, 503), json_response([]), json_response({}, 404), events_response(FINAL))
+        with chat_api(handler) as (api, server):
+            assert api.list_chats() == []
+            with pytest.raises(NotFoundException):
+                api.send_message("chat", "Hi")
+            assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
     finally:
         instrumentor.uninstrument()
         provider.shutdown()

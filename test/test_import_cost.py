@@ -33,7 +33,7 @@ def test_listing_its_names_loads_nothing_heavy() -> None:
     assert modules_after("import freechat_sdk; dir(freechat_sdk)") & HEAVY == set()
 
 
-def test_importing_the_package_loads_itself_and_its_table_of_names_alone() -> None:
+def test_importing_the_package_loads_only_itself_and_its_table_of_names() -> None:
     loaded = modules_after("import freechat_sdk") - modules_after("pass")
 
     assert loaded == {"freechat_sdk", "freechat_sdk._names"}

@@ -1,4 +1,4 @@
-"""Models: what callers must give, what answers may lack, dates, unknown fields, secrets, conveniences."""
+"""Models: what callers must give, what responses may lack, dates, unknown fields, secrets, conveniences."""
 
 import copy
 import json
@@ -28,7 +28,7 @@ from freechat_sdk import (
 )
 from freechat_sdk._names import MODEL_MODULES
 
-MOMENT = datetime(2024, 10, 18, 9, 42, 44, tzinfo=timezone.utc)
+INSTANT = datetime(2024, 10, 18, 9, 42, 44, tzinfo=timezone.utc)
 KEY = "sk-very-secret"
 
 FORMS = [
@@ -42,9 +42,9 @@ FORMS = [
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_each_form_of_a_date_is_one_moment_with_a_zone(form: str) -> None:
+def test_each_form_of_a_date_is_one_instant_with_a_zone(form: str) -> None:
     read = ChatUpdateDTO.from_json(f'{{"gmtRead":{form}}}').gmt_read
-    assert read == MOMENT
+    assert read == INSTANT
     assert read is not None
     assert read.tzinfo is not None
 
@@ -57,7 +57,7 @@ def test_numbers_are_milliseconds_however_small(value: int, year: int) -> None:
 
 
 @pytest.mark.parametrize("form", ["true", '""', '"soon"', "{}", "1e400"])
-def test_what_is_no_date_is_refused(form: str) -> None:
+def test_what_is_not_a_date_is_refused(form: str) -> None:
     with pytest.raises(ValidationError):
         ChatUpdateDTO.from_json(f'{{"gmtRead":{form}}}')
 
@@ -65,9 +65,9 @@ def test_what_is_no_date_is_refused(form: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        MOMENT,
-        MOMENT.replace(tzinfo=None),
-        MOMENT.astimezone(timezone(timedelta(hours=8))),
+        INSTANT,
+        INSTANT.replace(tzinfo=None),
+        INSTANT.astimezone(timezone(timedelta(hours=8))),
         "2024-10-18T09:42:44",
         1729244564000,
     ],
@@ -78,18 +78,18 @@ def test_a_date_is_sent_in_utc_with_a_z(value: Any) -> None:
 
 def test_a_date_set_later_is_sent_in_utc_too() -> None:
     update = ChatUpdateDTO()
-    update.gmt_read = MOMENT.replace(tzinfo=None, microsecond=5000)
+    update.gmt_read = INSTANT.replace(tzinfo=None, microsecond=5000)
     assert update.to_json() == '{"gmtRead":"2024-10-18T09:42:44.005000Z"}'
 
 
-def test_a_mandatory_field_is_demanded_of_callers_and_not_of_answers() -> None:
+def test_a_mandatory_field_is_required_of_callers_and_optional_in_responses() -> None:
     for wrong in ({}, {"content": None}, {"type": "text"}):
         with pytest.raises(ValidationError, match="Field required"):
             ChatContentDTO(**wrong)
         with pytest.raises(ValidationError, match="Field required"):
             ChatMessageDTO.from_dict({"contents": [wrong]})
-    answer = ChatMessageDTO.from_json('{"contents":[{"type":"text","content":null},{}]}')
-    assert [part.content for part in answer.contents or []] == [None, None]
+    message = ChatMessageDTO.from_json('{"contents":[{"type":"text","content":null},{}]}')
+    assert [part.content for part in message.contents or []] == [None, None]
 
 
 def test_both_names_of_a_field_are_taken() -> None:
@@ -124,10 +124,10 @@ def test_a_model_of_nothing_is_nothing() -> None:
 
 def test_to_dict_holds_json_names_and_dates() -> None:
     record = ChatMessageRecordDTO.from_json('{"message":{"role":"user"},"gmtCreate":1729244564000,"ext":null}')
-    assert record.to_dict() == {"message": {"role": "user"}, "gmtCreate": MOMENT}
+    assert record.to_dict() == {"message": {"role": "user"}, "gmtCreate": INSTANT}
 
 
-def test_secrets_are_hidden_in_print_and_kept_in_data() -> None:
+def test_secrets_are_masked_in_print_and_kept_in_data() -> None:
     create = ChatCreateDTO(character_uid="a", api_key_value=KEY)
     session = ChatSessionDTO.from_dict({"context": {"backendId": "b", "apiKeyValue": KEY}})
     for shown in (repr(create), str(create), create.to_str(), repr(session), session.to_str()):
@@ -164,7 +164,7 @@ def test_assigning_to_a_field_validates_and_converts() -> None:
     record.message = "Hi"  # type: ignore[assignment]
     assert record.message == ChatMessageDTO.user("Hi")
     record.gmt_create = "2024-10-18T09:42:44"  # type: ignore[assignment]
-    assert record.gmt_create == MOMENT
+    assert record.gmt_create == INSTANT
 
 
 def test_a_wrong_value_is_refused_on_assignment_and_not_shown() -> None:

@@ -1,4 +1,4 @@
-"""The private names of urllib3 that the pool stands on: a release without them must fail here first."""
+"""The private names of urllib3 that the pool relies on: a release without them must fail here first."""
 
 import inspect
 import io
@@ -46,6 +46,6 @@ def test_urllib3_keeps_what_unpacks_a_body_where_its_end_is_looked_for(
     assert len(MultiDecoder("gzip, deflate")._decoders) == 2
 
 
-def test_the_pools_use_the_limited_connections() -> None:
+def test_the_pools_use_connections_with_a_deadline() -> None:
     assert issubclass(Pool.ConnectionCls, HTTPConnection)
     assert issubclass(TlsPool.ConnectionCls, HTTPSConnection)

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -15,7 +16,6 @@ from freechat_sdk import (
     ApiValueError,
     BadRequestException,
     ChatApi,
-    Configuration,
     Download,
     ForbiddenException,
     NotFoundException,
@@ -29,6 +29,7 @@ from freechat_sdk import (
     Upload,
 )
 from freechat_sdk._names import API_MODULES
+from test.clients import chat_api
 from test.facts import BY_NAME
 from test.recordings import SERVERS, Cut, Exchange, as_recorded, exchanges, in_crumbs, in_one, normal, part_of, repeat
 from test.server import RecordingServer, Request
@@ -50,12 +51,12 @@ REFUSED = {
     "encoded slash": "servers refuse a '/' in a path value even when it is encoded",
 }
 BY_HAND = {
-    "method not allowed": "no operation uses this verb on this path",
+    "method not allowed": "no operation uses this method on this path",
     "unknown path": "no operation has this path",
     "AppMetaForAdminApi.expose": "was recorded without the parameters that it must have",
-    "bad json": "the body is no JSON",
+    "bad json": "the body is not JSON",
     "no body": "the body that it must have is missing",
-    "unsupported media type": "the body is no JSON",
+    "unsupported media type": "the body is not JSON",
     "path type mismatch": "a text stands where a number must",
 }
 COUNTS = {"v1": 329, "v2.6": 339, "v2": 339}
@@ -72,9 +73,10 @@ def operation_of(exchange: Exchange) -> dict[str, Any]:
     return BY_NAME[exchange.api, exchange.method_name]
 
 
-def client_for(exchange: Exchange, server: RecordingServer) -> ApiClient:
+def chat_api_of(exchange: Exchange, cut: Cut = as_recorded) -> AbstractContextManager[tuple[ChatApi, RecordingServer]]:
+    """Return a ChatApi with the token of an exchange, and a server that repeats the exchange."""
     generation = SERVERS[exchange.server]
-    return ApiClient(Configuration(server.url, access_token=exchange.token, api_version=generation, retries=0))
+    return chat_api(repeat(exchange, cut), access_token=exchange.token, api_version=generation, retries=0)
 
 
 def arguments(exchange: Exchange) -> Iterator[tuple[str, Any]]:
@@ -142,7 +144,7 @@ def fails_in_band(exchange: Exchange) -> bool:
 
 
 def expected(exchange: Exchange) -> Any:
-    """Return what the call gives, as JSON: text for operations that answer text, None for an empty body."""
+    """Return what the call gives, as JSON: text for operations that return text, None for an empty body."""
     if not exchange.body:
         return None
     operation = operation_of(exchange)
@@ -167,11 +169,11 @@ def test_every_recorded_exchange_is_made_again_or_listed() -> None:
 
 @pytest.mark.parametrize("cut", [as_recorded, in_one, in_crumbs])
 @each([exchange for exchange in TYPED if exchange.status == 200 and not is_stream(exchange)])
-def test_an_answer_is_what_was_recorded(exchange: Exchange, cut: Cut) -> None:
-    with RecordingServer(repeat(exchange, cut)) as server, client_for(exchange, server) as client:
-        value = call(exchange, client)
-        whole = call(exchange, client, "_with_http_info")
-        unread = call(exchange, client, "_without_preload_content")
+def test_a_response_is_what_was_recorded(exchange: Exchange, cut: Cut) -> None:
+    with chat_api_of(exchange, cut) as (api, server):
+        value = call(exchange, api.api_client)
+        whole = call(exchange, api.api_client, "_with_http_info")
+        unread = call(exchange, api.api_client, "_without_preload_content")
         assert as_json(value) == as_json(whole.data) == expected(exchange)
         assert (whole.status_code, unread.data) == (200, exchange.body)
         assert isinstance(whole.data, Download) or whole.raw_data == exchange.body
@@ -183,8 +185,8 @@ def test_an_answer_is_what_was_recorded(exchange: Exchange, cut: Cut) -> None:
 @pytest.mark.parametrize("cut", [as_recorded, in_one, in_crumbs])
 @each([exchange for exchange in TYPED if is_stream(exchange)])
 def test_a_stream_is_what_was_recorded(exchange: Exchange, cut: Cut) -> None:
-    with RecordingServer(repeat(exchange, cut)) as server, client_for(exchange, server) as client:
-        stream: SseEmitter = call(exchange, client)
+    with chat_api_of(exchange, cut) as (api, server):
+        stream: SseEmitter = call(exchange, api.api_client)
         if ends_well(exchange):
             assert as_json(list(stream)) == normal(exchange.events)
             assert as_json(stream.result) == normal(exchange.events[-1])
@@ -205,10 +207,10 @@ def test_a_stream_is_what_was_recorded(exchange: Exchange, cut: Cut) -> None:
 
 @each([exchange for exchange in TYPED if exchange.status != 200])
 def test_an_error_is_the_documented_exception(exchange: Exchange) -> None:
-    with RecordingServer(repeat(exchange, as_recorded)) as server, client_for(exchange, server) as client:
+    with chat_api_of(exchange) as (api, server):
         with pytest.raises(ERRORS[exchange.status]) as caught:
-            call(exchange, client)
-        unread = call(exchange, client, "_without_preload_content")
+            call(exchange, api.api_client)
+        unread = call(exchange, api.api_client, "_without_preload_content")
         assert (unread.status, unread.data) == (exchange.status, exchange.body)
         error = caught.value
         assert error.status == exchange.status
@@ -224,18 +226,20 @@ def test_an_error_is_the_documented_exception(exchange: Exchange) -> None:
 @each([exchange for exchange in ALL if exchange.name in REFUSED])
 def test_what_servers_refuse_is_not_sent(exchange: Exchange) -> None:
     values = {"dot segment": "..", "encoded slash": "a/b"}
-    with RecordingServer(repeat(exchange, as_recorded)) as server, client_for(exchange, server) as client:
+    with chat_api_of(exchange) as (api, server):
         with pytest.raises(ApiValueError, match="chat_id"):
-            ChatApi(client).delete_chat(values[exchange.name])
+            api.delete_chat(values[exchange.name])
         assert server.requests == []
 
 
 @each([exchange for exchange in ALL if exchange.name in BY_HAND])
 def test_what_no_operation_sends_is_sent_by_hand(exchange: Exchange) -> None:
     request = exchange.request
-    with RecordingServer(repeat(exchange, as_recorded)) as server, client_for(exchange, server) as client:
+    with chat_api_of(exchange) as (api, server):
         headers = {name: value for name, value in request["headers"].items() if name in ("Accept", "Content-Type")}
-        response = client.call_api(request["method"], server.url + request["path"], headers, request.get("body"))
+        response = api.api_client.call_api(
+            request["method"], server.url + request["path"], headers, request.get("body")
+        )
         assert (response.status, response.read(), response.data) == (exchange.status, exchange.body, exchange.body)
         (sent,) = server.requests
         assert (sent.method, sent.target, sent.body) == (

@@ -1,4 +1,4 @@
-"""What goes out, as values: targets, headers, bodies."""
+"""Requests as values: targets, headers, bodies."""
 
 from urllib.parse import unquote
 
@@ -64,7 +64,7 @@ def test_merging_headers_changes_neither_of_them() -> None:
     assert (first, second) == ({"Accept": "a", "X": "1"}, {"accept": "b"})
 
 
-def test_the_content_type_can_be_set_for_a_body_alone() -> None:
+def test_the_content_type_can_be_set_only_for_a_body() -> None:
     options = {"_content_type": "application/vnd.api+json"}
     assert content_headers({}, options) == {"Content-Type": "application/vnd.api+json"}
     assert content_headers(None, options) == {}

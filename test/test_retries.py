@@ -1,4 +1,4 @@
-"""Requests are sent again where that is safe, never where it could double, and never without end."""
+"""Requests are sent again if that is safe, never if it could double something, and never without end."""
 
 import random
 import threading
@@ -9,39 +9,158 @@ import pytest
 from urllib3.util import Retry
 
 from freechat_sdk import (
-    ApiClient,
     ApiConnectionError,
     ApiException,
-    ChatApi,
-    Configuration,
+    ApiTimeoutError,
     RetryPolicy,
+    ServiceException,
     ServiceUnavailableException,
 )
-from test.hostile import says
-from test.server import Connection, RecordingServer, Request, answers, json_answer, login_redirect, refused_port
+from test.clients import at_once, chat_api, chat_api_at
+from test.hostile import LOST, STALLS
+from test.server import Connection, Handler, Request, in_order, json_response, login_redirect, refused_port
 
 CALLS = 1500
 
 
-def api_for(url: str, retries: object = None) -> ChatApi:
-    return ChatApi(ApiClient(Configuration(url, api_version="v1", retries=retries, connection_pool_maxsize=32)))
+@pytest.fixture
+def waits() -> list[float]:
+    """The seconds that the client would have slept."""
+    return []
 
 
-def at_once(retries: int = 2, **settings: float) -> RetryPolicy:
-    return RetryPolicy(retries, sleep=lambda seconds: None, **settings)  # type: ignore[arg-type]  # all are numbers
+@pytest.fixture
+def policy(waits: list[float]) -> RetryPolicy:
+    return at_once(sleep=waits.append)
+
+
+# What is made again
+
+
+@pytest.mark.parametrize("handler", LOST.values(), ids=LOST)
+def test_a_read_is_made_again_after_a_lost_response(handler: Handler, policy: RetryPolicy, waits: list[float]) -> None:
+    with chat_api(in_order(handler, handler, json_response([])), retries=policy) as (api, _):
+        response = api.list_chats_with_http_info()
+    assert (response.data, response.attempts) == ([], 3)
+    assert waits == [0.5, 1.0]
+
+
+def test_a_refused_connection_says_that_nothing_was_sent_and_is_tried_again_even_once_only(
+    policy: RetryPolicy, waits: list[float]
+) -> None:
+    with (
+        refused_port() as port,
+        chat_api_at(f"http://127.0.0.1:{port}", retries=policy) as api,
+        pytest.raises(ApiConnectionError) as caught,
+    ):
+        api.send_message("chat", "Hi")
+    assert not isinstance(caught.value, ApiTimeoutError)
+    assert (caught.value.request_sent, caught.value.attempts, len(waits)) == (False, 3, 2)
+    assert "whether the server is running" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_reads_and_idempotent_calls_are_made_again_while_the_server_is_away(status: int) -> None:
+    with chat_api(in_order(json_response({}, status), json_response(True))) as (api, _):
+        assert api.delete_chat_with_http_info("x").attempts == 2
+    with chat_api(json_response({}, status)) as (api, server):
+        with pytest.raises(ServiceException, match="3 attempts"):
+            api.list_chats()
+        with pytest.raises(ServiceException):
+            api.rollback_messages("x", 2)
+    assert len(server.requests) == 4
+
+
+def test_a_send_to_a_busy_chat_is_made_again_but_not_after_another_503(policy: RetryPolicy, waits: list[float]) -> None:
+    busy = json_response({"timestamp": 1, "status": 503, "error": "Service Unavailable"}, 503)
+    with chat_api(in_order(busy, json_response({"text": "Hello"})), retries=policy) as (api, _):
+        assert api.send_message("x", "Hi").answer == "Hello"
+    assert len(waits) == 1
+    with (
+        chat_api(json_response({"code": 503, "message": "no speech server"}, 503)) as (api, server),
+        pytest.raises(ServiceUnavailableException, match="no speech server"),
+    ):
+        api.send_message("x", "Hi")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("7", [7.0]),
+        ("3600", []),
+        ("soon", [0.5]),
+        ("Mon, 23 Nov 2020 09:00:00 GMT", [0.0]),
+        ("Sun, 23 Nov 2220 09:00:00 GMT", []),
+    ],
+)
+def test_retry_after_is_honoured_within_limits(header: str, expected: list[float], waits: list[float]) -> None:
+    with (
+        chat_api(json_response({}, 503, [("Retry-After", header)]), retries=at_once(1, sleep=waits.append)) as (api, _),
+        pytest.raises(ServiceUnavailableException),
+    ):
+        api.list_chats()
+    assert waits == expected
+
+
+def test_a_urllib3_retry_says_how_often() -> None:
+    with (
+        chat_api(json_response({}, 503), retries=Retry(total=1, backoff_factor=0)) as (api, server),
+        pytest.raises(ServiceUnavailableException, match="2 attempts"),
+    ):
+        api.list_chats()
+    assert len(server.requests) == 2
+
+
+def test_attempts_count_the_requests_to_the_other_generation() -> None:
+    with chat_api(in_order(login_redirect(), json_response([])), api_version="auto") as (api, server):
+        assert api.list_chats_with_http_info().attempts == 2
+    assert [request.path for request in server.requests] == ["/api/v1/chat", "/api/v2/chat"]
+
+
+# What is not
+
+
+@pytest.mark.parametrize("handler", LOST.values(), ids=LOST)
+def test_a_once_only_call_is_never_made_again_after_a_byte_left(
+    handler: Handler, policy: RetryPolicy, waits: list[float]
+) -> None:
+    """The call is a GET that costs tokens."""
+    with chat_api(handler, retries=policy) as (api, server), pytest.raises(ApiConnectionError) as caught:
+        api.send_assistant("chat", "assistant")
+    assert (caught.value.request_sent, caught.value.attempts, len(server.requests), waits) == (True, 1, 1, [])
+
+
+@pytest.mark.parametrize("handler", STALLS.values(), ids=STALLS)
+def test_a_call_to_a_silent_or_trickling_server_ends_as_a_timeout_and_is_not_made_again(handler: Handler) -> None:
+    with chat_api(handler) as (api, server), pytest.raises(ApiTimeoutError) as caught:
+        api.list_chats(_request_timeout=0.2)
+    assert isinstance(caught.value, TimeoutError)
+    assert caught.value.request_sent is True
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500])
+def test_other_errors_are_not_tried_again(status: int, policy: RetryPolicy, waits: list[float]) -> None:
+    with (
+        chat_api(json_response({"message": "no"}, status, [("Retry-After", "1")]), retries=policy) as (api, server),
+        pytest.raises(ApiException, match="no"),
+    ):
+        api.list_chats()
+    assert (len(server.requests), waits) == (1, [])
 
 
 def test_no_once_only_call_is_doubled_while_the_server_closes_idle_connections_at_random() -> None:
     """Each call has a text of its own; the server closes connections at random, some at once, some a little later."""
     draw = random.Random(6)
 
-    def answer_and_close_sometimes(request: Request, connection: Connection) -> None:
-        json_answer({"text": request.json["contents"][0]["content"]})(request, connection)
+    def respond_and_close_sometimes(request: Request, connection: Connection) -> None:
+        json_response({"text": request.json["contents"][0]["content"]})(request, connection)
         choice = draw.random()
         if choice < 0.1:
             connection.is_open = False  # closed as soon as this returns
         elif choice < 0.5:
-            connection.sock.settimeout(draw.uniform(0.0005, 0.004))  # closed when the next request does not come soon
+            connection.sock.settimeout(draw.uniform(0.0005, 0.004))  # closed if the next request does not come soon
 
     def send(number: int) -> tuple[str, bool | None]:
         try:
@@ -49,10 +168,9 @@ def test_no_once_only_call_is_doubled_while_the_server_closes_idle_connections_a
         except ApiConnectionError as error:
             return f"text {number}", error.request_sent
 
-    with RecordingServer(answer_and_close_sometimes) as server:
-        api = api_for(server.url, at_once(budget=CALLS))
-        with api.api_client, ThreadPoolExecutor(8) as pool:
-            outcomes = list(pool.map(send, range(CALLS)))
+    settings = {"retries": at_once(budget=CALLS), "connection_pool_maxsize": 32}
+    with chat_api(respond_and_close_sometimes, **settings) as (api, server), ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(send, range(CALLS)))
     seen = Counter(request.json["contents"][0]["content"] for request in server.requests)
     assert [text for text, _ in outcomes] == [f"text {number}" for number in range(CALLS)]
     assert set(seen.values()) == {1}
@@ -62,71 +180,46 @@ def test_no_once_only_call_is_doubled_while_the_server_closes_idle_connections_a
     assert len(answered) > CALLS / 2  # others lost a race that nobody can win: it closed while a request was coming
 
 
-def test_a_get_that_costs_tokens_is_once_only() -> None:
-    with RecordingServer(says(b"", Connection.close)) as server:
-        api = api_for(server.url, at_once())
-        with api.api_client, pytest.raises(ApiConnectionError) as caught:
-            api.send_assistant("chat", "assistant")
-    assert (len(server.requests), caught.value.request_sent, caught.value.attempts) == (1, True, 1)
+# The budget
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
 def test_an_outage_is_not_multiplied(status: int) -> None:
     """A hundred calls into an outage make a hundred requests and no more retries than the budget has."""
-    with RecordingServer(json_answer({}, status)) as server:
-        api = api_for(server.url, at_once(budget=5))
-        with api.api_client:
-            for _ in range(100):
-                with pytest.raises(ApiException) as caught:
-                    api.list_chats()
+    with chat_api(json_response({}, status), retries=at_once(budget=5)) as (api, server):
+        for _ in range(100):
+            with pytest.raises(ApiException) as caught:
+                api.list_chats()
     assert len(server.requests) == 105
     assert caught.value.attempts == 1
 
 
 def test_a_refused_connection_draws_on_the_budget_too() -> None:
-    with refused_port() as port:
-        api = api_for(f"http://127.0.0.1:{port}", at_once(budget=3))
-        attempts = []
-        with api.api_client:
-            for _ in range(4):
-                with pytest.raises(ApiConnectionError) as caught:
-                    api.list_chats()
-                attempts.append(caught.value.attempts)
+    attempts = []
+    with refused_port() as port, chat_api_at(f"http://127.0.0.1:{port}", retries=at_once(budget=3)) as api:
+        for _ in range(4):
+            with pytest.raises(ApiConnectionError) as caught:
+                api.list_chats()
+            attempts.append(caught.value.attempts)
     assert attempts == [3, 2, 1, 1]
 
 
-def test_answers_fill_the_budget_again() -> None:
-    busy, fine = json_answer({}, 503), json_answer([])
-    with RecordingServer(answers(busy, fine, busy, fine, busy, fine)) as server:
-        api = api_for(server.url, at_once(budget=1, refill=0.5))
-        with api.api_client:
-            assert api.list_chats_with_http_info().attempts == 2  # a half is left
-            with pytest.raises(ServiceUnavailableException):
-                api.list_chats()
-            assert api.list_chats_with_http_info().attempts == 1  # one again
-            assert api.list_chats_with_http_info().attempts == 2
-
-
-def test_a_urllib3_retry_says_how_often() -> None:
-    with RecordingServer(json_answer({}, 503)) as server:
-        api = api_for(server.url, Retry(total=1, backoff_factor=0))
-        with api.api_client, pytest.raises(ServiceUnavailableException, match="2 attempts"):
+def test_responses_fill_the_budget_again() -> None:
+    busy, fine = json_response({}, 503), json_response([])
+    handler = in_order(busy, fine, busy, fine, busy, fine)
+    with chat_api(handler, retries=at_once(budget=1, refill=0.5)) as (api, _):
+        assert api.list_chats_with_http_info().attempts == 2  # a half is left
+        with pytest.raises(ServiceUnavailableException):
             api.list_chats()
-        assert len(server.requests) == 2
-
-
-def test_attempts_count_the_requests_to_the_other_generation() -> None:
-    with RecordingServer(answers(login_redirect(), json_answer([]))) as server:
-        with ApiClient(Configuration(server.url)) as client:
-            assert ChatApi(client).list_chats_with_http_info().attempts == 2
-        assert [request.path for request in server.requests] == ["/api/v1/chat", "/api/v2/chat"]
+        assert api.list_chats_with_http_info().attempts == 1  # one again
+        assert api.list_chats_with_http_info().attempts == 2
 
 
 def test_the_budget_is_kept_among_threads() -> None:
     budget, threads = 40, 16
-    with RecordingServer(json_answer({}, 503)) as server:
-        api = api_for(server.url, at_once(budget=budget))
-        barrier = threading.Barrier(threads)
+    barrier = threading.Barrier(threads)
+    settings = {"retries": at_once(budget=budget), "connection_pool_maxsize": 32}
+    with chat_api(json_response({}, 503), **settings) as (api, server):
 
         def call_ten_times() -> None:
             barrier.wait()
@@ -134,7 +227,7 @@ def test_the_budget_is_kept_among_threads() -> None:
                 with pytest.raises(ServiceUnavailableException):
                     api.list_chats()
 
-        with api.api_client, ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             for done in [pool.submit(call_ten_times) for _ in range(threads)]:
                 done.result()
     assert len(server.requests) == threads * 10 + budget

@@ -7,7 +7,7 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -26,30 +26,29 @@ from freechat_sdk import (
     ChatCreateDTO,
     Configuration,
     Hooks,
-    RetryPolicy,
 )
-from test.hostile import LOST, STALLS, answer, says
+from test.clients import TOKEN, configured
+from test.hostile import LOST, STALLS, response, says
 from test.server import (
+    JSON,
     Handler,
     RecordingServer,
-    events_answer,
-    html_answer,
-    json_answer,
+    events_response,
+    html_response,
+    json_response,
     login_redirect,
     refused_port,
-    text_answer,
+    text_response,
 )
 
-TOKEN = "fc-5ec2e75ec2e75ec2e75ec2e75ec2e75e"
 KEY = "sk-5ec2e7-of-another-service"
 ECHO = f'{{"message":"bad token {TOKEN}","token":"{KEY}","path":"/api/v1/account/token/{TOKEN}"}}'.encode()
-JSON = ("Content-Type", "application/json")
 
 
 def shown(error: BaseException) -> str:
     """Everything that tools make of an error: texts, pickle, and a traceback with the variables of every frame."""
     assert error.__traceback__ is not None
-    below = error.__traceback__.tb_next  # the test's own variables are no secret of the package
+    below = error.__traceback__.tb_next  # the test's own variables are not the package's to hide
     told = traceback.TracebackException(type(error), error, below, capture_locals=True)
     lines = "".join(told.format())
     assert "operation = Operation(GET /chat)" in lines, "the variables are really shown"
@@ -75,39 +74,43 @@ def told(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) ->
     logging.getLogger().removeHandler(handler)
 
 
-def no_sleep(seconds: float) -> None:
-    pass
-
-
-def client_for(url: str, **settings: Any) -> ApiClient:
-    settings.setdefault("access_token", TOKEN)
-    policy = RetryPolicy(1, sleep=no_sleep)
-    configuration = Configuration(url, api_version="v1", retries=policy, log_bodies=True, timeout=0.2, **settings)
+def client_at(url: str, **settings: Any) -> ApiClient:
+    """Return a client with the token in every place that it can be given in."""
+    configuration = configured(url, **{"retries": 1, "log_bodies": True, "timeout": 0.2, **settings})
     client = ApiClient(configuration, "Authorization", f"Bearer {TOKEN}", cookie=f"session={TOKEN}")
     client.set_default_header("Proxy-Authorization", f"Basic {TOKEN}")
     return client
 
 
+@contextmanager
+def chat_api(handler: Handler, **settings: Any) -> Iterator[tuple[ChatApi, RecordingServer]]:
+    with RecordingServer(handler) as server, client_at(server.url, **settings) as client:
+        yield ChatApi(client), server
+
+
 FAULTS: dict[str, Handler] = {
     **LOST,
     **STALLS,
-    "400": says(answer(ECHO, JSON, status=400)),
-    "401": says(answer(ECHO, JSON, ("WWW-Authenticate", f"Bearer {TOKEN}"), ("Set-Cookie", f"t={TOKEN}"), status=401)),
-    "500": says(answer(ECHO, ("Authorization", f"Bearer {TOKEN}"), status=500)),
-    "503": says(answer(ECHO, JSON, status=503)),
-    "redirect": says(answer(b"", ("Location", f"https://x/?token={TOKEN}"), status=302)),
+    "400": says(response(ECHO, JSON, status=400)),
+    "401": says(
+        response(ECHO, JSON, ("WWW-Authenticate", f"Bearer {TOKEN}"), ("Set-Cookie", f"t={TOKEN}"), status=401)
+    ),
+    "500": says(response(ECHO, ("Authorization", f"Bearer {TOKEN}"), status=500)),
+    "503": says(response(ECHO, JSON, status=503)),
+    "redirect": says(response(b"", ("Location", f"https://x/?token={TOKEN}"), status=302)),
     "login": login_redirect(),
-    "HTML": html_answer(),
-    "JSON of another shape": says(answer(b'{"chatId":' + ECHO + b"}", JSON)),
+    "HTML": html_response(),
+    "JSON of another shape": says(response(b'{"chatId":' + ECHO + b"}", JSON)),
     "broken header": says(f"HTTP/1.1 200 OK\r\nnonsense {TOKEN}\r\n\r\n".encode()),
 }
 
 
 @pytest.mark.parametrize("handler", FAULTS.values(), ids=FAULTS)
 def test_no_error_shows_the_token(handler: Handler, told: Callable[[], str]) -> None:
-    with RecordingServer(handler) as server, client_for(server.url) as client:
+    with chat_api(handler) as (api, server):
         with pytest.raises(ApiException) as caught:
-            ChatApi(client).list_chats()
+            api.list_chats()
+        client = api.api_client
         text = shown(caught.value) + told() + repr(client) + client.configuration.to_debug_report()
     assert TOKEN in "".join(map(repr, server.requests)), "the token is really sent"
     assert TOKEN not in text
@@ -115,7 +118,7 @@ def test_no_error_shows_the_token(handler: Handler, told: Callable[[], str]) -> 
 
 
 def test_no_refused_connection_shows_the_token(told: Callable[[], str]) -> None:
-    with refused_port() as port, client_for(f"http://127.0.0.1:{port}") as client:
+    with refused_port() as port, client_at(f"http://127.0.0.1:{port}") as client:
         with pytest.raises(ApiException) as caught:
             ChatApi(client).list_chats()
         assert TOKEN not in shown(caught.value) + told()
@@ -124,25 +127,25 @@ def test_no_refused_connection_shows_the_token(told: Callable[[], str]) -> None:
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_token_in_a_path_is_not_logged(status: int, told: Callable[[], str]) -> None:
     """`delete_token` has it in its path, and urllib3 logs paths."""
-    with RecordingServer(json_answer(True, status)) as server, client_for(server.url) as client:
+    with chat_api(json_response(True, status)) as (api, server):
         with suppress(ApiException):
-            AccountApi(client).delete_token(TOKEN)
-        client.call_api("GET", f"/api/v1/account/token/{TOKEN}").read()
+            AccountApi(api.api_client).delete_token(TOKEN)
+        api.api_client.call_api("GET", f"/api/v1/account/token/{TOKEN}").read()
         text = told()
     assert [request.path.rpartition("/")[2] for request in server.requests] == [TOKEN, TOKEN]
     assert "DELETE /account/token/{token}" in text
     assert TOKEN not in text
 
 
-def test_a_token_in_an_answer_is_not_logged(told: Callable[[], str]) -> None:
-    with RecordingServer(text_answer(TOKEN)) as server, client_for(server.url) as client:
-        assert AccountApi(client).create_token() == TOKEN
+def test_a_token_in_a_response_is_not_logged(told: Callable[[], str]) -> None:
+    with chat_api(text_response(TOKEN)) as (api, _):
+        assert AccountApi(api.api_client).create_token() == TOKEN
         assert TOKEN not in told()
 
 
 def test_a_token_in_a_stream_is_not_logged(told: Callable[[], str]) -> None:
-    with RecordingServer(events_answer({"text": TOKEN}, {"text": 1})) as server, client_for(server.url) as client:
-        stream = ChatApi(client).stream_send_message("chat", "Hi")
+    with chat_api(events_response({"text": TOKEN}, {"text": 1})) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
         with pytest.raises(ApiException) as caught:
             stream.until_done()
         assert TOKEN not in f"{caught.value}{stream!r}" + told()
@@ -161,7 +164,7 @@ def test_a_token_in_a_stream_is_not_logged(told: Callable[[], str]) -> None:
     ],
 )
 def test_a_bad_option_does_not_show_the_token(options: dict[str, Any]) -> None:
-    with client_for("http://127.0.0.1:9") as client, pytest.raises((TypeError, ValueError)) as caught:
+    with client_at("http://127.0.0.1:9") as client, pytest.raises((TypeError, ValueError)) as caught:
         ChatApi(client).list_chats(**options)
     error = caught.value
     texts = [str(error), repr(error), repr(error.args), "".join(traceback.format_exception(error))]
@@ -198,7 +201,7 @@ def test_no_validation_error_holds_what_it_is_about(build: Callable[[], Any]) ->
 
 def test_no_repr_shows_a_credential() -> None:
     configuration = Configuration("https://chat.example.com", access_token=TOKEN)
-    with client_for("https://chat.example.com") as client:
+    with client_at("https://chat.example.com") as client:
         objects = [
             configuration,
             vars(configuration),
@@ -216,7 +219,7 @@ def test_a_token_that_cannot_be_sent_is_not_shown() -> None:
     def give() -> str:
         return f"{TOKEN}\n"
 
-    with client_for("http://127.0.0.1:9", access_token=give) as client, pytest.raises(ApiValueError) as caught:
+    with client_at("http://127.0.0.1:9", access_token=give) as client, pytest.raises(ApiValueError) as caught:
         ChatApi(client).list_chats()
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
 
@@ -229,14 +232,13 @@ def test_a_hook_that_prints_everything_it_gets_shows_no_token(capsys: pytest.Cap
         def on_response(self, call: Call) -> None:
             print(vars(call))
 
-    answering = RecordingServer(json_answer([], headers=[("Set-Cookie", TOKEN)]))
-    with answering as server, client_for(server.url, hooks=Printing()) as client:
-        ChatApi(client).list_chats()
+    with chat_api(json_response([], headers=[("Set-Cookie", TOKEN)]), hooks=Printing()) as (api, _):
+        api.list_chats()
     assert TOKEN not in capsys.readouterr().out
 
 
 def test_the_token_is_in_the_pickle_of_a_client_as_documented() -> None:
-    with client_for("https://chat.example.com") as client:
+    with client_at("https://chat.example.com") as client:
         copied = pickle.loads(pickle.dumps(client))
         assert copied.configuration.access_token == TOKEN
         assert TOKEN not in repr(vars(copied))

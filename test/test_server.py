@@ -6,15 +6,15 @@ from contextlib import closing, suppress
 import pytest
 
 from test.server import (
-    LIMIT,
+    MAX_WAIT,
     Connection,
     RecordingServer,
     Request,
-    answers,
-    events_answer,
-    json_answer,
+    events_response,
+    in_order,
+    json_response,
     refused_port,
-    text_answer,
+    text_response,
 )
 
 POST = b"POST /a%20b?x=1&x=&y=%C3%A9 HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nx-two: 2\r\nContent-Length: 7\r\n\r\n"
@@ -22,7 +22,7 @@ POST = b"POST /a%20b?x=1&x=&y=%C3%A9 HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nx-two: 2
 
 def talk(server: RecordingServer, *sent: bytes) -> bytes:
     """Send bytes one after another, and return all that comes back until the server closes."""
-    with closing(socket.create_connection(("127.0.0.1", server.port), LIMIT)) as sock:
+    with closing(socket.create_connection(("127.0.0.1", server.port), MAX_WAIT)) as sock:
         for data in sent:
             sock.sendall(data)
         with suppress(OSError):  # the server may have cut the connection already
@@ -31,7 +31,7 @@ def talk(server: RecordingServer, *sent: bytes) -> bytes:
 
 
 def test_a_request_is_recorded_as_it_came() -> None:
-    with RecordingServer(text_answer("hello")) as server:
+    with RecordingServer(text_response("hello")) as server:
         got = talk(server, POST, b'{"a"', b":1}")
     (request,) = server.requests
     assert (request.method, request.path, request.query) == ("POST", "/a%20b", [("x", "1"), ("x", ""), ("y", "é")])
@@ -42,14 +42,14 @@ def test_a_request_is_recorded_as_it_came() -> None:
 
 def test_connections_are_kept_and_counted() -> None:
     get = b"GET / HTTP/1.1\r\n\r\n"
-    with RecordingServer(answers(json_answer(1), json_answer(2), json_answer(3))) as server:
+    with RecordingServer(in_order(json_response(1), json_response(2), json_response(3))) as server:
         assert talk(server, get, get).count(b"HTTP/1.1 200") == 2
         assert talk(server, get).count(b"HTTP/1.1 200") == 1
     assert [request.connection for request in server.requests] == [0, 0, 1]
 
 
 def test_events_come_one_chunk_each() -> None:
-    with RecordingServer(events_answer({"text": "a"})) as server:
+    with RecordingServer(events_response({"text": "a"})) as server:
         got = talk(server, b"GET / HTTP/1.1\r\n\r\n")
     assert got.partition(b"\r\n\r\n")[2] == b'14\r\ndata:{"text": "a"}\n\n\r\n0\r\n\r\n'
 
@@ -72,4 +72,4 @@ def test_what_a_handler_raises_fails_the_test() -> None:
 
 def test_nobody_listens_on_a_refused_port() -> None:
     with refused_port() as port, pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), LIMIT)
+        socket.create_connection(("127.0.0.1", port), MAX_WAIT)

@@ -3,7 +3,6 @@
 import ssl
 import sys
 from ipaddress import ip_address
-from typing import Any
 
 import pytest
 import trustme
@@ -11,43 +10,31 @@ import urllib3
 from urllib3.contrib.socks import SOCKSConnection
 
 from freechat_sdk import (
-    ApiClient,
     ApiConnectionError,
     ApiTimeoutError,
     ApiTypeError,
     ApiValueError,
-    ChatApi,
     Configuration,
 )
 from freechat_sdk.rest import SUPPORTED_SOCKS_PROXIES, RESTResponseType, is_socks_proxy_url
+from test.clients import TOKEN, chat_api, chat_api_at
 from test.hostile import stall
 from test.proxies import SocksProxy, SocksRequest
 from test.server import (
-    FINAL,
+    JSON,
     Connection,
     RecordingServer,
     Request,
-    answers,
-    events_answer,
-    json_answer,
+    chats_and_streams,
+    in_order,
+    json_response,
     refused_port,
 )
-
-TOKEN = "fc-0123456789abcdef0123456789abcdef"
 
 in_clear = pytest.mark.filterwarnings("ignore::freechat_sdk.InsecureTransportWarning")
 """For names that the proxy of the test maps to this machine."""
 every_scheme = pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h"])
 every_version = pytest.mark.parametrize("scheme", ["socks4", "socks5h"])
-
-
-def api_for(url: str, **settings: Any) -> ChatApi:
-    return ChatApi(ApiClient(Configuration(url, access_token=TOKEN, api_version="v1", **settings)))
-
-
-def answer(request: Request, connection: Connection) -> None:
-    handler = events_answer({"text": "Hi"}, FINAL) if "stream" in request.path else json_answer([])
-    handler(request, connection)
 
 
 # The official names
@@ -70,7 +57,7 @@ def answer(request: Request, connection: Connection) -> None:
         *((f"{scheme}://ada:secret@127.0.0.1", True) for scheme in SUPPORTED_SOCKS_PROXIES),
     ],
 )
-def test_the_scheme_says_whether_a_proxy_speaks_socks(url: str | None, expected: bool) -> None:
+def test_the_scheme_tells_whether_a_proxy_speaks_socks(url: str | None, expected: bool) -> None:
     assert is_socks_proxy_url(url) is expected
 
 
@@ -90,12 +77,14 @@ def test_urllib3_has_the_private_names_that_the_connection_stands_on() -> None:
 @in_clear
 @pytest.mark.parametrize("scheme", ["socks4a", "socks5h", "SOCKS5H"])
 def test_the_proxy_looks_the_host_up_and_the_connection_is_kept(scheme: str) -> None:
-    with RecordingServer(answer) as server, SocksProxy() as proxy:
-        api = api_for(f"http://chat.example.com:{server.port}/base", proxy=proxy.address(scheme))
-        with api.api_client:
-            assert api.list_chats() == []
-            assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
-            assert api.list_chats() == []
+    with (
+        RecordingServer(chats_and_streams) as server,
+        SocksProxy() as proxy,
+        chat_api_at(f"http://chat.example.com:{server.port}/base", proxy=proxy.address(scheme)) as api,
+    ):
+        assert api.list_chats() == []
+        assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
+        assert api.list_chats() == []
     assert proxy.requests == [SocksRequest(4 if scheme == "socks4a" else 5, "chat.example.com", server.port)]
     assert [(request.target, request.connection) for request in server.requests] == [
         ("/base/api/v1/chat", 0),
@@ -107,20 +96,23 @@ def test_the_proxy_looks_the_host_up_and_the_connection_is_kept(scheme: str) -> 
 
 @pytest.mark.parametrize("scheme", ["socks4", "socks5"])
 def test_the_client_looks_the_host_up(scheme: str) -> None:
-    with RecordingServer(answer) as server, SocksProxy() as proxy:
-        api = api_for(f"http://localhost:{server.port}", proxy=proxy.address(scheme))
-        with api.api_client:
-            assert api.list_chats() == []
+    with (
+        RecordingServer(chats_and_streams) as server,
+        SocksProxy() as proxy,
+        chat_api_at(f"http://localhost:{server.port}", proxy=proxy.address(scheme)) as api,
+    ):
+        assert api.list_chats() == []
     assert ip_address(proxy.requests[0].host).is_loopback
 
 
 @every_scheme
 def test_the_credentials_in_the_address_are_sent_to_the_proxy(scheme: str) -> None:
     credentials = "ad%C3%A1:p%40ss@" if "5" in scheme else "ad%C3%A1@"  # SOCKS 4 has no passwords
-    with RecordingServer(answer) as server, SocksProxy("adá", "p@ss") as proxy:
-        api = api_for(server.url, proxy=proxy.address(scheme, credentials))
-        with api.api_client:
-            assert api.list_chats() == []
+    with (
+        SocksProxy("adá", "p@ss") as proxy,
+        chat_api(chats_and_streams, proxy=proxy.address(scheme, credentials)) as (api, _),
+    ):
+        assert api.list_chats() == []
     assert [request.user for request in proxy.requests] == ["adá"]
 
 
@@ -129,10 +121,10 @@ def test_calls_and_streams_go_over_tls_through_the_proxy(scheme: str) -> None:
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
-    with RecordingServer(answer, context) as server, SocksProxy() as proxy:
-        url, trusted = f"https://localhost:{server.port}", authority.cert_pem.bytes().decode()
-        api = api_for(url, ca_cert_data=trusted, proxy=proxy.address(scheme))
-        with api.api_client:
+    trusted = authority.cert_pem.bytes().decode()
+    with RecordingServer(chats_and_streams, context) as server, SocksProxy() as proxy:
+        url = f"https://localhost:{server.port}"
+        with chat_api_at(url, ca_cert_data=trusted, proxy=proxy.address(scheme)) as api:
             assert api.list_chats() == []
             assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
     assert [request.connection for request in server.requests] == [0, 0]
@@ -141,23 +133,20 @@ def test_calls_and_streams_go_over_tls_through_the_proxy(scheme: str) -> None:
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "all_proxy", "ALL_PROXY"])
 def test_the_environment_may_name_a_socks_proxy(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    with RecordingServer(answer) as server, SocksProxy() as proxy:
+    with SocksProxy() as proxy:
         monkeypatch.setenv(variable, proxy.address("socks5h"))
-        api = api_for(server.url)
-        with api.api_client:
+        with chat_api(chats_and_streams) as (api, _):
             assert api.list_chats() == []
     assert len(proxy.requests) == 1
 
 
 def test_a_connection_that_the_server_closed_is_replaced_through_the_proxy() -> None:
     def last(_: Request, connection: Connection) -> None:
-        connection.answer(200, b"[]", [("Content-Type", "application/json"), ("Connection", "close")])
+        connection.respond(200, b"[]", [JSON, ("Connection", "close")])
 
-    with RecordingServer(answers(last, json_answer([]))) as server, SocksProxy() as proxy:
-        api = api_for(server.url, proxy=proxy.address("socks5"))
-        with api.api_client:
-            assert api.list_chats() == []
-            assert api.list_chats() == []
+    with SocksProxy() as proxy, chat_api(in_order(last, json_response([])), proxy=proxy.address("socks5")) as (api, _):
+        assert api.list_chats() == []
+        assert api.list_chats() == []
     assert len(proxy.requests) == 2
 
 
@@ -167,10 +156,12 @@ def test_a_connection_that_the_server_closed_is_replaced_through_the_proxy() -> 
 @every_version
 @pytest.mark.parametrize("credentials", ["", "eve@", "eve:secret@"])
 def test_wrong_credentials_are_the_proxys_failure_and_are_not_shown(scheme: str, credentials: str) -> None:
-    with RecordingServer(answer) as server, SocksProxy("ada", "p@ss") as proxy:
-        api = api_for(server.url, proxy=proxy.address(scheme, credentials), retries=0)
-        with api.api_client, pytest.raises(ApiConnectionError, match=r"the proxy failed \(SOCKS") as caught:
-            api.list_chats()
+    with (
+        SocksProxy("ada", "p@ss") as proxy,
+        chat_api(chats_and_streams, proxy=proxy.address(scheme, credentials), retries=0) as (api, server),
+        pytest.raises(ApiConnectionError, match=r"the proxy failed \(SOCKS") as caught,
+    ):
+        api.list_chats()
     error = caught.value
     assert (error.request_sent, server.connections, proxy.requests) == (False, [], [])
     assert "secret" not in f"{error!s} {error!r} {error.__cause__!r} {error.__cause__!s} {api!r}"
@@ -179,80 +170,101 @@ def test_wrong_credentials_are_the_proxys_failure_and_are_not_shown(scheme: str,
 @every_version
 def test_a_host_that_the_proxy_does_not_reach_is_the_proxys_failure(scheme: str) -> None:
     refusal = pytest.raises(ApiConnectionError, match=r"the proxy failed \(SOCKS.Error: 0x.*refused|failed\)")
-    with SocksProxy(refuses=True) as proxy, refused_port() as port:
-        api = api_for(f"http://127.0.0.1:{port}", proxy=proxy.address(scheme), retries=0)
-        with api.api_client, refusal as caught:
-            api.list_chats()
+    with (
+        SocksProxy(refuses=True) as proxy,
+        refused_port() as port,
+        chat_api_at(f"http://127.0.0.1:{port}", proxy=proxy.address(scheme), retries=0) as api,
+        refusal as caught,
+    ):
+        api.list_chats()
     assert (caught.value.request_sent, len(proxy.requests)) == (False, 1)
 
 
 @every_scheme
 def test_a_proxy_that_is_not_there_is_the_proxys_failure(scheme: str) -> None:
-    with RecordingServer(answer) as server, refused_port() as port:
-        api = api_for(server.url, proxy=f"{scheme}://ada:secret@127.0.0.1:{port}", retries=1)
-        with api.api_client, pytest.raises(ApiConnectionError, match=r"the proxy failed .*refused") as caught:
-            api.list_chats()
+    with (
+        refused_port() as port,
+        chat_api(chats_and_streams, proxy=f"{scheme}://ada:secret@127.0.0.1:{port}", retries=1) as (api, _),
+        pytest.raises(ApiConnectionError, match=r"the proxy failed .*refused") as caught,
+    ):
+        api.list_chats()
     assert (caught.value.request_sent, caught.value.attempts) == (False, 2)
     assert "secret" not in f"{caught.value!s} {caught.value.__cause__!r}"
 
 
 def test_a_proxy_whose_name_is_not_known_is_the_proxys_failure() -> None:
-    api = api_for("http://127.0.0.1:1", proxy="socks5h://no-such-proxy.invalid", retries=0)
-    with api.api_client, pytest.raises(ApiConnectionError, match=r"the proxy failed \(gaierror"):
+    with (
+        chat_api_at("http://127.0.0.1:1", proxy="socks5h://no-such-proxy.invalid", retries=0) as api,
+        pytest.raises(ApiConnectionError, match=r"the proxy failed \(gaierror"),
+    ):
         api.list_chats()
 
 
 @in_clear
 @pytest.mark.parametrize("scheme", ["socks4", "socks5"])
 def test_a_host_whose_name_the_client_cannot_look_up_is_named_as_the_cause(scheme: str) -> None:
-    with SocksProxy() as proxy:
-        api = api_for("http://no-such-host.invalid", proxy=proxy.address(scheme), retries=0)
-        with api.api_client, pytest.raises(ApiConnectionError, match="the name of the host could not be resolved"):
-            api.list_chats()
+    with (
+        SocksProxy() as proxy,
+        chat_api_at("http://no-such-host.invalid", proxy=proxy.address(scheme), retries=0) as api,
+        pytest.raises(ApiConnectionError, match="the name of the host could not be resolved"),
+    ):
+        api.list_chats()
     assert proxy.requests == []
 
 
 @every_version
 def test_a_proxy_that_speaks_http_is_the_proxys_failure(scheme: str) -> None:
-    with RecordingServer(answer, greet=lambda connection: connection.send(b"HTTP/1.1 400 \r\n\r\n")) as server:
-        api = api_for("http://127.0.0.1:1", proxy=server.url.replace("http", scheme), retries=0)
-        with api.api_client, pytest.raises(ApiConnectionError, match=r"the proxy failed .*invalid data"):
-            api.list_chats()
+    with (
+        RecordingServer(
+            chats_and_streams, greet=lambda connection: connection.send(b"HTTP/1.1 400 \r\n\r\n")
+        ) as server,
+        chat_api_at("http://127.0.0.1:1", proxy=server.url.replace("http", scheme), retries=0) as api,
+        pytest.raises(ApiConnectionError, match=r"the proxy failed .*invalid data"),
+    ):
+        api.list_chats()
 
 
 @every_version
 def test_a_proxy_that_says_nothing_ends_in_time(scheme: str) -> None:
-    with RecordingServer(answer, greet=stall) as server:
-        api = api_for("http://127.0.0.1:1", proxy=server.url.replace("http", scheme), retries=0, connect_timeout=0.1)
-        with api.api_client, pytest.raises(ApiTimeoutError, match="no connection in time") as caught:
-            api.list_chats()
+    with (
+        RecordingServer(chats_and_streams, greet=stall) as server,
+        chat_api_at(
+            "http://127.0.0.1:1", proxy=server.url.replace("http", scheme), retries=0, connect_timeout=0.1
+        ) as api,
+        pytest.raises(ApiTimeoutError, match="no connection in time") as caught,
+    ):
+        api.list_chats()
     assert caught.value.request_sent is False
 
 
-@pytest.mark.parametrize("limits", [{"connect_timeout": 0.2}, {"timeout": 0.2}])
-def test_a_proxy_that_trickles_ends_in_time(limits: dict[str, float]) -> None:
+@pytest.mark.parametrize("timeouts", [{"connect_timeout": 0.2}, {"timeout": 0.2}])
+def test_a_proxy_that_trickles_ends_in_time(timeouts: dict[str, float]) -> None:
     sent: list[bytes] = []
 
-    def long_answer(connection: Connection) -> None:
+    def long_response(connection: Connection) -> None:
         connection.send(b"\x05\x00\x05\x00\x00\x03\xff")  # connected, to a name of 255 bytes
         connection.sock.settimeout(0.005)
         while not connection.wait_closed():
             sent.append(b"x")
             connection.send(b"x")
 
-    with RecordingServer(answer, greet=long_answer) as server:
-        api = api_for("http://127.0.0.1:1", proxy=server.url.replace("http", "socks5"), retries=0, **limits)
-        with api.api_client, pytest.raises(ApiTimeoutError, match="no connection in time") as caught:
-            api.list_chats()
+    with (
+        RecordingServer(chats_and_streams, greet=long_response) as server,
+        chat_api_at("http://127.0.0.1:1", proxy=server.url.replace("http", "socks5"), retries=0, **timeouts) as api,
+        pytest.raises(ApiTimeoutError, match="no connection in time") as caught,
+    ):
+        api.list_chats()
     assert caught.value.request_sent is False
     assert len(sent) < 255 + 2  # else the client has waited for the whole message, with its port
 
 
 def test_a_server_behind_the_proxy_that_says_nothing_ends_in_time() -> None:
-    with RecordingServer(lambda _, connection: stall(connection)) as server, SocksProxy() as proxy:
-        api = api_for(server.url, proxy=proxy.address("socks5"), retries=0)
-        with api.api_client, pytest.raises(ApiTimeoutError) as caught:
-            api.list_chats(_request_timeout=0.2)
+    with (
+        SocksProxy() as proxy,
+        chat_api(lambda _, connection: stall(connection), proxy=proxy.address("socks5"), retries=0) as (api, _),
+        pytest.raises(ApiTimeoutError) as caught,
+    ):
+        api.list_chats(_request_timeout=0.2)
     assert caught.value.request_sent is True
 
 
@@ -262,10 +274,12 @@ def test_a_server_behind_the_proxy_that_says_nothing_ends_in_time() -> None:
 def test_without_pysocks_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "socks", None)
     monkeypatch.delitem(sys.modules, "freechat_sdk._socks", raising=False)
-    with RecordingServer(answer) as server, SocksProxy() as proxy:
-        api = api_for(server.url, proxy=proxy.address("socks5", "ada:secret@"))
-        with api.api_client, pytest.raises(ApiValueError, match="pip install PySocks") as caught:
-            api.list_chats()
+    with (
+        SocksProxy() as proxy,
+        chat_api(chats_and_streams, proxy=proxy.address("socks5", "ada:secret@")) as (api, server),
+        pytest.raises(ApiValueError, match="pip install PySocks") as caught,
+    ):
+        api.list_chats()
     assert (server.connections, proxy.requests) == ([], [])
     assert "secret" not in f"{caught.value!s} {caught.value!r} {caught.value.__cause__!r}"
 
@@ -297,8 +311,10 @@ def test_an_address_that_is_not_a_proxys_is_refused_and_not_shown(proxy: str, me
 
 def test_an_unusable_proxy_of_the_environment_is_refused_by_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "quic://ada:secret@127.0.0.1")
-    api = api_for("http://127.0.0.1:1")
-    with api.api_client, pytest.raises(ApiValueError, match="the environment's proxy has the unknown scheme 'quic'"):
+    with (
+        chat_api_at("http://127.0.0.1:1") as api,
+        pytest.raises(ApiValueError, match="the environment's proxy has the unknown scheme 'quic'"),
+    ):
         api.list_chats()
 
 
@@ -308,7 +324,9 @@ def test_a_proxy_that_is_not_a_str_is_refused() -> None:
 
 
 def test_credentials_that_pysocks_cannot_send_are_refused_and_not_shown() -> None:
-    api = api_for("http://127.0.0.1:1", proxy=f"socks5://ada:{'x' * 128}@127.0.0.1:1")
-    with api.api_client, pytest.raises(ApiValueError, match="more than 127 bytes") as caught:
+    with (
+        chat_api_at("http://127.0.0.1:1", proxy=f"socks5://ada:{'x' * 128}@127.0.0.1:1") as api,
+        pytest.raises(ApiValueError, match="more than 127 bytes") as caught,
+    ):
         api.list_chats()
     assert "xxx" not in str(caught.value)

@@ -34,7 +34,7 @@ CASES = [
     ("an id that stays", b"id: 7\ndata: a\n\ndata: b\n\n", [("message", "a", "7", None), ("message", "b", "7", None)]),
     ("an id with NUL", b"id: 7\nid: 8\0\ndata: a\n\n", [("message", "a", "7", None)]),
     ("retry", b"retry: 3000\ndata: a\n\ndata: b\n\n", [("message", "a", "", 3000), ("message", "b", "", None)]),
-    ("retry that is no number", "retry: 3x\nretry: ٣\nretry:\ndata: a\n\n".encode(), [("message", "a", "", None)]),
+    ("retry that is not a number", "retry: 3x\nretry: ٣\nretry:\ndata: a\n\n".encode(), [("message", "a", "", None)]),
     ("unknown and differently written fields", b"Data: a\nfoo: b\n data: c\n\n", []),
     ("an unfinished block", b"data: a\n\ndata: b\n", [("message", "a", "", None)]),
     ("nothing", b"", []),

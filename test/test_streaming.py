@@ -3,61 +3,47 @@
 import gc
 import threading
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
 from freechat_sdk import (
-    ApiClient,
     ApiDecodeError,
     ApiTimeoutError,
-    ChatApi,
-    Configuration,
     SseEmitter,
     StreamFailedError,
     StreamInterruptedError,
 )
-from test.hostile import trickle
+from test.clients import chat_api
+from test.hostile import CHUNKED, GZIP, trickle
 from test.server import (
-    LIMIT,
+    EVENT_STREAM,
+    FINAL,
+    MAX_WAIT,
     Connection,
     Handler,
-    RecordingServer,
     Request,
-    answers,
+    chats_and_streams,
+    chunk_bytes,
     event_bytes,
-    events_answer,
+    events_response,
     head,
-    json_answer,
+    in_order,
+    json_response,
 )
 
-EVENT_STREAM = [("Content-Type", "text/event-stream")]
-FINAL = {
-    "message": {"role": "assistant", "contents": [{"type": "text", "content": "Hello you"}]},
-    "finishReason": "stop",
-}
 
-
-@contextmanager
-def chat_with(handler: Handler, **settings: Any) -> Iterator[tuple[ChatApi, RecordingServer]]:
-    with RecordingServer(handler) as server:
-        configuration = Configuration(server.url, access_token="fc-1", api_version="v2", retries=0, **settings)
-        with ApiClient(configuration) as client:
-            yield ChatApi(client), server
-
-
+@dataclass(frozen=True)
 class Framing:
     """One way to send the bytes of a stream."""
 
-    def __init__(self, headers: list[tuple[str, str]], wrap: Callable[[], Callable[[bytes], bytes]]) -> None:
-        self.headers = headers
-        self.wrap = wrap
+    headers: list[tuple[str, str]]
+    wrap: Callable[[], Callable[[bytes], bytes]]
 
 
 def chunked() -> Callable[[bytes], bytes]:
-    return lambda data: b"%x\r\n%b\r\n" % (len(data), data)
+    return chunk_bytes
 
 
 def plain() -> Callable[[bytes], bytes]:
@@ -75,10 +61,10 @@ def gzipped_chunks() -> Callable[[bytes], bytes]:
 
 
 FRAMINGS = {
-    "chunks": Framing([("Transfer-Encoding", "chunked")], chunked),
-    "gzip in chunks": Framing([("Transfer-Encoding", "chunked"), ("Content-Encoding", "gzip")], gzipped_chunks),
+    "chunks": Framing([CHUNKED], chunked),
+    "gzip in chunks": Framing([CHUNKED, GZIP], gzipped_chunks),
     "ended by close": Framing([("Connection", "close")], plain),
-    "gzip ended by close": Framing([("Connection", "close"), ("Content-Encoding", "gzip")], gzipped),
+    "gzip ended by close": Framing([("Connection", "close"), GZIP], gzipped),
 }
 
 
@@ -88,15 +74,15 @@ def test_an_event_is_handed_on_before_the_next_one_is_sent(framing: Framing) -> 
 
     def handle(_: Request, connection: Connection) -> None:
         wrap = framing.wrap()
-        connection.send(head(200, [*EVENT_STREAM, *framing.headers]))
+        connection.send(head(200, [EVENT_STREAM, *framing.headers]))
         for number in range(5):
             connection.send(wrap(event_bytes({"text": f"{number} "})))
-            assert has_read.acquire(timeout=LIMIT)
+            assert has_read.acquire(timeout=MAX_WAIT)
         connection.send(wrap(event_bytes(FINAL)))
-        assert has_read.acquire(timeout=LIMIT)
+        assert has_read.acquire(timeout=MAX_WAIT)
         connection.close()
 
-    with chat_with(handle) as (api, _):
+    with chat_api(handle) as (api, _):
         seen = []
         for event in api.stream_send_message("chat", "Hi"):
             seen.append(event.text)
@@ -105,32 +91,32 @@ def test_an_event_is_handed_on_before_the_next_one_is_sent(framing: Framing) -> 
 
 
 def test_the_text_the_events_and_the_result_are_collected() -> None:
-    with chat_with(events_answer({"text": ""}, {"text": "Hello "}, {"text": "you"}, FINAL)) as (api, _):
+    with chat_api(events_response({"text": ""}, {"text": "H"}, {"text": "i"}, FINAL)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         assert (stream.text, stream.result, stream.closed) == ("", None, False)
-        assert list(stream.text_deltas()) == ["Hello ", "you"]
-        assert stream.text == "Hello you"
+        assert list(stream.text_deltas()) == ["H", "i"]
+        assert stream.text == "Hi"
         assert stream.result is not None
-        assert stream.result.answer == "Hello you"
+        assert stream.result.answer == "Hi"
         assert (stream.closed, list(stream)) == (True, [])
 
 
-def test_thinking_is_no_part_of_the_answer() -> None:
+def test_thinking_is_not_part_of_the_answer() -> None:
     thought = {"text": "Hm", "message": {"role": "assistant", "thinking": "Hm", "contents": None}}
     blank = {"text": " ", "message": {"role": "assistant", "thinking": None, "contents": None}}
-    with chat_with(events_answer(thought, blank, {"text": "Hello"}, FINAL)) as (api, _):
+    with chat_api(events_response(thought, blank, {"text": "Hello"}, FINAL)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         assert list(stream.text_deltas()) == [" ", "Hello"]
         assert stream.text == " Hello"
 
 
 def test_until_done_returns_the_final_event() -> None:
-    with chat_with(events_answer({"text": "a"}, FINAL)) as (api, _):
+    with chat_api(events_response({"text": "a"}, FINAL)) as (api, _):
         assert api.stream_send_message("chat", "Hi").until_done().finish_reason == "stop"
 
 
 def test_a_response_with_http_info_holds_the_stream() -> None:
-    with chat_with(events_answer({"text": "a"}, FINAL)) as (api, _):
+    with chat_api(events_response({"text": "a"}, FINAL)) as (api, _):
         response = api.stream_send_message_with_http_info("chat", "Hi")
         assert (response.status_code, response.raw_data) == (200, None)
         assert response.headers["content-type"] == "text/event-stream"
@@ -138,7 +124,7 @@ def test_a_response_with_http_info_holds_the_stream() -> None:
 
 
 def test_next_takes_one_event_and_leaves_the_rest() -> None:
-    with chat_with(events_answer({"text": "a"}, {"text": "b"}, FINAL)) as (api, _):
+    with chat_api(events_response({"text": "a"}, {"text": "b"}, FINAL)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         assert next(stream).text == "a"
         assert [event.text for event in stream] == ["b", None]
@@ -150,8 +136,8 @@ def waiting_for_close(closed: threading.Event) -> Handler:
     """Return a handler that sends one event and notes when the client has closed."""
 
     def handle(_: Request, connection: Connection) -> None:
-        connection.start_chunked(headers=EVENT_STREAM)
-        connection.chunk(event_bytes({"text": "a"}))
+        connection.start_stream()
+        connection.event({"text": "a"})
         if connection.wait_closed():
             closed.set()
 
@@ -195,12 +181,12 @@ def test_a_stream_left_early_closes_its_connection_without_the_garbage_collector
     end: Callable[[SseEmitter], None],
 ) -> None:
     closed = threading.Event()
-    with chat_with(waiting_for_close(closed)) as (api, _):
+    with chat_api(waiting_for_close(closed)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         gc.disable()
         try:
             end(stream)
-            assert closed.wait(LIMIT)
+            assert closed.wait(MAX_WAIT)
         finally:
             gc.enable()
         assert stream.closed
@@ -208,15 +194,15 @@ def test_a_stream_left_early_closes_its_connection_without_the_garbage_collector
 
 def test_a_stream_nobody_reads_closes_its_connection_when_it_is_dropped() -> None:
     closed = threading.Event()
-    with chat_with(waiting_for_close(closed)) as (api, _):
+    with chat_api(waiting_for_close(closed)) as (api, _):
         api.stream_send_message("chat", "Hi")
-        assert closed.wait(LIMIT)
+        assert closed.wait(MAX_WAIT)
 
 
 def test_close_from_another_thread_ends_the_reader() -> None:
     closed, is_reading = threading.Event(), threading.Event()
     seen: list[str | None] = []
-    with chat_with(waiting_for_close(closed)) as (api, _):
+    with chat_api(waiting_for_close(closed)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
 
         def read() -> None:
@@ -226,21 +212,16 @@ def test_close_from_another_thread_ends_the_reader() -> None:
 
         reader = threading.Thread(target=read)
         reader.start()
-        assert is_reading.wait(LIMIT)
+        assert is_reading.wait(MAX_WAIT)
         stream.close()
-        reader.join(LIMIT)
+        reader.join(MAX_WAIT)
         assert not reader.is_alive()
-        assert closed.wait(LIMIT)
+        assert closed.wait(MAX_WAIT)
         assert (seen, stream.closed) == (["a"], True)
 
 
 def test_twenty_streams_and_a_hundred_calls_use_one_socket() -> None:
-    stream = events_answer({"text": "a"}, FINAL)
-
-    def handle(request: Request, connection: Connection) -> None:
-        (stream if "stream" in request.path else json_answer([]))(request, connection)
-
-    with chat_with(handle) as (api, server):
+    with chat_api(chats_and_streams) as (api, server):
         for _ in range(20):
             api.stream_send_message("chat", "Hi").until_done()
             for _ in range(5):
@@ -250,43 +231,42 @@ def test_twenty_streams_and_a_hundred_calls_use_one_socket() -> None:
 
 def test_a_missing_terminator_costs_the_connection_and_nothing_else() -> None:
     def handle(_: Request, connection: Connection) -> None:
-        connection.start_chunked(headers=EVENT_STREAM)
-        connection.chunk(event_bytes(FINAL))
+        connection.start_stream()
+        connection.event(FINAL)
         connection.wait_closed()
 
-    with chat_with(answers(handle, json_answer([]))) as (api, server):
-        assert api.stream_send_message("chat", "Hi").until_done().answer == "Hello you"
+    with chat_api(in_order(handle, json_response([]))) as (api, server):
+        assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
         assert api.list_chats() == []
         assert len(server.connections) == 2
 
 
 def cut(_: Request, connection: Connection) -> None:
-    connection.start_chunked(headers=EVENT_STREAM)
-    connection.chunk(event_bytes({"text": "Hello "}))
+    connection.start_stream()
+    connection.event({"text": "Hello "})
     connection.close()
 
 
 def half_an_event(_: Request, connection: Connection) -> None:
-    connection.start_chunked(headers=EVENT_STREAM)
-    connection.chunk(event_bytes({"text": "Hello "}))
+    connection.start_stream()
+    connection.event({"text": "Hello "})
     connection.chunk(event_bytes(FINAL)[:-1])
     connection.end()
 
 
-def no_final(_: Request, connection: Connection) -> None:
-    events_answer({"text": "Hello "})(_, connection)
+no_final = events_response({"text": "Hello "})
 
 
 def blob(_: Request, connection: Connection) -> None:
-    connection.start_chunked(headers=EVENT_STREAM)
-    connection.chunk(event_bytes({"text": "Hello "}))
+    connection.start_stream()
+    connection.event({"text": "Hello "})
     connection.chunk(b'{"error": "the model is gone"}\n\n')
     connection.close()
 
 
 @pytest.mark.parametrize("handler", [cut, half_an_event, no_final, blob])
-def test_an_end_without_the_final_event_is_an_error_that_holds_what_came(handler: Handler) -> None:
-    with chat_with(handler) as (api, _):
+def test_an_end_without_the_final_event_is_an_error_that_holds_the_text_so_far(handler: Handler) -> None:
+    with chat_api(handler) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         with pytest.raises(StreamInterruptedError) as caught:
             list(stream)
@@ -297,7 +277,7 @@ def test_an_end_without_the_final_event_is_an_error_that_holds_what_came(handler
 
 
 def test_until_done_of_a_closed_stream_is_an_error() -> None:
-    with chat_with(events_answer({"text": "a"}, FINAL)) as (api, _):
+    with chat_api(events_response({"text": "a"}, FINAL)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         stream.close()
         with pytest.raises(StreamInterruptedError, match="closed"):
@@ -306,7 +286,7 @@ def test_until_done_of_a_closed_stream_is_an_error() -> None:
 
 @pytest.mark.parametrize("failure", [{"text": "Connection reset", "finishReason": "other"}, {"finishReason": "other"}])
 def test_a_failure_told_in_the_stream_is_an_error(failure: dict[str, str]) -> None:
-    with chat_with(events_answer({"text": "a"}, failure)) as (api, _):
+    with chat_api(events_response({"text": "a"}, failure)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         with pytest.raises(StreamFailedError, match=failure.get("text", "no reason")):
             stream.until_done()
@@ -315,11 +295,11 @@ def test_a_failure_told_in_the_stream_is_an_error(failure: dict[str, str]) -> No
 @pytest.mark.parametrize("data", [b"data:{\n\n", b"data:[]\n\n", b'data:{"text":5}\n\n', b"data:\xff\n\n"])
 def test_an_event_of_another_shape_is_a_decode_error(data: bytes) -> None:
     def handle(_: Request, connection: Connection) -> None:
-        connection.start_chunked(headers=EVENT_STREAM)
+        connection.start_stream()
         connection.chunk(data)
         connection.end()
 
-    with chat_with(handle) as (api, _):
+    with chat_api(handle) as (api, _):
         with pytest.raises(ApiDecodeError) as caught:
             api.stream_send_message("chat", "Hi").until_done()
         assert caught.value.status == 200
@@ -327,22 +307,22 @@ def test_an_event_of_another_shape_is_a_decode_error(data: bytes) -> None:
 
 def test_a_silent_stream_ends_as_a_timeout() -> None:
     closed = threading.Event()
-    with chat_with(waiting_for_close(closed), stream_idle_timeout=0.1) as (api, _):
+    with chat_api(waiting_for_close(closed), stream_idle_timeout=0.1) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         assert next(stream).text == "a"
         with pytest.raises(ApiTimeoutError):
             next(stream)
-        assert (stream.closed, closed.wait(LIMIT)) == (True, True)
+        assert (stream.closed, closed.wait(MAX_WAIT)) == (True, True)
 
 
 @pytest.mark.parametrize("again", [b"x", b":still here\n\n"], ids=["bytes", "comments"])
-def test_what_is_no_event_does_not_end_a_silence(again: bytes) -> None:
+def test_what_is_not_an_event_does_not_end_a_silence(again: bytes) -> None:
     def handle(_: Request, connection: Connection) -> None:
-        connection.start_chunked(headers=EVENT_STREAM)
-        connection.chunk(event_bytes({"text": "a"}))
-        trickle(connection, b"%x\r\n%b\r\n" % (len(again), again))
+        connection.start_stream()
+        connection.event({"text": "a"})
+        trickle(connection, chunk_bytes(again))
 
-    with chat_with(handle, stream_idle_timeout=0.2) as (api, _):
+    with chat_api(handle, stream_idle_timeout=0.2) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         assert next(stream).text == "a"
         with pytest.raises(ApiTimeoutError, match=r"silent .*0\.2 s"):
@@ -351,24 +331,24 @@ def test_what_is_no_event_does_not_end_a_silence(again: bytes) -> None:
 
 def test_a_stream_without_a_first_event_ends_as_a_timeout() -> None:
     def handle(_: Request, connection: Connection) -> None:
-        connection.start_chunked(headers=EVENT_STREAM)
+        connection.start_stream()
         assert connection.wait_closed()
 
-    with chat_with(handle, stream_first_event_timeout=0.1) as (api, _), pytest.raises(ApiTimeoutError):
+    with chat_api(handle, stream_first_event_timeout=0.1) as (api, _), pytest.raises(ApiTimeoutError):
         api.stream_send_message("chat", "Hi").until_done()
 
 
-def test_the_whole_of_a_stream_can_be_limited() -> None:
+def test_the_whole_stream_can_have_a_timeout() -> None:
     def handle(_: Request, connection: Connection) -> None:
-        connection.start_chunked(headers=EVENT_STREAM)
+        connection.start_stream()
         while True:  # until the client goes away, which ends it with an OSError
-            connection.chunk(event_bytes({"text": "a"}))
+            connection.event({"text": "a"})
 
-    with chat_with(handle, stream_timeout=0.2) as (api, _), pytest.raises(ApiTimeoutError):
+    with chat_api(handle, stream_timeout=0.2) as (api, _), pytest.raises(ApiTimeoutError):
         api.stream_send_message("chat", "Hi").until_done()
 
 
 def test_a_whole_answer_in_one_event_of_many_bytes_arrives() -> None:
     text = "ä" * 200_000
-    with chat_with(events_answer({"text": text}, FINAL)) as (api, _):
+    with chat_api(events_response({"text": text}, FINAL)) as (api, _):
         assert list(api.stream_send_message("chat", "Hi").text_deltas()) == [text]

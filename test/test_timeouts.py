@@ -1,4 +1,4 @@
-"""Time limits and retries on a clock of the test's."""
+"""Timeouts and retries on a clock that the test moves."""
 
 from typing import Any
 
@@ -10,14 +10,7 @@ from freechat_sdk._operation import MODEL, ORDINARY
 from freechat_sdk._retry import RetryBudget
 from freechat_sdk._timeouts import UNLIMITED, CallTimeouts, Deadline, shortest
 from freechat_sdk.rest import RetryPolicy, Timeout, timeouts_for
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from test.clients import Clock
 
 
 def test_the_defaults_follow_the_kind_of_call() -> None:
@@ -57,43 +50,43 @@ def test_a_pair_may_be_a_list() -> None:
 
 def test_each_step_gets_what_is_left() -> None:
     clock = Clock()
-    limit = Deadline(CallTimeouts(10, 5, 8), clock)
-    assert (limit.for_connect(), limit.for_read()) == (5, 8)
+    deadline = Deadline(CallTimeouts(10, 5, 8), clock)
+    assert (deadline.for_connect(), deadline.for_read()) == (5, 8)
     clock.now += 7
-    assert (limit.for_connect(), limit.for_read()) == (3, 3)
-    assert limit.allows(2.9)
-    assert not limit.allows(3)
+    assert (deadline.for_connect(), deadline.for_read()) == (3, 3)
+    assert deadline.allows(2.9)
+    assert not deadline.allows(3)
     clock.now += 3
-    for step in (limit.for_connect, limit.for_read):
+    for step in (deadline.for_connect, deadline.for_read):
         with pytest.raises(TimeoutError):
             step()
 
 
-def test_no_limit_is_no_limit() -> None:
-    limit = Deadline(UNLIMITED, Clock())
-    assert (limit.for_connect(), limit.for_read(), limit.allows(1e9)) == (None, None, True)
+def test_no_timeout_is_no_deadline() -> None:
+    deadline = Deadline(UNLIMITED, Clock())
+    assert (deadline.for_connect(), deadline.for_read(), deadline.allows(1e9)) == (None, None, True)
     assert shortest(None, None) is None
     assert (shortest(None, 3), shortest(2, None), shortest(3, 2)) == (3, 2, 2)
 
 
 def test_a_stream_changes_over_to_silences_and_counts_its_whole_from_the_start() -> None:
     clock = Clock()
-    limit = Deadline(CallTimeouts(300, 5, None, 120, 400), clock)
+    deadline = Deadline(CallTimeouts(300, 5, None, 120, 400), clock)
     clock.now += 200
-    limit.begin_stream()
-    assert limit.for_read() == 120
+    deadline.begin_stream()
+    assert deadline.for_read() == 120
     clock.now += 60
-    assert limit.for_read() == 60  # bytes alone do not end a silence
-    limit.note_progress()
-    assert limit.for_read() == 120
+    assert deadline.for_read() == 60  # bytes alone do not end a silence
+    deadline.note_progress()
+    assert deadline.for_read() == 120
     clock.now += 90
-    limit.note_progress()
-    assert limit.for_read() == 50
-    limit.end_within(0.05)
-    assert limit.for_read() == pytest.approx(0.05)
+    deadline.note_progress()
+    assert deadline.for_read() == 50
+    deadline.end_within(0.05)
+    assert deadline.for_read() == pytest.approx(0.05)
 
 
-def test_waits_grow_up_to_a_limit_and_are_spread_out() -> None:
+def test_waits_grow_up_to_a_maximum_and_are_spread_out() -> None:
     policy = RetryPolicy(retries=9, random=lambda: 1.0)
     assert [policy.wait(attempt) for attempt in (1, 2, 3, 4, 5, 6)] == [0.5, 1, 2, 4, 8, 8]
     assert RetryPolicy(random=lambda: 0.0).wait(1) == 0
@@ -115,7 +108,7 @@ def test_of_a_urllib3_retry_the_number_and_the_waits_are_taken() -> None:
     assert RetryPolicy.of(Retry(total=None, connect=1, read=3, status=None)).retries == 3
 
 
-def test_retries_draw_on_a_budget_that_answers_fill() -> None:
+def test_retries_draw_on_a_budget_that_responses_fill() -> None:
     budget = RetryBudget(RetryPolicy(budget=2, refill=0.5))
     assert [budget.spend() for _ in range(3)] == [True, True, False]
     budget.earn()

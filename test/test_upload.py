@@ -3,8 +3,6 @@
 import io
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +11,20 @@ from pydantic import SkipValidation
 from typing_extensions import Unpack
 
 from freechat_sdk import (
-    ApiClient,
     ApiConnectionError,
     ApiException,
     ApiTypeError,
     ApiValueError,
     BadRequestException,
-    Configuration,
     Upload,
 )
 from freechat_sdk._api import Api, RequestOptions, operation
 from freechat_sdk._decoders import as_text
 from freechat_sdk._operation import ONCE, Operation
 from freechat_sdk.upload import FileInput, MultipartBody
+from test.clients import api_of
 from test.recordings import part_of
-from test.server import Connection, Handler, RecordingServer, Request, answers, json_answer, text_answer
+from test.server import Connection, Request, in_order, json_response, text_response
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -39,12 +36,6 @@ class PictureApi(Api):
     def upload(self, file: SkipValidation[FileInput | Upload], **options: Unpack[RequestOptions]) -> Operation[str]:
         """Upload a picture."""
         return Operation("POST", "/picture", as_text, options, retry=ONCE, body=MultipartBody(file))
-
-
-@contextmanager
-def serve(handler: Handler) -> Iterator[tuple[PictureApi, RecordingServer]]:
-    with RecordingServer(handler) as server, ApiClient(Configuration(server.url, api_version="v1")) as client:
-        yield PictureApi(client), server
 
 
 def part(request: Request) -> tuple[str, str, bytes]:
@@ -72,7 +63,7 @@ def picture(tmp_path: Path) -> Path:
     ],
 )
 def test_a_file_may_be_given_in_many_ways(picture: Path, given: Any, name: str, media_type: str) -> None:
-    with serve(text_answer("http://x/1")) as (api, server):
+    with api_of(PictureApi, text_response("http://x/1")) as (api, server):
         assert api.upload(given(picture)) == "http://x/1"
         (request,) = server.requests
         assert part(request) == (name, media_type, CONTENT)
@@ -80,7 +71,7 @@ def test_a_file_may_be_given_in_many_ways(picture: Path, given: Any, name: str, 
 
 
 def test_an_open_file_is_sent_from_where_it_stands_and_stays_open(picture: Path) -> None:
-    with serve(text_answer("x")) as (api, server):
+    with api_of(PictureApi, text_response("x")) as (api, server):
         with picture.open("rb") as file:
             file.seek(1000)
             api.upload(file)
@@ -92,7 +83,7 @@ def test_a_file_that_cannot_be_rewound_is_sent_in_chunks_once() -> None:
     reader, writer = os.pipe()
     os.write(writer, b"from a pipe")
     os.close(writer)
-    with serve(text_answer("x")) as (api, server), os.fdopen(reader, "rb") as file:
+    with api_of(PictureApi, text_response("x")) as (api, server), os.fdopen(reader, "rb") as file:
         upload = Upload(file, name="a.txt")
         api.upload(upload)
         assert part(server.requests[0]) == ("a.txt", "text/plain", b"from a pipe")
@@ -102,13 +93,13 @@ def test_a_file_that_cannot_be_rewound_is_sent_in_chunks_once() -> None:
 
 
 def test_names_cannot_break_out_of_their_line() -> None:
-    with serve(text_answer("x")) as (api, server):
+    with api_of(PictureApi, text_response("x")) as (api, server):
         api.upload(('a"\r\nX-Evil: 1\r\n.txt', b"x"))
         assert b'filename="a%22%0D%0AX-Evil: 1%0D%0A.txt"' in server.requests[0].body
 
 
 def test_progress_is_told(picture: Path) -> None:
-    with serve(text_answer("x")) as (api, _):
+    with api_of(PictureApi, text_response("x")) as (api, _):
         told: list[tuple[int, int | None]] = []
         api.upload(Upload(picture, progress=lambda *state: told.append(state)))
         assert told[-1] == (len(CONTENT), len(CONTENT))
@@ -116,8 +107,8 @@ def test_progress_is_told(picture: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [3, None, ("a", "text"), ("a",), ["path"], io.StringIO("text")])
-def test_what_is_no_file_is_refused_before_anything_is_sent(wrong: Any) -> None:
-    with serve(text_answer("x")) as (api, server):
+def test_what_is_not_a_file_is_refused_before_anything_is_sent(wrong: Any) -> None:
+    with api_of(PictureApi, text_response("x")) as (api, server):
         with pytest.raises(ApiTypeError, match="file"):
             api.upload(wrong)
         with pytest.raises(ApiValueError):
@@ -126,7 +117,7 @@ def test_what_is_no_file_is_refused_before_anything_is_sent(wrong: Any) -> None:
 
 
 def test_a_file_that_is_not_there_is_an_os_error_before_anything_is_sent(tmp_path: Path) -> None:
-    with serve(text_answer("x")) as (api, server):
+    with api_of(PictureApi, text_response("x")) as (api, server):
         for missing in (tmp_path / "missing.png", tmp_path):
             with pytest.raises(OSError, match=r"No such file|Is a directory|Permission"):
                 api.upload(missing)
@@ -134,8 +125,8 @@ def test_a_file_that_is_not_there_is_an_os_error_before_anything_is_sent(tmp_pat
 
 
 def test_an_error_names_the_size_of_the_file() -> None:
-    error = json_answer({"code": 400, "message": "File size should be less than 2097152"}, 400)
-    with serve(answers(error, json_answer({}, 413))) as (api, _):
+    error = json_response({"code": 400, "message": "File size should be less than 2097152"}, 400)
+    with api_of(PictureApi, in_order(error, json_response({}, 413))) as (api, _):
         with pytest.raises(BadRequestException, match=r"256000 bytes") as caught:
             api.upload(CONTENT)
         assert "2097152" in str(caught.value)
@@ -148,7 +139,7 @@ def hang_up(_: Request, connection: Connection) -> None:
 
 
 def test_a_server_that_hangs_up_is_not_sent_the_file_again() -> None:
-    with serve(hang_up) as (api, server):
+    with api_of(PictureApi, hang_up) as (api, server):
         with pytest.raises(ApiConnectionError, match=r"256000 bytes") as caught:
             api.upload(CONTENT)
         assert (caught.value.request_sent, len(server.requests)) == (True, 1)

@@ -19,10 +19,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from freechat_sdk import ApiClient, ChatApi, Configuration
 from test.benchmarks.peer import PREFIX
+from test.clients import TOKEN
 
 ROOT = Path(__file__).parent.parent.parent
 ROUNDS = 24
-TOKEN = "fc-" + "0" * 32
 HEADERS = {
     "Accept": "application/json",
     "Authorization": f"Bearer {TOKEN}",

@@ -1,8 +1,8 @@
-"""The server that benchmarks call: as little work as possible for an answer, in a process of its own.
+"""The server that benchmarks call: as little work as possible for a response, in a process of its own.
 
     python -m test.benchmarks.peer
 
-prints its port and answers until its standard input ends. `/sockets` tells how many connections there have been.
+prints its port and responds until its standard input ends. `/sockets` tells how many connections there have been.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from collections.abc import Callable
 TOKENS = 20_000
 CHAT = "0123456789abcdef0123456789abcdef"
 PREFIX = "/api/v1/chat"
-MOMENT = "2026-11-23T05:22:39.000+00:00"
+INSTANT = "2026-11-23T05:22:39.000+00:00"
 USAGE = {"inputTokenCount": 11, "outputTokenCount": 4, "totalTokenCount": 15}
 
 
-def answer(content_type: str, body: bytes) -> bytes:
+def response(content_type: str, body: bytes) -> bytes:
     return head(content_type, f"Content-Length: {len(body)}") + body
 
 
-def chunked_answer(content_type: str, chunks: list[bytes]) -> bytes:
+def chunked_response(content_type: str, chunks: list[bytes]) -> bytes:
     body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
     return head(content_type, "Transfer-Encoding: chunked") + body + b"0\r\n\r\n"
 
@@ -55,7 +55,7 @@ def message(number: int) -> dict[str, object]:
     return {
         "message": {"role": "assistant" if number % 2 else "user", "contents": [{"type": "text", "content": text}]},
         "messageId": number,
-        "gmtCreate": MOMENT,
+        "gmtCreate": INSTANT,
     }
 
 
@@ -65,9 +65,9 @@ def session(number: int) -> dict[str, object]:
     return {
         "context": {
             "chatId": uid,
-            "gmtCreate": MOMENT,
-            "gmtModified": MOMENT,
-            "gmtRead": MOMENT,
+            "gmtCreate": INSTANT,
+            "gmtModified": INSTANT,
+            "gmtRead": INSTANT,
             "userNickname": "Ada",
             "userProfile": "A tester",
             "about": "testing",
@@ -79,8 +79,8 @@ def session(number: int) -> dict[str, object]:
             "requestId": uid,
             "characterId": number,
             "characterUid": uid,
-            "gmtCreate": MOMENT,
-            "gmtModified": MOMENT,
+            "gmtCreate": INSTANT,
+            "gmtModified": INSTANT,
             "visibility": "private",
             "version": 0,
             "name": f"character{number}",
@@ -135,11 +135,11 @@ def events(delta: Callable[[int], dict[str, object]]) -> list[bytes]:
 
 
 def as_json(value: object) -> bytes:
-    return answer("application/json", json.dumps(value).encode())
+    return response("application/json", json.dumps(value).encode())
 
 
 def routes() -> dict[str, bytes]:
-    """Return the whole answer for each path below the prefix."""
+    """Return the whole response for each path below the prefix."""
     streamed = events(delta)
     return {
         f"/memory/usage/{CHAT}": as_json({"messageUsage": 12, "tokenUsage": USAGE}),
@@ -154,16 +154,16 @@ def routes() -> dict[str, bytes]:
         ),
         "": as_json([session(number) for number in range(50)]),
         f"/messages/{CHAT}": as_json([message(number) for number in range(1000)]),
-        "/send/stream/length": answer("text/event-stream", b"".join(streamed)),
-        "/send/stream/length-v2": answer("text/event-stream", b"".join(events(delta_of_v2))),
-        "/send/stream/chunks": chunked_answer("text/event-stream", streamed),
+        "/send/stream/length": response("text/event-stream", b"".join(streamed)),
+        "/send/stream/length-v2": response("text/event-stream", b"".join(events(delta_of_v2))),
+        "/send/stream/chunks": chunked_response("text/event-stream", streamed),
     }
 
 
 class Peer(asyncio.Protocol):
-    """Answers each request of a connection from the table."""
+    """Responds to each request of a connection from the table."""
 
-    answers = routes()
+    responses = routes()
     connections = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -181,11 +181,11 @@ class Peer(asyncio.Protocol):
             if len(self.buffer) < size:
                 return
             self.buffer = self.buffer[size:]
-            self.reply(start.split(b" ", 2)[1].decode())
+            self.respond(start.split(b" ", 2)[1].decode())
 
-    def reply(self, target: str) -> None:
+    def respond(self, target: str) -> None:
         path = target.removeprefix(PREFIX)
-        self.transport.write(as_json(Peer.connections) if path == "/sockets" else self.answers[path])
+        self.transport.write(as_json(Peer.connections) if path == "/sockets" else self.responses[path])
 
 
 async def serve() -> None:

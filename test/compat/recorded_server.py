@@ -32,7 +32,7 @@ class RecordedServer:
 
     def __init__(self, generation: str) -> None:
         self.generation = generation
-        self.server = RecordingServer(self._answer)
+        self.server = RecordingServer(self._respond)
         self._probes: list[Request] = []
         self._asked: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
@@ -47,7 +47,7 @@ class RecordedServer:
         """What was asked below the other generation's prefix and refused with 404, as real servers do."""
         return [comparable(request) for request in self._probes]
 
-    def _answer(self, request: Request, connection: Connection) -> None:
+    def _respond(self, request: Request, connection: Connection) -> None:
         chosen = self._choose(request)
         if chosen.name == "unknown path":
             self._probes.append(request)
@@ -98,7 +98,7 @@ def owner_of(request: Request, generation: str) -> Owner | None:
 
 
 def candidates_for(request: Request, owner: Owner, generation: str) -> list[Exchange]:
-    """Return what may be answered, in order."""
+    """Return the exchanges that fit a request, in order."""
     same_path = [recorded for recorded in recordings(generation) if is_for(recorded, request)]
     same_operation = [recorded for recorded in recordings(generation) if (recorded.api, recorded.method_name) == owner]
     known = same_path or same_operation

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 import freechat_sdk
 from test.compat.conftest import ROOT, Built, run
-from test.server import FINAL, Connection, RecordingServer, Request, events_answer, json_answer
+from test.server import RecordingServer, chats_and_streams
 
 DEPENDENCIES = {"urllib3", "pydantic", "python-dateutil", "typing-extensions"}
 VENVS_OWN = {"pip", "setuptools"}
@@ -127,11 +127,7 @@ def test_every_public_name_is_there(ours: Path) -> None:
 
 
 def test_it_calls_and_streams(ours: Path) -> None:
-    def answer(request: Request, connection: Connection) -> None:
-        handler = events_answer({"text": "Hi"}, FINAL) if "stream" in request.path else json_answer([])
-        handler(request, connection)
-
-    with RecordingServer(answer) as server:
+    with RecordingServer(chats_and_streams) as server:
         said = run(ours, "-I", "-W", "error", "-c", CONVERSATION, server.url)
     assert said == "[]\nHi stop\n"
     assert [request.path for request in server.requests] == ["/api/v1/chat", "/api/v1/chat/send/stream/chat"]

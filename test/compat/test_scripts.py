@@ -23,7 +23,7 @@ UNORDERED = {"threads.py"}
 """Scripts whose requests come in no certain order."""
 FAILING = {"uncaught.py"}
 """Scripts that end with a traceback; all others must run to their end with the official package."""
-LIMIT = 60.0
+TIMEOUT = 60.0
 """Seconds that a script may last: one that hangs fails."""
 
 
@@ -52,7 +52,7 @@ def run_script(python: Path, script: Path, generation: str, folder: Path) -> Out
             capture_output=True,
             encoding="utf-8",
             stdin=subprocess.DEVNULL,
-            timeout=LIMIT,
+            timeout=TIMEOUT,
         )
     requests = sorted(recorded.requests, key=repr) if script.name in UNORDERED else recorded.requests
     return Outcome(done.stdout, done.returncode, requests, recorded.probes, done.stderr)

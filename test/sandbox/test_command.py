@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from freechat_sdk import ApiClient, ChatApi, ChatCreateDTO, Configuration
-from test.server import LIMIT
+from test.server import MAX_WAIT
 
 COMMAND = [sys.executable, "-m", "freechat_sdk.sandbox"]
 
@@ -27,7 +27,7 @@ def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, st
         yield process, exported, lines[2].rpartition(" ")[2]
     finally:
         process.kill()
-        process.wait(LIMIT)
+        process.wait(MAX_WAIT)
         process.stdout.close()
 
 
@@ -41,7 +41,7 @@ def test_it_prints_what_a_client_needs_and_stops_cleanly(number: int, monkeypatc
             chat = chats.start_chat(ChatCreateDTO(character_uid=character))
             assert chats.send_message(chat, "Hi").answer == "You said: Hi"
             process.send_signal(number)
-            assert process.wait(LIMIT) == 0
+            assert process.wait(MAX_WAIT) == 0
 
 
 def test_it_keeps_everything_in_a_file_and_can_be_another_release(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_it_keeps_everything_in_a_file_and_can_be_another_release(tmp_path: Path
                 ChatApi(client).list_chats()
                 assert client.generation == "v1"
             process.send_signal(signal.SIGINT)
-            assert process.wait(LIMIT) == 0
+            assert process.wait(MAX_WAIT) == 0
     assert tokens[0] == tokens[1]
 
 
@@ -62,7 +62,7 @@ def test_it_keeps_everything_in_a_file_and_can_be_another_release(tmp_path: Path
 def test_what_cannot_work_is_said_in_one_line(option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         value = str(taken.getsockname()[1]) if option == "--port" else "-1"
-        ran = subprocess.run([*COMMAND, option, value], capture_output=True, text=True, timeout=LIMIT, check=False)
+        ran = subprocess.run([*COMMAND, option, value], capture_output=True, text=True, timeout=MAX_WAIT, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("the sandbox cannot start: ")
     assert ran.stderr.count("\n") == 1

@@ -10,7 +10,7 @@ import pytest
 
 from freechat_sdk.sandbox import ModelError, Prompt, Reply, Sandbox, Usage
 from test.recordings import SERVERS, Exchange, exchanges
-from test.server import LIMIT
+from test.server import MAX_WAIT
 
 RELEASES = {"v1": "2.0.0", "v2.6": "2.6.0", "v2": "2.9.0"}
 NOT_SENT = {
@@ -86,7 +86,7 @@ class World:
 
     def send(self, exchange: Exchange) -> tuple[int, dict[str, str], bytes, bool]:
         """Make a recorded request; return status, headers, body, and whether the answer was cut."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.sandbox.port, timeout=LIMIT)
+        connection = http.client.HTTPConnection("127.0.0.1", self.sandbox.port, timeout=MAX_WAIT)
         path, body = self.translated(exchange.request["path"]), exchange.request.get("body")
         connection.request(exchange.request["method"], path, body and body.encode(), exchange.request["headers"])
         response = connection.getresponse()

@@ -27,7 +27,7 @@ from freechat_sdk import (
     UnauthorizedException,
 )
 from freechat_sdk.sandbox import ModelError, Prompt, Reply, Sandbox, Usage, echo
-from test.server import LIMIT
+from test.server import MAX_WAIT
 
 MOMENT = datetime(2024, 10, 18, 9, 42, 44, tzinfo=timezone.utc)
 RELEASES = ["2.0.0", "2.6.0", "2.9.0"]
@@ -166,9 +166,9 @@ def test_tokens_are_sent_when_the_model_says_them(release: str) -> None:
     def answer(prompt: Prompt) -> Reply:
         def tokens() -> Iterator[str]:
             yield "one "
-            assert has_read.acquire(timeout=LIMIT)
+            assert has_read.acquire(timeout=MAX_WAIT)
             yield "two"
-            assert has_read.acquire(timeout=LIMIT)
+            assert has_read.acquire(timeout=MAX_WAIT)
 
         return Reply(tokens(), Usage(1, 2))
 
@@ -189,7 +189,7 @@ def test_a_chat_that_is_busy_refuses_or_queues_a_second_send(release: str) -> No
     def answer(prompt: Prompt) -> str:
         if prompt.text == "first":
             is_asked.set()
-            assert may_answer.wait(LIMIT)
+            assert may_answer.wait(MAX_WAIT)
         return prompt.text
 
     with Sandbox(release=release, reply=answer) as sandbox:
@@ -199,18 +199,18 @@ def test_a_chat_that_is_busy_refuses_or_queues_a_second_send(release: str) -> No
             chat = start(api, sandbox)
             first = threading.Thread(target=lambda: answers.append(api.send_message(chat, "first").answer))
             first.start()
-            assert is_asked.wait(LIMIT)
+            assert is_asked.wait(MAX_WAIT)
             if release == "2.9.0":
                 second = threading.Thread(target=lambda: answers.append(api.send_message(chat, "second").answer))
                 second.start()
                 may_answer.set()
-                second.join(LIMIT)
+                second.join(MAX_WAIT)
             else:
                 for send in (api.send_message, api.stream_send_message):
                     with pytest.raises(ServiceUnavailableException):
                         send(chat, "second")
                 may_answer.set()
-            first.join(LIMIT)
+            first.join(MAX_WAIT)
             said = texts(api, chat)[1:]
     assert said == (["first", "first", "second", "second"] if release == "2.9.0" else ["first", "first"])
     assert sorted(map(str, answers)) == sorted(set(said))
@@ -242,7 +242,7 @@ def test_a_client_that_goes_away_does_not_stop_the_model() -> None:
     def answer(prompt: Prompt) -> Reply:
         def tokens() -> Iterator[str]:
             yield "one "
-            assert is_closed.wait(LIMIT)
+            assert is_closed.wait(MAX_WAIT)
             yield from ["two "] * 100
             is_done.set()
 
@@ -255,7 +255,7 @@ def test_a_client_that_goes_away_does_not_stop_the_model() -> None:
             for _ in api.stream_send_message(chat, "Hi"):
                 break
             is_closed.set()
-            assert is_done.wait(LIMIT)
+            assert is_done.wait(MAX_WAIT)
             assert api.send_message(chat, "queued behind it").answer is not None
             assert texts(api, chat)[2] == "one " + "two " * 100
 
@@ -370,7 +370,7 @@ def ask(connection: http.client.HTTPConnection, sandbox: Sandbox, **headers: str
 
 
 def test_a_connection_closes_with_its_hundredth_answer(sandbox: Sandbox) -> None:
-    with closing(http.client.HTTPConnection("127.0.0.1", sandbox.port, LIMIT)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", sandbox.port, MAX_WAIT)) as connection:
         answers = [ask(connection, sandbox).getheader("Connection") for _ in range(100)]
         assert answers == [None] * 99 + ["close"]
 
@@ -379,7 +379,7 @@ def test_a_request_may_come_in_chunks_and_is_refused_above_10_mib(sandbox: Sandb
     prefix = "/api/v1" if sandbox.release == "2.0.0" else "/api/v2"
     body = json.dumps({"characterUid": sandbox.character.uid}).encode()
     headers = {"Authorization": f"Bearer {sandbox.token}", "Content-Type": "application/json"}
-    with closing(http.client.HTTPConnection("127.0.0.1", sandbox.port, LIMIT)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", sandbox.port, MAX_WAIT)) as connection:
         connection.request("POST", f"{prefix}/chat", iter([body[:5], body[5:]]), headers, encode_chunked=True)
         response = connection.getresponse()
         assert (response.status, len(response.read())) == (200, 32)
@@ -393,7 +393,7 @@ def test_a_request_may_come_in_chunks_and_is_refused_above_10_mib(sandbox: Sandb
 def test_an_error_of_v1_has_no_body_for_clients_that_do_not_take_json() -> None:
     with (
         Sandbox(release="2.0.0") as sandbox,
-        closing(http.client.HTTPConnection("127.0.0.1", sandbox.port, LIMIT)) as connection,
+        closing(http.client.HTTPConnection("127.0.0.1", sandbox.port, MAX_WAIT)) as connection,
     ):
         response = ask(connection, sandbox, Accept="text/event-stream")
         assert (response.status, response.getheader("Content-Type")) == (406, None)

@@ -2,42 +2,26 @@
 
 import gc
 import ssl
-import threading
 import warnings
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
 
-from freechat_sdk import ApiClient, ApiConnectionError, ApiException, ApiTimeoutError, ChatApi, Configuration
+from freechat_sdk import ApiConnectionError, ApiException, ApiTimeoutError
+from test.clients import TOKEN, chat_api, chat_api_at, texts_until_closed
 from test.hostile import never_ending_stream, repeats, stall
 from test.proxies import tunnel
 from test.server import (
-    FINAL,
-    LIMIT,
     Connection,
     Handler,
     RecordingServer,
     Request,
-    events_answer,
-    json_answer,
+    chats_and_streams,
     refused_port,
 )
-
-TOKEN = "fc-0123456789abcdef0123456789abcdef"
-
-
-def api_for(url: str, **settings: Any) -> ChatApi:
-    return ChatApi(ApiClient(Configuration(url, access_token=TOKEN, api_version="v1", **settings)))
-
-
-def answer(request: Request, connection: Connection) -> None:
-    handler = events_answer({"text": "Hi"}, FINAL) if "stream" in request.path else json_answer([])
-    handler(request, connection)
-
 
 # TLS
 
@@ -61,20 +45,19 @@ def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
 
 
 def test_calls_and_streams_go_over_tls_on_one_connection(authority: trustme.CA, authority_file: str) -> None:
-    with RecordingServer(answer, server_context(authority, "127.0.0.1")) as server:
-        api = api_for(server.url, ssl_ca_cert=authority_file)
-        with api.api_client:
-            assert api.list_chats() == []
-            assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
-            assert api.list_chats() == []
+    context = server_context(authority, "127.0.0.1")
+    with chat_api(chats_and_streams, tls=context, ssl_ca_cert=authority_file) as (api, server):
+        assert api.list_chats() == []
+        assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
+        assert api.list_chats() == []
     assert [request.connection for request in server.requests] == [0, 0, 0]
 
 
 def test_an_authority_may_be_given_as_text(authority: trustme.CA) -> None:
-    with RecordingServer(answer, server_context(authority, "127.0.0.1")) as server:
-        api = api_for(server.url, ca_cert_data=authority.cert_pem.bytes().decode())
-        with api.api_client:
-            assert api.list_chats() == []
+    with chat_api(
+        chats_and_streams, tls=server_context(authority, "127.0.0.1"), ca_cert_data=authority.cert_pem.bytes().decode()
+    ) as (api, _):
+        assert api.list_chats() == []
 
 
 @pytest.mark.parametrize("names", [("127.0.0.1",), ("chat.example.com",)])
@@ -83,10 +66,11 @@ def test_a_certificate_that_does_not_fit_is_refused_once_and_nothing_is_sent(
 ) -> None:
     trusted = authority_file if names != ("127.0.0.1",) else None  # else the system's authorities hold
     refusal = pytest.raises(ApiConnectionError, match=r"the TLS connection failed .*certificate verify failed")
-    with RecordingServer(answer, server_context(authority, *names)) as server:
-        api = api_for(server.url, ssl_ca_cert=trusted)
-        with api.api_client, refusal as caught:
-            api.list_chats()
+    with (
+        chat_api(chats_and_streams, tls=server_context(authority, *names), ssl_ca_cert=trusted) as (api, server),
+        refusal as caught,
+    ):
+        api.list_chats()
     assert (caught.value.request_sent, caught.value.attempts, server.requests) == (False, 1, [])
 
 
@@ -94,17 +78,18 @@ def test_a_certificate_that_does_not_fit_is_refused_once_and_nothing_is_sent(
 def test_the_name_in_the_certificate_can_be_given(
     authority: trustme.CA, authority_file: str, settings: dict[str, str]
 ) -> None:
-    with RecordingServer(answer, server_context(authority, "chat.example.com")) as server:
-        api = api_for(server.url, ssl_ca_cert=authority_file, **settings)
-        with api.api_client:
-            assert api.list_chats() == []
+    with chat_api(
+        chats_and_streams, tls=server_context(authority, "chat.example.com"), ssl_ca_cert=authority_file, **settings
+    ) as (api, _):
+        assert api.list_chats() == []
 
 
 def test_without_verification_any_certificate_will_do_and_a_warning_says_so(authority: trustme.CA) -> None:
-    with RecordingServer(answer, server_context(authority, "chat.example.com")) as server:
-        api = api_for(server.url, verify_ssl=False)
-        with api.api_client, pytest.warns(Warning, match="Unverified HTTPS request"):
-            assert api.list_chats() == []
+    with (
+        chat_api(chats_and_streams, tls=server_context(authority, "chat.example.com"), verify_ssl=False) as (api, _),
+        pytest.warns(Warning, match="Unverified HTTPS request"),
+    ):
+        assert api.list_chats() == []
 
 
 def test_the_client_shows_its_own_certificate(authority: trustme.CA, authority_file: str, tmp_path: Path) -> None:
@@ -116,34 +101,34 @@ def test_the_client_shows_its_own_certificate(authority: trustme.CA, authority_f
     own.private_key_pem.write_to_path(str(key))
     own.cert_chain_pems[0].write_to_path(str(certificate))
 
-    with RecordingServer(answer, context) as server:
-        api = api_for(server.url, ssl_ca_cert=authority_file, cert_file=str(certificate), key_file=str(key))
-        with api.api_client:
-            assert api.list_chats() == []
-        stranger = api_for(server.url, ssl_ca_cert=authority_file, retries=0)
-        with stranger.api_client, pytest.raises(ApiConnectionError):
+    settings = {"ssl_ca_cert": authority_file, "cert_file": str(certificate), "key_file": str(key)}
+    with chat_api(chats_and_streams, tls=context, **settings) as (api, server):
+        assert api.list_chats() == []
+        with (
+            chat_api_at(server.url, ssl_ca_cert=authority_file, retries=0) as stranger,
+            pytest.raises(ApiConnectionError),
+        ):
             stranger.list_chats()
     assert len(server.requests) == 1
 
 
-def test_https_to_a_server_without_tls_says_so() -> None:
-    with RecordingServer(answer) as server:
-        api = api_for(server.url.replace("http:", "https:"), retries=0)
-        with api.api_client, pytest.raises(ApiConnectionError, match="the TLS connection failed"):
-            api.list_chats()
+def test_https_to_a_server_without_tls_is_named_as_the_cause() -> None:
+    with (
+        RecordingServer(chats_and_streams) as server,
+        chat_api_at(server.url.replace("http:", "https:"), retries=0) as api,
+        pytest.raises(ApiConnectionError, match="the TLS connection failed"),
+    ):
+        api.list_chats()
 
 
 def test_a_stream_over_tls_is_ended_from_another_thread(authority: trustme.CA) -> None:
-    with RecordingServer(never_ending_stream, server_context(authority, "127.0.0.1")) as server:
-        api = api_for(server.url, ca_cert_data=authority.cert_pem.bytes().decode())
-        with api.api_client:
-            stream = api.stream_send_message("chat", "Hi")
-            closer = threading.Thread(target=stream.close)
-            texts = []
-            for event in stream:
-                texts.append(event.text)
-                closer.start()
-            closer.join(LIMIT)
+    with chat_api(
+        never_ending_stream,
+        tls=server_context(authority, "127.0.0.1"),
+        ca_cert_data=authority.cert_pem.bytes().decode(),
+    ) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        texts = texts_until_closed(stream)
     assert (texts, stream.closed) == (["a"], True)
 
 
@@ -154,18 +139,21 @@ def test_tls_is_1_2_at_least(authority: trustme.CA, authority_file: str) -> None
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = ssl.TLSVersion.TLSv1
         context.maximum_version = ssl.TLSVersion.TLSv1_1
-    with RecordingServer(answer, context) as server:
-        api = api_for(server.url, ssl_ca_cert=authority_file, retries=0)
-        with api.api_client, pytest.raises(ApiConnectionError, match=r"the TLS connection failed .*version"):
-            api.list_chats()
+    with (
+        chat_api(chats_and_streams, tls=context, ssl_ca_cert=authority_file, retries=0) as (api, server),
+        pytest.raises(ApiConnectionError, match=r"the TLS connection failed .*version"),
+    ):
+        api.list_chats()
     assert server.requests == []
 
 
 def test_a_server_that_says_nothing_in_the_handshake_ends_in_time() -> None:
-    with RecordingServer(answer, greet=stall) as server:
-        api = api_for(server.url.replace("http:", "https:"), retries=0, connect_timeout=0.1)
-        with api.api_client, pytest.raises(ApiTimeoutError, match="no connection in time") as caught:
-            api.list_chats()
+    with (
+        RecordingServer(chats_and_streams, greet=stall) as server,
+        chat_api_at(server.url.replace("http:", "https:"), retries=0, connect_timeout=0.1) as api,
+        pytest.raises(ApiTimeoutError, match="no connection in time") as caught,
+    ):
+        api.list_chats()
     assert caught.value.request_sent is False
 
 
@@ -176,9 +164,9 @@ in_clear = pytest.mark.filterwarnings("ignore::freechat_sdk.InsecureTransportWar
 
 
 def forward(request: Request, connection: Connection) -> None:
-    """Stand in for a proxy: answer requests for http, and open tunnels for https."""
+    """Stand in for a proxy: respond to requests for http, and open tunnels for https."""
     if request.method != "CONNECT":
-        answer(request, connection)
+        chats_and_streams(request, connection)
         return
     host, _, port = request.target.rpartition(":")
     tunnel(connection, (host, int(port)), b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -196,8 +184,7 @@ def test_a_proxy_of_the_environment_gets_the_whole_address(
     proxy: RecordingServer, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, proxy.url)
-    api = api_for("http://chat.example.com/base")
-    with api.api_client:
+    with chat_api_at("http://chat.example.com/base") as api:
         assert api.list_chats() == []
         api.stream_send_message("chat", "Hi").until_done()
     assert [request.target for request in proxy.requests] == [
@@ -211,8 +198,7 @@ def test_a_proxy_of_the_environment_gets_the_whole_address(
 @in_clear
 def test_a_proxy_may_be_named_without_a_scheme(proxy: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"127.0.0.1:{proxy.port}")
-    api = api_for("http://chat.example.com")
-    with api.api_client:
+    with chat_api_at("http://chat.example.com") as api:
         assert api.list_chats() == []
 
 
@@ -222,10 +208,8 @@ def test_no_proxy_names_the_hosts_to_reach_directly(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     monkeypatch.setenv("NO_PROXY", exceptions)
-    with RecordingServer(answer) as server:
-        api = api_for(server.url)
-        with api.api_client:
-            assert api.list_chats() == []
+    with chat_api(chats_and_streams) as (api, server):
+        assert api.list_chats() == []
     assert (len(server.requests), proxy.requests) == (1, [])
 
 
@@ -233,11 +217,10 @@ def test_https_goes_through_a_tunnel_that_does_not_see_the_token(
     proxy: RecordingServer, monkeypatch: pytest.MonkeyPatch, authority: trustme.CA, authority_file: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-    with RecordingServer(answer, server_context(authority, "127.0.0.1")) as server:
-        api = api_for(server.url, ssl_ca_cert=authority_file)
-        with api.api_client:
-            assert api.list_chats() == []
-            assert api.list_chats() == []
+    context = server_context(authority, "127.0.0.1")
+    with chat_api(chats_and_streams, tls=context, ssl_ca_cert=authority_file) as (api, server):
+        assert api.list_chats() == []
+        assert api.list_chats() == []
     (tunnel,) = proxy.requests
     assert (tunnel.method, tunnel.target) == ("CONNECT", f"127.0.0.1:{server.port}")
     assert tunnel.header("Authorization") is None
@@ -250,30 +233,31 @@ def test_a_configured_proxy_stands_in_for_the_environments_and_gets_its_headers(
 ) -> None:
     with refused_port() as port:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
-        api = api_for("http://chat.example.com", proxy=proxy.url, proxy_headers={"Proxy-Authorization": "Basic abc"})
-        with api.api_client:
+        headers = {"Proxy-Authorization": "Basic abc"}
+        with chat_api_at("http://chat.example.com", proxy=proxy.url, proxy_headers=headers) as api:
             assert api.list_chats() == []
     assert proxy.requests[0].header("Proxy-Authorization") == "Basic abc"
 
 
 @in_clear
 def test_the_credentials_in_a_proxys_address_are_sent_to_it(proxy: RecordingServer) -> None:
-    api = api_for("http://chat.example.com", proxy=proxy.url.replace("//", "//ada:p%40ss@"))
-    with api.api_client:
+    with chat_api_at("http://chat.example.com", proxy=proxy.url.replace("//", "//ada:p%40ss@")) as api:
         assert api.list_chats() == []
     assert proxy.requests[0].header("Proxy-Authorization") == "Basic " + b64encode(b"ada:p@ss").decode()
 
 
 def test_a_proxy_that_trickles_ends_in_time() -> None:
-    with RecordingServer(repeats(b"HTTP/1.1 200 Connection established\r\nX-Slow: ", b" ")) as server:
-        api = api_for("https://chat.example.com", proxy=server.url, retries=0)
-        with api.api_client, pytest.raises(ApiTimeoutError) as caught:
-            api.list_chats(_request_timeout=0.2)
+    with (
+        RecordingServer(repeats(b"HTTP/1.1 200 Connection established\r\nX-Slow: ", b" ")) as server,
+        chat_api_at("https://chat.example.com", proxy=server.url, retries=0) as api,
+        pytest.raises(ApiTimeoutError) as caught,
+    ):
+        api.list_chats(_request_timeout=0.2)
     assert caught.value.request_sent is False
 
 
 def refuse(_: Request, connection: Connection) -> None:
-    connection.answer(407, b"", [("Proxy-Authenticate", "Basic")], "Proxy Authentication Required")
+    connection.respond(407, b"", [("Proxy-Authenticate", "Basic")], "Proxy Authentication Required")
 
 
 @in_clear
@@ -286,8 +270,10 @@ def test_a_proxy_that_fails_is_named_as_the_cause_and_no_credential_is_shown(
 ) -> None:
     with RecordingServer(handler or forward) as server, refused_port() as closed:
         port = closed if handler is None else server.port
-        api = api_for(f"{scheme}://chat.example.com", proxy=f"http://ada:secret@127.0.0.1:{port}", retries=0)
-        with api.api_client, pytest.raises(ApiException) as caught:
+        with (
+            chat_api_at(f"{scheme}://chat.example.com", proxy=f"http://ada:secret@127.0.0.1:{port}", retries=0) as api,
+            pytest.raises(ApiException) as caught,
+        ):
             api.list_chats()
     error = caught.value
     assert isinstance(error, ApiConnectionError)

@@ -1,0 +1,91 @@
+"""Clients for tests: of a server of the test's own, without sleeps between retries, closed at the end of the block.
+
+with chat_api(json_response([])) as (api, server):
+    assert api.list_chats() == []
+assert server.requests[0].path == "/api/v1/chat"
+"""
+
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from freechat_sdk import ApiClient, ChatApi, Configuration, RetryPolicy, SseEmitter
+from test.server import MAX_WAIT, Connection, Handler, RecordingServer
+
+TOKEN = "fc-0123456789abcdef0123456789abcdef"
+
+A = TypeVar("A")
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def no_sleep(seconds: float) -> None:
+    """Stand in for `time.sleep`; a function of a module, so that policies with it pickle."""
+
+
+def no_jitter() -> float:
+    """Stand in for `random.random`, so that each wait is the longest that is allowed."""
+    return 1.0
+
+
+def at_once(retries: int = 2, **settings: Any) -> RetryPolicy:
+    """Return a policy that does not sleep and whose waits are known."""
+    return RetryPolicy(retries, **{"sleep": no_sleep, "random": no_jitter, **settings})
+
+
+def configured(host: str, *, retries: object = 2, **settings: Any) -> Configuration:
+    """Return a configuration with a token, for v1 unless another generation is given; retries are made `at_once`."""
+    policy = at_once(retries) if isinstance(retries, int) else retries
+    return Configuration(**{"host": host, "access_token": TOKEN, "api_version": "v1", "retries": policy, **settings})
+
+
+@contextmanager
+def chat_api_at(host: str, **settings: Any) -> Iterator[ChatApi]:
+    """Yield a ChatApi for any host; the settings are those of `configured`."""
+    with ApiClient(configured(host, **settings)) as client:
+        yield ChatApi(client)
+
+
+@contextmanager
+def api_of(
+    kind: Callable[[ApiClient], A],
+    handler: Handler,
+    *,
+    tls: ssl.SSLContext | None = None,
+    greet: Callable[[Connection], None] | None = None,
+    **settings: Any,
+) -> Iterator[tuple[A, RecordingServer]]:
+    """Yield an API of a class, and the server that it calls; the settings are those of `configured`."""
+    with (
+        RecordingServer(handler, tls, greet) as server,
+        ApiClient(configured(**{"host": server.url, **settings})) as client,
+    ):
+        yield kind(client), server
+
+
+@contextmanager
+def chat_api(handler: Handler, **settings: Any) -> Iterator[tuple[ChatApi, RecordingServer]]:
+    """Yield a ChatApi, and the server that it calls; the arguments are those of `api_of`."""
+    with api_of(ChatApi, handler, **settings) as pair:
+        yield pair
+
+
+def texts_until_closed(stream: SseEmitter) -> list[str | None]:
+    """Read a stream, and close it from another thread at its first event; return the texts of its events."""
+    closer = threading.Thread(target=stream.close)
+    texts = []
+    for event in stream:
+        texts.append(event.text)
+        closer.start()
+    closer.join(MAX_WAIT)
+    return texts
