@@ -2055,7 +2055,7 @@ register(
         "build": lambda: sdk.ApiResponse(status_code=200, headers={}, data=1, raw_data=b"1").data,
         "build_without_headers": lambda: sdk.ApiResponse(status_code=200, data=1, raw_data=b"1").headers,
         "build_without_status": lambda: sdk.ApiResponse(data=1),
-        "wrong_status": lambda: sdk.ApiResponse(status_code="200", data=1, raw_data=b"1").status_code,
+        "wrong_status": lambda: sdk.ApiResponse(status_code="200", headers={}, data=1, raw_data=b"1").status_code,
         "positional": lambda: sdk.ApiResponse(200, {}, 1, b"1"),
         "generic": lambda: sdk.ApiResponse[int](status_code=200, headers={}, data=1, raw_data=b"1").data,
     },

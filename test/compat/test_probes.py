@@ -131,7 +131,10 @@ def test_probe_sees_the_same_or_the_difference_is_argued(
     found = difference(theirs, ours)
     if found != expected:
         entry = {"probe": name, "generations": [generation], **found, "why": ""}
-        pytest.fail(yaml.safe_dump([entry], sort_keys=False, allow_unicode=True) if found else "no longer differs")
+        pytest.fail(
+            yaml.safe_dump([entry], sort_keys=False, allow_unicode=True) if found else "no longer differs",
+            pytrace=False,
+        )
 
 
 def test_there_are_enough_probes() -> None:
