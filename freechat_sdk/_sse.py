@@ -69,6 +69,7 @@ def data_only(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator
         for line in lines:
             if line[:5] == b"data:":  # cheaper than startswith
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
+                size += len(line)
             elif not line:
                 if data:
                     yield b"\n".join(data)
@@ -76,8 +77,8 @@ def data_only(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator
                     size = 0
             elif line == b"data":
                 data.append(b"")
-        if data:  # this also counts earlier events of the same chunk, which has at most 64 KiB
-            size += sum(map(len, lines)) + len(lines)
+                size += len(line)
+        if size:
             _check_size(size, max_bytes)
 
 
@@ -92,8 +93,7 @@ def _lines(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator[li
     Raises:
         EventTooLargeError: if a line has more than `max_bytes` bytes.
     """
-    pending: list[bytes] = []
-    size = 0
+    pending = bytearray()  # not a list: each of many small parts would cost more than its bytes
     ended_by_cr = False
     for chunk in _without_bom(chunks):
         if ended_by_cr and chunk:
@@ -105,13 +105,12 @@ def _lines(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator[li
         lines = chunk.split(b"\n")
         rest = lines.pop()
         if lines and pending:
-            lines[0] = b"".join((*pending, lines[0]))
+            pending += lines[0]
+            lines[0] = bytes(pending)
             pending.clear()
-            size = 0
         if rest:
-            pending.append(rest)
-            size += len(rest)
-            _check_size(size, max_bytes)
+            pending += rest
+            _check_size(len(pending), max_bytes)
         if lines:
             yield lines
 

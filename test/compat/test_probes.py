@@ -42,9 +42,9 @@ class SteeredServer:
     def handle(self, request: Request, connection: Connection) -> None:
         if request.path == "/__answer":
             self.order, self.received = request.json, []
-            connection.answer(200)
+            connection.respond(200)
         elif request.path == "/__requests":
-            connection.answer(200, json.dumps([as_json(received) for received in self.received]).encode())
+            connection.respond(200, json.dumps([as_json(received) for received in self.received]).encode())
         else:
             self.received.append(request)
             self._obey(request, connection)
@@ -57,7 +57,7 @@ class SteeredServer:
         content_type = order["content_type"]
         headers = [*map(tuple, order["headers"]), *([("Content-Type", content_type)] if content_type else [])]
         body = b"" if request.method == "HEAD" else base64.b64decode(order["body"])
-        connection.answer(order["status"], body, headers, order["reason"])
+        connection.respond(order["status"], body, headers, order["reason"])
 
 
 def as_json(request: Request) -> dict[str, Any]:
