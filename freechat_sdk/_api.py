@@ -25,12 +25,14 @@ from typing_extensions import TypedDict
 
 from freechat_sdk._model import hide_input
 from freechat_sdk._operation import Operation
+from freechat_sdk._secrets import without_frames
 from freechat_sdk.api_client import ApiClient
 from freechat_sdk.api_response import ApiResponse
 from freechat_sdk.rest import BaseHTTPResponse, Timeout
 
 T = TypeVar("T")
 P = ParamSpec("P")
+R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _BUILD: Final = "_build"
@@ -75,11 +77,7 @@ S = TypeVar("S", bound=Api)
 def operation(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Concatenate[S, P], T]:
     """Make a method from a function that builds an operation. The method runs the operation and returns its value."""
     checked = _checked(build)
-
-    @wraps(build)
-    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.api_client.run(checked(self, *args, **kwargs))
-
+    call = wraps(build)(_caller(checked, lambda client, operation: client.run(operation)))
     call.__dict__[_BUILD] = checked
     (returned,) = get_args(inspect.signature(build).return_annotation)
     return _signed(call, inspect.signature(build), returned)
@@ -87,25 +85,31 @@ def operation(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Conc
 
 def with_http_info(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], ApiResponse[T]]:
     """Derive the method that returns the value with status and headers."""
-    build = _build_of(method)
-
-    @wraps(method)
-    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> ApiResponse[T]:
-        return self.api_client.run_with_http_info(build(self, *args, **kwargs))
-
+    call = wraps(method)(_caller(_build_of(method), lambda client, operation: client.run_with_http_info(operation)))
     signature = inspect.signature(method)
     return _signed(call, signature, ApiResponse[signature.return_annotation], "_with_http_info")  # type: ignore[name-defined]
 
 
 def without_preload_content(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], BaseHTTPResponse]:
     """Derive the method that returns urllib3's response, unread and whatever its status."""
-    build = _build_of(method)
-
-    @wraps(method)
-    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> BaseHTTPResponse:
-        return self.api_client.run_without_preload_content(build(self, *args, **kwargs))
-
+    run = _caller(_build_of(method), lambda client, operation: client.run_without_preload_content(operation))
+    call = wraps(method)(run)
     return _signed(call, inspect.signature(method), BaseHTTPResponse, "_without_preload_content")
+
+
+def _caller(
+    build: Callable[Concatenate[S, P], Operation[T]], run: Callable[[ApiClient, Operation[T]], R]
+) -> Callable[Concatenate[S, P], R]:
+    """Return the function that a caller calls. An error leaves it without its arguments and without inner frames."""
+
+    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return run(self.api_client, build(self, *args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - raised again
+            args, kwargs = (), {}  # type: ignore[assignment]
+            raise without_frames(error)  # noqa: B904 - it is the same error
+
+    return call
 
 
 def _checked(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Concatenate[S, P], Operation[T]]:

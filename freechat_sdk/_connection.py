@@ -28,6 +28,7 @@ from urllib3.util.connection import allowed_gai_family, create_connection
 
 from freechat_sdk._observer import observer_for
 from freechat_sdk._request import Request
+from freechat_sdk._secrets import secrets_in
 from freechat_sdk._timeouts import Deadline
 from freechat_sdk.configuration import Configuration
 from freechat_sdk.upload import MultipartBody
@@ -80,6 +81,11 @@ class Exchange(Timeout):
     def attempts(self) -> int:
         """The number of requests made for the call, including those of earlier exchanges."""
         return self._previous_attempts + self.attempt
+
+    @property
+    def secrets(self) -> list[str]:
+        """The credentials that the request holds, which errors must not show."""
+        return secrets_in(self.request.headers)
 
     def clone(self) -> "Exchange":
         """Return the object itself: all attempts share one deadline."""

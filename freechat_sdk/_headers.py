@@ -1,10 +1,13 @@
 """Builds, merges and checks the headers of requests. Errors never show the value of a header. No I/O."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from freechat_sdk._secrets import Credential, is_secret_header
 from freechat_sdk.exceptions import ApiTypeError, ApiValueError
+
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+"""Headers that tell where the body ends: a wrong one makes a server take the rest for another request."""
 
 
 def build_headers(
@@ -17,21 +20,19 @@ def build_headers(
     """Return the headers of a request.
 
     A later source replaces the same header of an earlier one: the operation's own (`accept`, the `content` headers
-    that describe its body, the token), the client's defaults, the call's options. The given mappings are not changed.
+    that describe its body), the client's defaults, the token, the call's options. The given mappings are not changed.
 
     Raises:
         ApiTypeError, ApiValueError: if a header cannot be sent; the error does not show its value.
     """
-    own = {"Accept": accept}
-    if token is not None:
-        own["Authorization"] = bearer(token)
-    own.update(content)
     sources = [defaults]
+    if token is not None:
+        sources.append({"Authorization": bearer(token)})
     if "_request_auth" in options:
         sources.append(_auth_header(options["_request_auth"]))
     if "_headers" in options:
         sources.append(checked_headers("_headers", options["_headers"]))
-    return merge_headers(own, *sources)
+    return merge_headers({"Accept": accept, **content}, *sources)
 
 
 def bearer(token: str) -> Credential:
@@ -52,7 +53,9 @@ def merge_headers(first: Mapping[str, str], *others: Mapping[str, str]) -> dict[
 
 
 def checked_headers(source: str, headers: object) -> Mapping[str, str]:
-    """Return the headers that a caller gave as `source`, with credentials masked; `None` means no headers.
+    """Return the headers that a caller gave as `source`; `None` means no headers.
+
+    Values are plain str, credentials masked: the text of a number or of a subclass of str is taken.
 
     Raises:
         ApiTypeError, ApiValueError: if one cannot be sent.
@@ -61,9 +64,15 @@ def checked_headers(source: str, headers: object) -> Mapping[str, str]:
         return {}
     if not isinstance(headers, Mapping):
         raise ApiTypeError(f"{source} must be a dict of header names and values, not {type(headers).__name__}")
-    for name, value in headers.items():
-        check_header(name, value)
-    return {name: Credential(value) if is_secret_header(name) else value for name, value in headers.items()}
+    return {str.__str__(name): _checked_value(name, value) for name, value in headers.items()}
+
+
+def _checked_value(name: object, value: object) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = str(value)
+    check_header(name, value)
+    text = str.__str__(value)
+    return Credential(text) if is_secret_header(str(name)) else text
 
 
 def check_header(name: object, value: object) -> None:
@@ -75,6 +84,8 @@ def check_header(name: object, value: object) -> None:
     """
     if not isinstance(name, str) or not isinstance(value, str):
         raise ApiTypeError("the name and the value of a header must be str")
+    if name.lower() in _FRAMING:
+        raise ApiValueError(f"the header {name} follows from the body and cannot be set")
     if not name or not all(letter.isascii() and (letter.isalnum() or letter in "!#$%&'*+-.^_`|~") for letter in name):
         raise ApiValueError(f"invalid header name {name!r}")
     if any(not (" " <= letter <= "~" or "\xa0" <= letter <= "\xff" or letter == "\t") for letter in value):
@@ -85,13 +96,17 @@ def check_header(name: object, value: object) -> None:
 
 def _auth_header(auth: object) -> Mapping[str, str]:
     """Return the header of a `_request_auth`: a dict with `in`, `key` and `value` as in `auth_settings()`."""
-    if auth is None:
+    if not auth:
         return {}
     if not isinstance(auth, Mapping):
         raise ApiTypeError(f"_request_auth must be a dict with 'in', 'key' and 'value', not {type(auth).__name__}")
     location, value = auth.get("in"), auth.get("value")
     if location not in ("header", "cookie"):
         raise ApiValueError("_request_auth: 'in' must be 'header' or 'cookie'")
-    name = "Cookie" if location == "cookie" else auth.get("key")
+    name = auth.get("key")
+    if location == "cookie":
+        if name and isinstance(value, str) and "=" not in value:  # 2.x sends the name of a cookie too, 2.0.0 does not
+            value = f"{name}={value}"
+        name = "Cookie"
     check_header(name, value)
-    return {str(name): Credential(value)}
+    return {str(name): Credential(str.__str__(value))}

@@ -24,12 +24,20 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
-from typing_extensions import Self
+from typing_extensions import LiteralString, Self
 
 from freechat_sdk._secrets import MASK, Credential
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
+
+
+def _state_required(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """State the required fields in a JSON schema: as a type, they may be missing, because responses may lack them."""
+    fields = model.model_fields.items()
+    required = [to_camel(name) for name, field in fields if any(isinstance(m, _RequiredInput) for m in field.metadata)]
+    if required:
+        schema["required"] = required
 
 
 class Model(BaseModel):
@@ -52,6 +60,7 @@ class Model(BaseModel):
         protected_namespaces=(),
         val_temporal_unit="milliseconds",
         validate_assignment=True,
+        json_schema_extra=_state_required,
     )
 
     def __init__(self, /, **values: Any) -> None:
@@ -61,7 +70,7 @@ class Model(BaseModel):
         except ValidationError as error:
             raise hide_input(error) from None
         if extra is not None:
-            self.additional_properties |= extra
+            self.additional_properties = {**self.additional_properties, **_checked_mapping(type(self), extra)}
 
     # With this mark pydantic does not call `__init__` when it validates a response.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
@@ -70,10 +79,13 @@ class Model(BaseModel):
         """Set a field, validated and converted as in the constructor.
 
         Raises:
-            ValueError: if there is no such field, or the value is invalid.
+            pydantic.ValidationError: if there is no such field, or the value is invalid.
         """
-        if not (name in type(self).__pydantic_fields__ or hasattr(self, name) or name.startswith("_")):
-            raise ValueError(f"{type(self).__name__!r} object has no field {name!r}. {_suggestion(type(self), name)}")
+        model = type(self)
+        is_known = name in model.__pydantic_fields__ or name in self.additional_properties or name.startswith("_")
+        if not is_known and not isinstance(getattr(model, name, None), property):
+            message = f"{model.__name__!r} object has no field {name!r}. {_suggestion(model, name)}"
+            raise _refusal(model, name, "no_such_attribute", message)
         try:
             super().__setattr__(name, value)
         except ValidationError as error:
@@ -87,7 +99,7 @@ class Model(BaseModel):
 
     @additional_properties.setter
     def additional_properties(self, value: Mapping[str, Any]) -> None:
-        self.__pydantic_extra__ = dict(value)
+        self.__pydantic_extra__ = dict(_checked_mapping(type(self), value))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as a dict with JSON names as keys and without `None` values. Dates are datetimes."""
@@ -121,11 +133,20 @@ class Model(BaseModel):
 
     @classmethod
     def from_json(cls, json_str: str | bytes) -> Self:
-        """Build a model from the JSON text of a response. Required fields may be missing."""
+        """Build a model from the JSON text of a response. Required fields may be missing.
+
+        Raises:
+            json.JSONDecodeError: (a ValueError) if the text is not JSON; the error does not hold it.
+        """
         try:
             return cls.model_validate_json(json_str)
         except ValidationError as error:
-            raise hide_input(error) from None
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            if first["type"] != "json_invalid":
+                raise hide_input(error) from None
+            from json import JSONDecodeError
+
+            raise JSONDecodeError(first["msg"], "", 0) from None
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         secrets = _secret_names(type(self))
@@ -142,6 +163,18 @@ def hide_input(error: E) -> E | ValidationError:
         for line in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     return ValidationError.from_exception_data(error.title, lines, hide_input=True)
+
+
+def _refusal(model: type[BaseModel], name: str, kind: LiteralString, message: str) -> ValidationError:
+    """Return pydantic's error for one name."""
+    line = InitErrorDetails(type=PydanticCustomError(kind, "{message}", {"message": message}), loc=(name,), input=None)
+    return ValidationError.from_exception_data(model.__name__, [line], hide_input=True)
+
+
+def _checked_mapping(model: type[BaseModel], value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _refusal(model, "additional_properties", "dict_type", "Input should be a valid dictionary")
+    return value
 
 
 def _suggestion(model: type[BaseModel], name: str) -> str:

@@ -253,14 +253,15 @@ def _manager_for(configuration: Configuration) -> urllib3.PoolManager:
         "block": configuration.connection_pool_block,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    proxy = configuration.proxy or _proxy_from_environment(configuration.host)
+    proxy = proxy_for(configuration)
     if is_socks_proxy_url(proxy):
         return _socks_manager(str(proxy), given)
     if proxy is None:
         manager = urllib3.PoolManager(**given)
     else:
         headers = {**_proxy_credentials(proxy), **(configuration.proxy_headers or {})}
-        manager = urllib3.ProxyManager(proxy, proxy_headers=headers, **given)
+        context = configuration.proxy_ssl_context
+        manager = urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=context, **given)
     manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
     return manager
 
@@ -295,7 +296,20 @@ def _socks_manager(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
     return manager
 
 
-def _proxy_from_environment(host: str) -> str | None:
+def proxy_for(configuration: Configuration) -> str | None:
+    """Return the address of the proxy to the configured host, or None.
+
+    Raises:
+        ApiValueError: if the environment's proxy cannot be used; it is not shown.
+    """
+    host = parsed_address(configuration.host)
+    if configuration.no_proxy and _is_exempt(host, configuration.no_proxy):
+        return None
+    given: str | None = configuration.proxy
+    return str.__str__(given) if given else _proxy_from_environment(host)
+
+
+def _proxy_from_environment(parts: Url) -> str | None:
     """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a host.
 
     Raises:
@@ -305,7 +319,6 @@ def _proxy_from_environment(host: str) -> str | None:
         return None
     from urllib.request import getproxies_environment
 
-    parts = parsed_address(host)
     proxies = getproxies_environment()
     if _is_exempt(parts, proxies.get("no", "")):
         return None

@@ -20,6 +20,7 @@ from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.response import BaseHTTPResponse
 
 from freechat_sdk._connection import Exchange, InvalidLengthError, is_unpacked_whole
+from freechat_sdk._secrets import without_frames
 from freechat_sdk.configuration import MEBIBYTE
 from freechat_sdk.exceptions import (
     ApiConnectionError,
@@ -94,7 +95,7 @@ class Response:
         try:
             return self.raw.read()
         except TRANSPORT_ERRORS as error:
-            raise self._failure(error) from without_frames(error)
+            raise self._failure(error) from without_frames(error, self.exchange.secrets)
 
     def _begin_body(self) -> None:
         """Note that the body is being read: it is read whole, once, or ends in an error.
@@ -158,7 +159,7 @@ class Response:
                 raise DecodeError("the packed body is incomplete")
             self._check_not_interrupted()
         except TRANSPORT_ERRORS as error:
-            raise self._failure(error) from without_frames(error)
+            raise self._failure(error) from without_frames(error, self.exchange.secrets)
 
     def _check_not_interrupted(self) -> None:
         """Refuse an end that `interrupt` made."""
@@ -228,6 +229,7 @@ class Response:
             method=request.method,
             path=request.template,
             attempts=self.exchange.attempts,
+            secrets=self.exchange.secrets,
             **about,
         )
         return self._noted(error)
@@ -254,6 +256,7 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
         "path": request.template,
         "attempts": exchange.attempts,
         "request_sent": exchange.request_sent,
+        "secrets": exchange.secrets,
     }
     if isinstance(error, EmptyPoolError):
         size = exchange.configuration.connection_pool_maxsize
@@ -279,24 +282,6 @@ def size_advice(body: MultipartBody) -> str:
         f"the file has {'an unknown number of' if size is None else size} bytes; servers accept up to 10 MiB, less for "
         "some kinds of files, and may close the connection if a file is larger"
     )
-
-
-def without_frames(error: Exception) -> Exception:
-    """Remove the frames of an error and of its causes, and return the error.
-
-    The frames of urllib3 and http.client hold the headers of the request, with the token, and tools that report errors
-    may print the variables of frames.
-    """
-    waiting: list[BaseException] = [error]
-    seen: set[int] = set()
-    while waiting:
-        found = waiting.pop()
-        if id(found) not in seen:
-            seen.add(id(found))
-            found.__traceback__ = None
-            behind = (found.__cause__, found.__context__, *found.args)
-            waiting += [other for other in behind if isinstance(other, BaseException)]
-    return error
 
 
 def _is_timeout(error: BaseException) -> bool:

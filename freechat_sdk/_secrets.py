@@ -1,7 +1,24 @@
-"""Masks credentials in everything that people and tools read: reprs, messages, logs, reports."""
+"""Masks credentials in everything that people and tools read: reprs, messages, logs, reports, tracebacks."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from types import TracebackType
+    from typing import SupportsIndex, TypeVar
+
+    E = TypeVar("E", bound=BaseException)
 
 MASK = "***"
 """What is shown instead of a credential."""
+MIN_LENGTH = 8
+"""The shortest credential that is masked by its value; a shorter one could be part of any word."""
+KEEPS_FRAMES = bool(os.environ.get("FREECHAT_FULL_TRACEBACKS"))
+"""Whether errors keep the frames of this package, for debugging; tools that print variables then show credentials."""
 _CREDENTIAL_PATTERNS = (
     (r"\bfc-[0-9A-Za-z*]{8,}", MASK),
     (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+", rf"\1 {MASK}"),
@@ -9,6 +26,8 @@ _CREDENTIAL_PATTERNS = (
 )
 _SECRET_PARTS = ("auth", "cookie", "key", "secret", "token")
 """A header holds a credential if its name contains one of these."""
+_INNER_PACKAGES = frozenset({"freechat_sdk", "pydantic", "pydantic_core", "socks", "urllib3", *sys.stdlib_module_names})
+"""This package and what it stands on: their frames hold the headers of requests."""
 
 
 class Credential(str):
@@ -19,16 +38,94 @@ class Credential(str):
     def __repr__(self) -> str:
         return repr(MASK)
 
+    def __getitem__(self, key: SupportsIndex | slice) -> Credential:
+        """Return a part of it, which is masked too."""
+        return Credential(super().__getitem__(key))
 
-def mask(text: str) -> str:
-    """Mask everything in a text that looks like a credential."""
+
+class CredentialDict(dict[str, str]):
+    """A dict whose repr masks the values."""
+
+    def __repr__(self) -> str:
+        return repr(dict.fromkeys(self, MASK))
+
+
+def mask(text: str, secrets: Iterable[str] = ()) -> str:
+    """Mask everything in a text that looks like a credential, and each of the given secrets."""
     import re
 
+    for secret in secrets:
+        for form in _forms(secret):
+            text = text.replace(form, MASK)
     for pattern, masked in _CREDENTIAL_PATTERNS:
         text = re.sub(pattern, masked, text)
     return text
 
 
+def _forms(secret: str) -> Iterator[str]:
+    """Yield a secret as it is, as a JSON string holds it, and percent-encoded."""
+    from json import dumps
+    from urllib.parse import quote
+
+    encoded = quote(secret, safe="")
+    yield from (secret, dumps(secret)[1:-1], dumps(secret, ensure_ascii=False)[1:-1], encoded, encoded.lower())
+
+
+def secrets_in(headers: Mapping[str, str]) -> list[str]:
+    """Return the credentials in the headers of a request: tokens without their scheme, cookies without their names."""
+    values = [value for value in headers.values() if isinstance(value, Credential)]
+    parts = [part.partition("=")[2] or part for value in values for part in str.split(value, "; ")]
+    found = [str.partition(part, " ")[2] or part for part in parts]
+    return [secret for secret in (*found, *parts) if len(secret) >= MIN_LENGTH]
+
+
 def is_secret_header(name: str) -> bool:
     """Return whether a header holds a credential, judging by its name."""
     return any(part in name.lower() for part in _SECRET_PARTS)
+
+
+def without_frames(error: E, secrets: Iterable[str] = ()) -> E:
+    """Return an error whose traceback begins in the caller's code, and whose causes do not hold a secret.
+
+    Fault reports print the variables of frames, and those of this package and below hold the header of the request.
+    """
+    waiting: list[BaseException] = [error]
+    seen: set[int] = set()
+    while waiting:
+        found = waiting.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        frames = _outer_frames(found.__traceback__)
+        if not KEEPS_FRAMES:
+            found.__traceback__ = frames
+        if frames is None:
+            _mask_values(found, secrets)
+        behind = (found.__cause__, found.__context__, *found.args)
+        waiting += [other for other in behind if isinstance(other, BaseException)]
+    return error
+
+
+def _outer_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """Return a traceback from the first frame on that is not of this package or below: that of a callback."""
+    while traceback is not None:
+        module: str = traceback.tb_frame.f_globals.get("__name__", "")
+        if module.partition(".")[0] not in _INNER_PACKAGES:
+            return traceback
+        traceback = traceback.tb_next
+    return None
+
+
+def _mask_values(error: BaseException, secrets: Iterable[str]) -> None:
+    """Mask secrets in the texts that an error of the transport keeps."""
+    error.args = tuple(_masked(value, secrets) for value in error.args)
+    for name, value in vars(error).items():
+        vars(error)[name] = _masked(value, secrets)
+
+
+def _masked(value: object, secrets: Iterable[str]) -> object:
+    if type(value) is str:
+        return mask(value, secrets)
+    if type(value) is bytes:
+        return mask(value.decode("latin-1"), secrets).encode("latin-1")
+    return value

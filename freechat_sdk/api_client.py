@@ -13,10 +13,10 @@ from freechat_sdk._decoders import Decoder, StreamOpener, decode, undecodable
 from freechat_sdk._generation import Generation, may_be_other_generation
 from freechat_sdk._headers import bearer, build_headers, checked_headers, merge_headers
 from freechat_sdk._operation import READ, Operation
-from freechat_sdk._pool import is_same_origin
+from freechat_sdk._pool import is_same_origin, proxy_for
 from freechat_sdk._request import build_request, content_headers
 from freechat_sdk._response import Preload, Response, size_advice
-from freechat_sdk._secrets import Credential
+from freechat_sdk._secrets import without_frames
 from freechat_sdk._timeouts import CallTimeouts, Deadline
 from freechat_sdk.api_response import ApiResponse, Headers
 from freechat_sdk.configuration import Configuration, is_encrypted_or_loopback
@@ -56,7 +56,7 @@ class ApiClient:
         """
         self.configuration = Configuration.get_default() if configuration is None else configuration
         self.default_headers: dict[str, str] = {}
-        self.cookie: str | None = None if cookie is None else Credential(cookie)
+        self.cookie = cookie
         self.client_side_validation = self.configuration.client_side_validation
         suffix = self.configuration.user_agent_suffix
         self.user_agent = f"freechat-sdk/{__version__}/python" + (f" {suffix}" if suffix else "")
@@ -132,9 +132,18 @@ class ApiClient:
         token = self.configuration.bearer_token()
         if token is not None and not self._has_checked_host:
             self._has_checked_host = True
-            if not is_encrypted_or_loopback(self.configuration.host):
-                warnings.warn(_INSECURE.format(host=self.configuration.host), InsecureTransportWarning, stacklevel=5)
+            exposed = self._exposed_to()
+            if exposed is not None:
+                warnings.warn(_INSECURE.format(host=exposed), InsecureTransportWarning, stacklevel=6)
         return token
+
+    def _exposed_to(self) -> str | None:
+        """Return whom the token reaches unencrypted on another machine: the host, or the proxy to a host with http."""
+        host = self.configuration.host
+        if not is_encrypted_or_loopback(host):
+            return host
+        proxy = None if host.startswith("https:") else proxy_for(self.configuration)
+        return None if proxy is None or is_encrypted_or_loopback(proxy) else "the proxy"
 
     @property
     def _generation(self) -> Generation:
@@ -189,6 +198,21 @@ class ApiClient:
         A `body` of bytes or str is sent as it is, any other as JSON; `post_params` are the fields of a form.
         Nothing is sent a second time, and without `_request_timeout` nothing limits the time.
         """
+        try:
+            return self._call_api(method, url, header_params, body, post_params, _request_timeout)
+        except BaseException as error:  # noqa: BLE001 - raised again
+            url, header_params, body, post_params = "", None, None, None
+            raise without_frames(error)  # noqa: B904 - it is the same error
+
+    def _call_api(
+        self,
+        method: str,
+        url: str,
+        header_params: Mapping[str, str] | None,
+        body: object,
+        post_params: Sequence[tuple[str, Any]] | None,
+        _request_timeout: Any,
+    ) -> RESTResponse:
         configuration = self.configuration
         address = configuration.host + url if url.startswith("/") else url
         own: dict[str, str] = {"Accept": "*/*"}
@@ -203,6 +227,19 @@ class ApiClient:
     def sanitize_for_serialization(self, obj: object) -> Any:
         """Return `obj` as plain JSON values, with models and dates as the body of a request would hold them."""
         return from_json(to_json(obj, by_alias=True, exclude_none=True))
+
+    @property
+    def cookie(self) -> str | None:
+        """The `Cookie` header of every request, or None.
+
+        Raises, when it is set:
+            ApiTypeError, ApiValueError: if it cannot be sent.
+        """
+        return self._cookie
+
+    @cookie.setter
+    def cookie(self, value: str | None) -> None:
+        self._cookie = None if value is None else checked_headers("cookie", {"Cookie": value})["Cookie"]
 
     @property
     def user_agent(self) -> str:

@@ -1,6 +1,6 @@
 """ApiResponse: the value of a call together with status and headers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class ApiResponse(Generic[T]):
     def __init__(
         self,
         status_code: int,
-        headers: Headers,
+        headers: Mapping[str, str] | None,
         data: T,
         raw_data: bytes | Callable[[], bytes] | None = None,
         attempts: int = 1,

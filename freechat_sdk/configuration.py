@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from freechat_sdk._secrets import MASK, Credential
+from freechat_sdk._headers import checked_headers
+from freechat_sdk._secrets import MASK, Credential, CredentialDict
 from freechat_sdk.exceptions import ApiTypeError, ApiValueError, InsecureTransportWarning
 
 TYPE_CHECKING = False
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from freechat_sdk.hooks import Hooks
 
 DEFAULT_HOST = "http://127.0.0.1:8080"
+MAX_SECONDS = 2_000_000.0
+"""The longest time limit, 23 days; a longer one is taken for it, because sockets count milliseconds in 32 bits."""
 GENERATIONS = ("auto", "v1", "v2")
 SUPPORTED_SOCKS_PROXIES = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
 _PROXY_SCHEMES = ("http", "https", *sorted(SUPPORTED_SOCKS_PROXIES))
@@ -127,6 +130,8 @@ class Configuration:
         max_response_bytes: int | None = 256 * MEBIBYTE,
         max_event_bytes: int | None = 16 * MEBIBYTE,
         connection_pool_block: bool = False,
+        no_proxy: str | None = None,
+        proxy_ssl_context: Any = None,
         user_agent_suffix: str | None = None,
         hooks: Hooks | Sequence[Hooks] | None = None,
         log_bodies: bool = False,
@@ -155,7 +160,9 @@ class Configuration:
         self.tls_server_name = tls_server_name
         self.connection_pool_maxsize = connection_pool_maxsize or 5 * (os.cpu_count() or 1)
         self.proxy = proxy
+        self.no_proxy = no_proxy
         self.proxy_headers = proxy_headers
+        self.proxy_ssl_context = proxy_ssl_context
         self.socket_options = socket_options
         self.client_side_validation = client_side_validation
         self.safe_chars_for_path_param = safe_chars_for_path_param
@@ -189,9 +196,15 @@ class Configuration:
         elif name in _COUNTS and value is not None:
             _check_count(name, value)
         elif name == "proxy" and value:
-            value = check_proxy(name, value)
+            value = Credential(check_proxy(name, value))
+        elif name == "proxy_headers" and value is not None:
+            value = checked_headers(name, value)
+        elif name == "password" and isinstance(value, str):
+            value = Credential(value)
+        elif name in ("api_key", "api_key_prefix") and isinstance(value, dict):
+            value = CredentialDict(value)
         elif name == "api_version" and value not in GENERATIONS:
-            raise ApiValueError(f"api_version must be one of {', '.join(GENERATIONS)}, not {value!r}")
+            raise ApiValueError(f"api_version must be one of {', '.join(GENERATIONS)}")  # it may be a misplaced token
         object.__setattr__(self, name, value)
 
     @property
@@ -268,10 +281,8 @@ class Configuration:
 
     @classmethod
     def get_default_copy(cls) -> Configuration:
-        """Return a copy of the default configuration."""
-        from copy import deepcopy
-
-        return deepcopy(cls.get_default())
+        """Return the default configuration itself, as the official clients do in spite of the name."""
+        return cls.get_default()
 
     def auth_settings(self) -> dict[str, dict[str, str]]:
         """Return how requests are authorized, token included, or an empty dict if there is no token."""
@@ -285,9 +296,10 @@ class Configuration:
         """Return an entry of `api_key` with its prefix, or None. FreeChat does not use API keys."""
         if self.refresh_api_key_hook is not None:
             self.refresh_api_key_hook(self)
-        key = self.api_key.get(identifier, self.api_key.get(alias) if alias is not None else None)
-        prefix = self.api_key_prefix.get(identifier)
-        return f"{prefix} {key}" if key and prefix else key
+        name = alias if identifier not in self.api_key and alias is not None else identifier
+        key = self.api_key.get(name)
+        prefix = self.api_key_prefix.get(identifier) or self.api_key_prefix.get(name)
+        return f"{prefix} {key}" if key and prefix else key or None
 
     def get_basic_auth_token(self) -> str:
         """Return the `Authorization` header for user name and password (RFC 7617). FreeChat does not accept it."""
@@ -307,15 +319,18 @@ class Configuration:
     ) -> str:
         """Return the address of the server at `index`, with the values of `variables` or their defaults.
 
+        An `index` of None means the configured host.
+
         Raises:
             ApiValueError: if there is no such server, or if the server does not allow a value.
         """
+        if index is None:
+            return self.host
         known = self.get_host_settings() if servers is None else servers
-        position = index or 0
-        if not 0 <= position < len(known):
-            raise ApiValueError(f"index {position} is out of range: the number of servers is {len(known)}")
-        url: str = known[position]["url"]
-        for name, variable in known[position].get("variables", {}).items():
+        if not 0 <= index < len(known):
+            raise ApiValueError(f"index {index} is out of range: the number of servers is {len(known)}")
+        url: str = known[index]["url"]
+        for name, variable in known[index].get("variables", {}).items():
             value = (variables or {}).get(name, variable["default_value"])
             if "enum_values" in variable and value not in variable["enum_values"]:
                 raise ApiValueError(f"{name} must be one of {', '.join(variable['enum_values'])}, not {value!r}")
@@ -409,8 +424,10 @@ class Configuration:
         )
 
     def __repr__(self) -> str:
-        token = repr(MASK) if callable(self.access_token) else repr(self.access_token)
-        return f"Configuration(host={self.host!r}, access_token={token}, api_version={self.api_version!r})"
+        given = self.__dict__  # a debugger may ask while `__init__` runs
+        token = repr(MASK) if callable(given.get("_access_token")) else repr(given.get("_access_token"))
+        host, api_version = given.get("_host"), given.get("api_version")
+        return f"Configuration(host={host!r}, access_token={token}, api_version={api_version!r})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_logger": None, "logger_file_handler": None, "logger_stream_handler": None}
@@ -438,7 +455,7 @@ def check_seconds(name: str, value: object) -> float:
         raise ApiTypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
     if not 0 < value < float("inf"):
         raise ApiValueError(f"{name} must be a finite number of seconds above 0, not {value}")
-    return float(value)
+    return min(float(value), MAX_SECONDS)
 
 
 def _check_count(name: str, value: object) -> None:
@@ -476,15 +493,13 @@ def _checked_token(value: object) -> str | None:
     Raises:
         ApiTypeError, ApiValueError: if it cannot be sent (RFC 6750, 2.1). The message does not show it.
     """
-    if value is None:
+    if value is None or value == "":
         return None
     if not isinstance(value, str):
         raise ApiTypeError(f"access_token must be a str or a function that returns one, not {type(value).__name__}")
-    if not value or any(not "!" <= letter <= "~" for letter in value):
-        raise ApiValueError(
-            "access_token must not be empty, and must not contain spaces, line breaks or non-ASCII characters"
-        )
-    return Credential(value)
+    if any(not "!" <= letter <= "~" for letter in value):
+        raise ApiValueError("access_token must not contain spaces, line breaks or non-ASCII characters")
+    return Credential(str.__str__(value))
 
 
 def _checked_host(value: object) -> str:
@@ -497,8 +512,10 @@ def _checked_host(value: object) -> str:
 
     if not isinstance(value, str):
         raise ApiTypeError(f"host must be a str, not {type(value).__name__}")
-    if any(not "!" <= letter <= "~" for letter in value):
-        raise ApiValueError("host must not contain spaces, control characters or non-ASCII characters")
+    if any(not "!" <= letter <= "~" or letter == "\\" for letter in value):
+        raise ApiValueError("host must not contain spaces, backslashes, control characters or non-ASCII characters")
+    if "://" not in value:
+        value = f"http://{value}"
     try:
         parts = urlsplit(value)
         is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -507,7 +524,7 @@ def _checked_host(value: object) -> str:
     if "@" in parts.netloc:
         raise ApiValueError("host must not contain a user name or a password. Set access_token instead.")
     if not is_whole:
-        raise ApiValueError(f"host must be an address like https://chat.example.com, not {value!r}")
+        raise ApiValueError("host must be an address like https://chat.example.com")  # it may be a misplaced token
     if parts.query or parts.fragment:
         raise ApiValueError("host must not contain '?' or '#'")
     return value.rstrip("/")

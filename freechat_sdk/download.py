@@ -14,6 +14,7 @@ from urllib.parse import unquote_plus
 from typing_extensions import Self
 
 from freechat_sdk._decoders import StreamedResponse
+from freechat_sdk._secrets import without_frames
 from freechat_sdk.exceptions import ApiException
 from freechat_sdk.upload import Progress
 
@@ -52,7 +53,10 @@ class Download:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes as they arrive, once; after `read()`, the bytes that it has kept."""
-        yield from self._take()
+        try:
+            yield from self._take()
+        except BaseException as error:  # noqa: BLE001 - raised again
+            raise without_frames(error)  # noqa: B904 - the same error
 
     def _take(self) -> Iterator[bytes]:
         """Return the chunks, which can be read once.
@@ -79,7 +83,7 @@ class Download:
         """
         if self._content is None:
             content = bytearray()
-            for chunk in self._response.limited(self._take()):
+            for chunk in self._response.limited(iter(self)):
                 content += chunk
             self._content = bytes(content)
         return self._content
@@ -112,9 +116,9 @@ class Download:
                     self._write(chunks, device, progress)
             else:
                 self._replace(path.resolve(), chunks, progress)
-        except BaseException:
+        except BaseException as error:  # noqa: BLE001 - raised again
             self.close()
-            raise
+            raise without_frames(error)  # noqa: B904 - the same error
         return path
 
     def _replace(self, path: Path, chunks: Iterator[bytes], progress: Progress | None) -> None:

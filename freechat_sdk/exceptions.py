@@ -18,7 +18,7 @@
         │   └── ServiceUnavailableException 503
         ├── ApiConnectionError (ConnectionError)    there was no response, or it was incomplete
         │   └── ApiTimeoutError (TimeoutError)      the call took too long
-        ├── ApiDecodeError                  the response is not what the operation returns
+        ├── ApiDecodeError (ValueError)     the response is not what the operation returns
         ├── StreamInterruptedError          a stream ended without its final event
         └── StreamFailedError               the server reported within a stream that the model failed
 
@@ -145,6 +145,8 @@ class ApiException(OpenApiException):
         attempts: the number of requests made for the call.
         message: what the client itself says about the failure, or None.
         hint: what the caller can do about it, or None.
+
+    The `secrets` that a call used are masked in everything that is kept.
     """
 
     _advice: str | None = None
@@ -163,6 +165,7 @@ class ApiException(OpenApiException):
         attempts: int = 1,
         message: str | None = None,
         hint: str | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         if http_resp is not None:
             status = http_resp.status if status is None else status
@@ -171,14 +174,15 @@ class ApiException(OpenApiException):
             headers = http_resp.headers if headers is None else headers
         text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
         self.status = status
-        self.reason = reason or _phrase(status)
-        self.body = None if text is None else mask(text)
+        self.reason = mask(reason, secrets) if reason else _phrase(status)
+        self.body = None if text is None else mask(text, secrets)
         self.data = _parsed(self.body) if data is None else data
-        self.headers = _without_credentials(headers)
+        self.headers = _without_credentials(headers, secrets)
         self.method = method
         self.path = path
         self.attempts = attempts
-        self.message = None if message is None else "\n".join(map(escape_unprintable, mask(message).splitlines()))
+        lines = None if message is None else mask(message, secrets).splitlines()
+        self.message = None if lines is None else "\n".join(map(escape_unprintable, lines))
         self.hint = hint
         super().__init__(str(self))
 
@@ -274,16 +278,17 @@ class ApiConnectionError(ApiException, ConnectionError):
         method: str | None = None,
         path: str | None = None,
         attempts: int = 1,
+        secrets: Sequence[str] = (),
     ) -> None:
         self.request_sent = request_sent
-        super().__init__(message=message, method=method, path=path, attempts=attempts)
+        super().__init__(message=message, method=method, path=path, attempts=attempts, secrets=secrets)
 
 
 class ApiTimeoutError(ApiConnectionError, TimeoutError):
     """The call reached its time limit before the response was complete."""
 
 
-class ApiDecodeError(ApiException):
+class ApiDecodeError(ApiException, ValueError):
     """The response is not what the operation returns: HTML, invalid JSON, JSON of another shape, or too many bytes."""
 
 
@@ -361,10 +366,10 @@ def _parsed(body: str | None) -> Any:
         return None
 
 
-def _without_credentials(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
+def _without_credentials(headers: Mapping[str, str] | None, secrets: Sequence[str]) -> Mapping[str, str] | None:
     if headers is None or not hasattr(headers, "copy"):
         return headers
     kept: dict[str, str] = headers.copy()
     for name in list(kept):
-        kept[name] = MASK if is_secret_header(name) else mask(kept[name])
+        kept[name] = MASK if is_secret_header(name) else mask(kept[name], secrets)
     return kept

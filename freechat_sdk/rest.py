@@ -9,11 +9,13 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from types import TracebackType
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
+import urllib3
 from pydantic_core import from_json, to_json
-from urllib3 import PoolManager
+from typing_extensions import Self
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import SSLError
 from urllib3.filepost import encode_multipart_formdata
@@ -25,17 +27,18 @@ from freechat_sdk._generation import Generation
 from freechat_sdk._operation import IDEMPOTENT, ONCE, ORDINARY, READ
 from freechat_sdk._pool import Pools, is_socks_proxy_url
 from freechat_sdk._request import JSON, Request
-from freechat_sdk._response import TRANSPORT_ERRORS, Preload, Response, translate, without_frames
+from freechat_sdk._response import TRANSPORT_ERRORS, Preload, Response, translate
 from freechat_sdk._retry import RetryBudget, RetryPolicy
-from freechat_sdk._secrets import mask
+from freechat_sdk._secrets import mask, without_frames
 from freechat_sdk._timeouts import UNLIMITED, CallTimeouts, Deadline
 from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_seconds
-from freechat_sdk.exceptions import ApiConnectionError, ApiException, ApiTypeError
+from freechat_sdk.exceptions import ApiConnectionError, ApiException, ApiTypeError, ApiValueError
 from freechat_sdk.upload import FileChangedError
 
 __all__ = [
     "SUPPORTED_SOCKS_PROXIES",
     "ApiException",
+    "ApiValueError",
     "BaseHTTPResponse",
     "RESTClientObject",
     "RESTResponse",
@@ -79,6 +82,14 @@ class RESTResponse:
         elif self.data is None:
             self.data = self.response.data
         return self.data
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
     def getheaders(self) -> Mapping[str, str]:
         """Return the headers; names are compared without regard to case."""
@@ -141,7 +152,7 @@ class RESTClientObject:
         self.policy = self.transport.policy
 
     @property
-    def pool_manager(self) -> PoolManager:
+    def pool_manager(self) -> urllib3.PoolManager:
         """The pool manager of urllib3, under its name in the official client."""
         return self.transport.pools.manager
 
@@ -261,7 +272,7 @@ def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Response
         if isinstance(error, BodyError):
             raise _body_error(exchange) from None
         if isinstance(error, TRANSPORT_ERRORS):
-            raise translate(error, exchange) from without_frames(error)
+            raise translate(error, exchange) from without_frames(error, exchange.secrets)
         raise
     return Response(raw, exchange)
 
@@ -301,14 +312,23 @@ def timeouts_for(defaults: CallTimeouts, timeout: object) -> CallTimeouts:
 def _payload(headers: dict[str, str], body: object, fields: Sequence[tuple[str, Any]] | None) -> bytes | None:
     """Return the body of a request made by hand, and add its Content-Type to `headers` if it is missing."""
     given = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
+    if body is not None and fields:
+        raise ApiValueError("a request has either a body or post_params")
     if body is not None:
-        if given is None:
-            headers["Content-Type"] = JSON
-        return body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else to_json(body)
+        media_type = headers.setdefault("Content-Type", JSON) if given is None else given
+        is_json = "json" in media_type.lower()
+        return (
+            body
+            if isinstance(body, bytes)
+            else to_json(body)
+            if is_json or not isinstance(body, str)
+            else body.encode()
+        )
     if not fields:
         return None
     if given is not None and given.startswith("multipart/form-data"):
-        payload, content_type = encode_multipart_formdata(fields)
+        parts = [(name, to_json(value) if isinstance(value, (dict, list)) else value) for name, value in fields]
+        payload, content_type = encode_multipart_formdata(parts)
         for name in [name for name in headers if name.lower() == "content-type"]:
             del headers[name]
         headers["Content-Type"] = content_type  # with the boundary

@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from freechat_sdk._decoders import StreamedResponse, as_json
 from freechat_sdk._model import hide_input
+from freechat_sdk._secrets import without_frames
 from freechat_sdk._sse import EventTooLargeError, data_only
 from freechat_sdk.exceptions import (
     ApiConnectionError,
@@ -66,9 +67,9 @@ class SseEmitter:
         # The emitter must not hold this generator: `break` then releases the last reference, which closes the stream.
         try:
             yield from self._events
-        except Exception:
-            if not self._is_closed:  # otherwise another thread has closed the stream, which is not an error
-                raise
+        except BaseException as error:  # noqa: BLE001 - raised again
+            if not self._is_end(error):
+                raise without_frames(error)  # noqa: B904 - the same error
         finally:
             self.close()
 
@@ -76,12 +77,16 @@ class SseEmitter:
         """Return the next event."""
         try:
             return next(self._events)
-        except BaseException as error:
-            is_expected = self._is_closed and isinstance(error, Exception)
+        except BaseException as error:  # noqa: BLE001 - raised again
+            is_end = self._is_end(error)
             self.close()
-            if is_expected:
+            if is_end:
                 raise StopIteration from None
-            raise
+            raise without_frames(error)  # noqa: B904 - the same error
+
+    def _is_end(self, error: BaseException) -> bool:
+        """Return whether an error comes from `close()` in another thread, which ends the iteration."""
+        return self._is_closed and isinstance(error, Exception)
 
     def text_deltas(self) -> Iterator[str]:
         """Yield the parts of the answer's text as they arrive, without the model's thinking."""
@@ -174,6 +179,8 @@ def _events(response: StreamedResponse, source: Iterable[bytes], received: _Rece
     except EventTooLargeError as error:
         hint = "Raise the limit with Configuration(max_event_bytes=...)."
         raise response.error(ApiDecodeError, message=str(error), hint=hint) from None
+    except ApiDecodeError:
+        raise
     except (ValueError, RecursionError) as error:
         message_ = "an event of the stream is not what FreeChat sends"
         raise response.error(ApiDecodeError, message=message_, body=data) from hide_input(error)

@@ -283,7 +283,7 @@ def test_what_a_token_function_raises_reaches_the_caller_and_nothing_is_sent() -
         assert server.requests == []
 
 
-@pytest.mark.parametrize("token", ["", "a b", 7, b"fc-1"])
+@pytest.mark.parametrize("token", ["a b", 7, b"fc-1"])
 def test_what_a_token_function_gives_is_checked(token: Any) -> None:
     with chat_api(json_response([]), access_token=lambda: token) as (api, server):
         with pytest.raises((ApiTypeError, ApiValueError), match="access_token"):
