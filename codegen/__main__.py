@@ -1,4 +1,4 @@
-"""`python -m codegen` writes the generated files; `--check` fails when one is not what the document says."""
+"""`python -m codegen` writes the generated files; `--check` fails if one is out of date."""
 
 import argparse
 import sys
@@ -16,7 +16,7 @@ _FOLDERS = ("freechat_sdk", "freechat_sdk/api", "freechat_sdk/models", "docs")
 def main(arguments: list[str], root: Path = _ROOT) -> int:
     """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m codegen", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when a file differs")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file differs")
     is_check = parser.parse_args(arguments).check
     check_ruff()
     try:
@@ -27,7 +27,7 @@ def main(arguments: list[str], root: Path = _ROOT) -> int:
     changes = [*_changed(root, files), *_left_over(root, files)]
     if is_check:
         for path in changes:
-            print(f"{path} is not what codegen/openapi.yaml says", file=sys.stderr)
+            print(f"{path} is out of date", file=sys.stderr)
         if changes:
             print("run: python -m codegen", file=sys.stderr)
         return 1 if changes else 0
@@ -43,7 +43,7 @@ def _changed(root: Path, files: dict[str, str]) -> list[str]:
 
 
 def _left_over(root: Path, files: dict[str, str]) -> list[str]:
-    """Return the generated files that the document no longer asks for."""
+    """Return the generated files that no longer belong to the document."""
     present = [
         path for folder in _FOLDERS for path in sorted((root / folder).glob("*.*")) if path.suffix in (".py", ".md")
     ]

@@ -1,4 +1,4 @@
-"""Names: from the wire's camelCase and the classes' CamelCase to Python's."""
+"""Turns the camelCase names of the wire and the CamelCase names of classes into Python names."""
 
 import keyword
 import re
@@ -16,12 +16,12 @@ def snake_case(name: str) -> str:
 
 
 def python_name(name: str, node: Node) -> str:
-    """Return a name of the document as Python has it.
+    """Return a name of the document in snake_case.
 
     Raises:
-        DocumentError: when it is none, or a keyword.
+        DocumentError: if it is not an identifier, or is a keyword.
     """
     snake = snake_case(name)
     if not snake.isidentifier() or keyword.iskeyword(snake):
-        raise node.error(f"{name!r} is no name in Python")
+        raise node.error(f"{name!r} is not a valid Python name")
     return snake

@@ -1,12 +1,21 @@
-"""What the reference pages say, decided on plain data."""
+"""Decides what the reference pages say, as plain data."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from codegen.document import FORM, Body, Document, Operation, Parameter, Schema, Tag, Type
-from codegen.plan import PACKAGE, error_name, module_name, plan_api, python_type
+from codegen.document import FORM, Body, Document, Operation, Schema, Tag, Type, model_in
+from codegen.plan import PLAIN, Argument, Method, module_name, plan_api, python_type
+from codegen.runtime import (
+    DOWNLOAD_ACCEPT,
+    MODEL_TIMEOUT,
+    PACKAGE,
+    RETRIED_STATUSES,
+    STREAM_FIRST_EVENT_TIMEOUT,
+    STREAM_IDLE_TIMEOUT,
+    TIMEOUT,
+    exception_for,
+)
 
-_PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "any": "Any"}
 _SAMPLES = {
     "string": '"text"',
     "integer": "1",
@@ -15,9 +24,10 @@ _SAMPLES = {
     "any": "{}",
     "datetime": "datetime.now()",
 }
+_STATUSES = "{}, {} or {}".format(*RETRIED_STATUSES)
 _RETRIES = {
-    "read": "It has no effect, so it is sent again after a lost connection or a 502, 503 or 504.",
-    "idempotent": "Sending it twice has one effect, so it is sent again after a lost connection or a 502, 503 or 504.",
+    "read": f"It has no effect, so it is sent again after a lost connection or a {_STATUSES}.",
+    "idempotent": f"Sending it twice has one effect, so it is sent again after a lost connection or a {_STATUSES}.",
     "once": "It is never sent again once a byte of it has left.",
 }
 
@@ -37,7 +47,6 @@ class MethodPage:
     """The section of one method."""
 
     name: str
-    signature: str
     returns: str
     summary: str
     description: str
@@ -74,12 +83,12 @@ class ModelPage:
 
 def api_page(tag: Tag, document: Document) -> ApiPage:
     """Return the page of an API class."""
-    arguments = {method.name: method.signature for method in plan_api(tag, document).methods}
     table = tuple(
-        (operation.name, operation.verb, _shown_path(operation), operation.summary.rstrip("."))
+        (operation.name, operation.method, _shown_path(operation), operation.summary.rstrip("."))
         for operation in tag.operations
     )
-    sections = tuple(_method_page(tag, operation, arguments[operation.name], document) for operation in tag.operations)
+    methods = zip(tag.operations, plan_api(tag, document).methods, strict=True)
+    sections = tuple(_method_page(tag, operation, method, document) for operation, method in methods)
     return ApiPage(tag.name, tag.description, table, sections)
 
 
@@ -87,19 +96,15 @@ def _shown_path(operation: Operation) -> str:
     return f"/api/{operation.generations[0]}{operation.template}"
 
 
-def _method_page(tag: Tag, operation: Operation, signature: str, document: Document) -> MethodPage:
-    shown = signature.removeprefix("self, ").replace(", **options: Unpack[RequestOptions]", "")
-    shown = "" if shown.startswith("**options") else shown
-    names = ", ".join(part.partition(":")[0].partition(" =")[0] for part in _split(shown))
+def _method_page(tag: Tag, operation: Operation, method: Method, document: Document) -> MethodPage:
     return MethodPage(
         name=operation.name,
-        signature=names,
-        returns=_returned(operation),
+        returns=method.returns,
         summary=operation.summary,
         description=operation.description,
         example="\n".join(_example(tag, operation, document)),
-        rows=tuple(_rows(operation, shown, document)),
-        returns_link=_linked(_returned(operation), document),
+        rows=tuple(_row(argument) for argument in method.arguments),
+        returns_link=_linked(method.returns, _returned_model(operation)),
         content_type=operation.body.media_type if operation.body else "Not defined",
         accept=_accept(operation),
         statuses=tuple(_statuses(operation)),
@@ -107,33 +112,30 @@ def _method_page(tag: Tag, operation: Operation, signature: str, document: Docum
     )
 
 
-def _split(signature: str) -> list[str]:
-    return [part for part in signature.split(", ") if part not in ("", "*")]
+def _row(argument: Argument) -> Row:
+    notes = "" if argument.required else "[optional]"
+    return Row(argument.name, _linked(argument.type, argument.model), argument.description, notes)
 
 
-def _returned(operation: Operation) -> str:
-    kinds = {"text": "str", "events": "SseEmitter", "download": "Download", "nothing": "None"}
-    type_ = kinds.get(operation.answer.kind) or python_type(operation.answer.type, _PLAIN)
-    return f"{type_} | None" if operation.nullable else type_
+def _returned_model(operation: Operation) -> str:
+    """Return the model in the type that a method returns, or an empty text; the events of a stream are not in it."""
+    return model_in(operation.response.type) if operation.response.kind == "json" else ""
 
 
-def _linked(type_: str, document: Document) -> str:
-    for schema in document.schemas:
-        if schema.name in type_.replace("[", " ").replace("]", " ").split():
-            return f"[**{type_}**]({schema.name}.md)"
-    return f"**{type_}**"
+def _linked(type_: str, model: str) -> str:
+    return f"[**{type_}**]({model}.md)" if model else f"**{type_}**"
 
 
 def _accept(operation: Operation) -> str:
-    if operation.answer.kind == "download":
-        return "application/octet-stream, */*, application/json"
-    types = [*operation.answer.media_types, "application/json"]
+    if operation.response.kind == "download":
+        return DOWNLOAD_ACCEPT
+    types = [*operation.response.media_types, "application/json"]
     return ", ".join(dict.fromkeys(types))
 
 
 def _statuses(operation: Operation) -> Iterator[tuple[str, str]]:
-    yield "200", operation.answer.description
-    yield from ((str(status), f"{text} Raises `{error_name(status)}`.") for status, text in operation.errors)
+    yield "200", operation.response.description
+    yield from ((str(status), f"{text} Raises `{exception_for(status)}`.") for status, text in operation.errors)
 
 
 def _notes(operation: Operation) -> Iterator[str]:
@@ -141,46 +143,14 @@ def _notes(operation: Operation) -> Iterator[str]:
     if operation.name_in_2x != operation.name:
         called = f"The official client 2.x calls this route `{operation.name_in_2x}`"
         yield f"{called}; the route follows from the arguments given."
-    if operation.answer.kind == "events":
-        yield "Time limits: 300 s up to the first event, then 120 s of silence; `_request_timeout` sets both."
+    if operation.response.kind == "events":
+        limits = f"{STREAM_FIRST_EVENT_TIMEOUT} s up to the first event, then {STREAM_IDLE_TIMEOUT} s of silence"
+        yield f"Time limits: {limits}; `_request_timeout` sets both."
     else:
-        seconds = 300 if operation.waits_for_model else 60
+        seconds = MODEL_TIMEOUT if operation.waits_for_model else TIMEOUT
         yield f"Time limit: {seconds} s for the whole call; `_request_timeout` sets another."
     busy = " A chat that is busy (503, servers up to 2.6) is tried again." if operation.retry_busy else ""
     yield _RETRIES[operation.retry] + busy
-
-
-def _rows(operation: Operation, signature: str, document: Document) -> Iterator[Row]:
-    described = {parameter.name: parameter for parameter in _all_parameters(operation, document)}
-    for part in _split(signature):
-        name, _, rest = part.partition(": ")
-        type_, _, default = rest.partition(" = ")
-        text = (
-            operation.body.description
-            if operation.body and operation.body.name == name
-            else described[name].description
-        )
-        yield Row(name, _linked(_shown_type(type_), document), text, "[optional]" if default else "")
-
-
-def _shown_type(type_: str) -> str:
-    """Return a type as callers see it, without what wraps it for the argument check."""
-    if type_.startswith("OrText["):
-        return type_.replace("OrText[", "").replace("]", " | str")
-    if type_.startswith("SkipValidation["):
-        return type_.removeprefix("SkipValidation[").removesuffix("]")
-    return type_
-
-
-def _all_parameters(operation: Operation, document: Document) -> Iterator[Parameter]:
-    members = [operation]
-    for tag in document.tags:
-        members += [member for member in tag.operations if operation.group and member.group == operation.group]
-    for member in members:
-        for parameter in member.parameters:
-            yield parameter
-            if parameter.v2 is not None:
-                yield parameter.v2
 
 
 def _example(tag: Tag, operation: Operation, document: Document) -> Iterator[str]:
@@ -204,11 +174,11 @@ def _example(tag: Tag, operation: Operation, document: Document) -> Iterator[str
     yield ""
     yield "    try:"
     call = f"api_instance.{operation.name}({', '.join(names)})"
-    if operation.answer.kind == "events":
+    if operation.response.kind == "events":
         yield f"        with {call} as stream:"
         yield "            for text in stream.text_deltas():"
         yield '                print(text, end="", flush=True)'
-    elif operation.answer.kind == "download":
+    elif operation.response.kind == "download":
         yield f"        print({call}.save())"
     else:
         yield f"        pprint({call})"
@@ -219,8 +189,7 @@ def _example(tag: Tag, operation: Operation, document: Document) -> Iterator[str
 def _body_sample(body: Body, document: Document) -> str:
     if body.media_type == FORM:
         return '("name.txt", b"content")  # or a path'
-    schema = next((schema for schema in document.schemas if schema.name == body.type.model), None)
-    return '"Hi"' if schema is not None and schema.from_string else _sample(body.type, "", document)
+    return '"Hi"' if body.type.model in document.from_string else _sample(body.type, "", document)
 
 
 def _sample(type_: Type, example: object, document: Document) -> str:
@@ -230,7 +199,7 @@ def _sample(type_: Type, example: object, document: Document) -> str:
         return f"[{_sample(type_.item, '', document)}]"
     if type_.kind != "model":
         return _SAMPLES.get(type_.kind, "{}")
-    schema = next(schema for schema in document.schemas if schema.name == type_.model)
+    schema = document.schema(type_.model)
     fields = [field for field in schema.fields if field.required] or [
         field for field in schema.fields if field.type.kind == "string" and not field.secret
     ][:1]
@@ -245,8 +214,8 @@ def model_page(schema: Schema, document: Document) -> ModelPage:
         notes = ["must be given"] if field.required else ["[optional]"]
         notes += [f"{' and '.join(field.generations)} only"] if field.generations else []
         notes += ["hidden when printed"] if field.secret else []
-        type_ = python_type(field.type, _PLAIN).replace("Timestamp", "datetime")
-        rows.append(Row(field.name, _linked(type_, document), field.description, ", ".join(notes)))
+        type_ = python_type(field.type, {**PLAIN, "datetime": "datetime"})
+        rows.append(Row(field.name, _linked(type_, model_in(field.type)), field.description, ", ".join(notes)))
     return ModelPage(
         schema.name,
         f"{PACKAGE}.models.{module_name(schema.name)}",

@@ -1,18 +1,20 @@
-"""Plain data -> templates -> formatted files."""
+"""Fills the templates with plain data and formats the files."""
 
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from codegen.document import Document
 from codegen.pages import api_page, model_page
-from codegen.plan import PACKAGE, homes, plan_api, plan_model
+from codegen.plan import homes, plan_api, plan_model
+from codegen.runtime import DEFAULT_HOST, PACKAGE
 
 RUFF = "0.17.6"
-"""The one version that formats the output; another one would make other files of the same document."""
+"""The version that formats the output; another one might format it differently."""
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parent
 
@@ -20,8 +22,7 @@ _ROOT = _HERE.parent
 def render(document: Document) -> dict[str, str]:
     """Return all generated files by path."""
     files = dict(_raw_files(document))
-    python = {path: text for path, text in files.items() if path.endswith(".py")}
-    return {**files, **{path: _formatted(path, text) for path, text in python.items()}}
+    return {**files, **_formatted({path: text for path, text in files.items() if path.endswith(".py")})}
 
 
 def _raw_files(document: Document) -> Iterator[tuple[str, str]]:
@@ -48,29 +49,35 @@ def _raw_files(document: Document) -> Iterator[tuple[str, str]]:
     for tag in document.tags:
         module = plan_api(tag, document)
         yield f"{PACKAGE}/api/{module.name}.py", filled("api.py.j2", module=module)
-        yield f"docs/{tag.name}.md", filled("api.md.j2", page=api_page(tag, document)).rstrip() + "\n"
+        page = filled("api.md.j2", page=api_page(tag, document), host=DEFAULT_HOST)
+        yield f"docs/{tag.name}.md", page.rstrip() + "\n"
     for schema in document.schemas:
         model = plan_model(schema, document)
         yield f"{PACKAGE}/models/{model.name}.py", filled("model.py.j2", module=model)
         yield f"docs/{schema.name}.md", filled("model.md.j2", page=model_page(schema, document))
 
 
-def _formatted(path: str, text: str) -> str:
-    """Return Python as ruff lays it out, with imports in order."""
-    settings = ["--config", str(_ROOT / "pyproject.toml"), "--stdin-filename", str(_ROOT / path)]
-    for command in (["check", "--quiet", "--select", "I", "--fix"], ["format", "--quiet"]):
-        text = _run_ruff([*command, *settings, "-"], text)
-    return text
+def _formatted(files: dict[str, str]) -> dict[str, str]:
+    """Return Python files without unused imports, the others in order, and as ruff formats them."""
+    with TemporaryDirectory() as folder:
+        copies = {path: Path(folder) / path for path in files}
+        for path, copy in copies.items():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(files[path], encoding="utf-8", newline="\n")
+        arguments = ["--quiet", "--no-cache", "--config", str(_ROOT / "pyproject.toml"), *map(str, copies.values())]
+        _run_ruff("check", "--select", "F401,I", "--fix", *arguments)
+        _run_ruff("format", *arguments)
+        return {path: copy.read_text(encoding="utf-8") for path, copy in copies.items()}
 
 
 def check_ruff() -> None:
-    """Refuse to run with another formatter than the pinned one."""
-    said = _run_ruff(["--version"])
-    if said.split()[1] != RUFF:
-        raise SystemExit(f"codegen formats with ruff {RUFF}, and {said.strip()} is installed: pip install ruff=={RUFF}")
+    """Exit if the installed formatter is not the pinned one."""
+    found = _run_ruff("--version").split()[1]
+    if found != RUFF:
+        raise SystemExit(f"codegen needs ruff {RUFF}, but {found} is installed. Run: pip install ruff=={RUFF}")
 
 
-def _run_ruff(arguments: list[str], text: str = "") -> str:
-    """Return what ruff prints for a text on its standard input."""
+def _run_ruff(*arguments: str) -> str:
+    """Return what ruff prints."""
     command = [sys.executable, "-m", "ruff", *arguments]
-    return subprocess.run(command, input=text, capture_output=True, check=True, encoding="utf-8").stdout  # noqa: S603
+    return subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout  # noqa: S603

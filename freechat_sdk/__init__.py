@@ -2,12 +2,12 @@
 
     import freechat_sdk
 
-    with freechat_sdk.ApiClient() as client:  # FREECHAT_HOST and FREECHAT_TOKEN say which server
+    with freechat_sdk.ApiClient() as client:  # FREECHAT_HOST and FREECHAT_TOKEN name the server and the token
         chats = freechat_sdk.ChatApi(client)
         for text in chats.stream_send_message(chat_id, "Hi").text_deltas():
             print(text, end="", flush=True)
 
-Each public name is loaded when it is first used (PEP 562): importing the package costs next to nothing.
+Each public name is loaded when it is first used (PEP 562), so importing the package is fast.
 """
 
 from freechat_sdk._names import API_MODULES, MODEL_MODULES
@@ -95,7 +95,7 @@ _HOMES = {
 __all__ = sorted([*_HOMES, *_MODULES, "__version__"])  # noqa: PLE0605
 
 
-if not TYPE_CHECKING:  # a checker that saw it would take any name for a public one
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name
 
     def __getattr__(name: str) -> object:
         from importlib import import_module

@@ -1,4 +1,7 @@
-"""What generated methods stand on: a method builds an `Operation`, and is run in one of three ways.
+"""The base of the API classes, and the decorators of their methods.
+
+A generated method builds an `Operation`. The decorators make three methods from it: one returns the value, one also
+returns status and headers, and one returns the unread response.
 
     @operation
     def delete_chat(self, chat_id: str, **options: Unpack[RequestOptions]) -> Operation[bool]: ...
@@ -6,8 +9,8 @@
     delete_chat_with_http_info = with_http_info(delete_chat)
     delete_chat_without_preload_content = without_preload_content(delete_chat)
 
-Arguments are checked by pydantic's own `validate_call`, which is built on a method's first call. Its errors do not
-hold the arguments: one could be a token.
+Arguments are checked by pydantic's `validate_call`, whose validator is built on the first call of a method. Its errors
+do not contain the arguments, because one of them may be a token.
 """
 
 import inspect
@@ -36,30 +39,30 @@ _STRICT: Final = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=T
 
 @with_config(ConfigDict(arbitrary_types_allowed=True, extra="forbid"))
 class RequestOptions(TypedDict, total=False):
-    """What every API method takes by keyword besides its own parameters, for this one call.
+    """The keyword arguments that every API method accepts besides its own parameters. They apply to this call only.
 
-    `_request_timeout`, `_request_auth` and `_headers` are checked by the SDK rather than by pydantic, whose errors
-    would hold their values.
+    The SDK itself checks `_request_timeout`, `_request_auth` and `_headers`: the errors of pydantic would contain their
+    values.
     """
 
     _request_timeout: SkipValidation[float | tuple[float, float] | Timeout | None]
-    """Seconds for the whole call (for a stream: up to its first event, and of each silence), a pair (connect, read), a
-    urllib3 Timeout, or None for no limit. Not given: the limits of the Configuration."""
+    """The time limit of the whole call in seconds; for a stream, of its first event and of each silence. It may also be
+    a pair (connect, read), a urllib3 Timeout, or None for no limit. Default: the limits of the Configuration."""
     _request_auth: SkipValidation[Mapping[str, Any] | None]
-    """Stands in for the configured token: a dict with `in` ("header" or "cookie"), `key` and `value`."""
+    """Replaces the configured token: a dict with `in` ("header" or "cookie"), `key` and `value`."""
     _content_type: str
-    """Stands in for the Content-Type of the body."""
+    """Replaces the Content-Type of the body."""
     _headers: SkipValidation[Mapping[str, str] | None]
-    """Headers to add; one that is sent anyway is replaced."""
+    """Headers to add. They replace headers of the same name."""
     _host_index: int
-    """Taken as the official client takes it, and changes nothing: there is one host."""
+    """Accepted for compatibility, without effect: there is only one host."""
 
 
 class Api:
-    """Base of the API classes: operations of one tag, called over an `ApiClient`."""
+    """Base of the API classes. Each has the operations of one tag, and calls them with an `ApiClient`."""
 
     def __init__(self, api_client: ApiClient | None = None) -> None:
-        """Make the operations callable over `api_client`, or over the default client."""
+        """Use `api_client` for all calls, or the default client if it is None."""
         self.api_client = ApiClient.get_default() if api_client is None else api_client
 
     def __repr__(self) -> str:
@@ -70,7 +73,7 @@ S = TypeVar("S", bound=Api)
 
 
 def operation(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Concatenate[S, P], T]:
-    """Make a method of a function that builds an operation: check the arguments, make the call, return the value."""
+    """Make a method from a function that builds an operation. The method runs the operation and returns its value."""
     checked = _checked(build)
 
     @wraps(build)
@@ -83,7 +86,7 @@ def operation(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Conc
 
 
 def with_http_info(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], ApiResponse[T]]:
-    """Derive the method that returns the value together with status and headers."""
+    """Derive the method that returns the value with status and headers."""
     build = _build_of(method)
 
     @wraps(method)
@@ -106,12 +109,12 @@ def without_preload_content(method: Callable[Concatenate[S, P], T]) -> Callable[
 
 
 def _checked(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Concatenate[S, P], Operation[T]]:
-    """Return `build` with its arguments checked, by a validator made on the first call."""
+    """Return a function that checks the arguments of `build` and calls it. Its validator is made on the first call."""
     validated: Callable[Concatenate[S, P], Operation[T]] | None = None
 
     def check(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Operation[T]:
         nonlocal validated
-        if validated is None:  # a race makes two, which does no harm
+        if validated is None:  # two threads may both build one, which is harmless
             validated = validate_call(config=_STRICT)(_with_lax_lists(build))
         try:
             return validated(self, *args, **kwargs)
@@ -122,7 +125,7 @@ def _checked(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Conca
 
 
 def _with_lax_lists(build: F) -> F:
-    """Return a copy of `build` that takes any iterable but text and mappings for a list; its items stay strict."""
+    """Return a copy of `build` that accepts any iterable for a list, except text and mappings. Items stay strict."""
     copied: Any = FunctionType(build.__code__, build.__globals__, build.__name__, build.__defaults__, build.__closure__)
     copied.__kwdefaults__ = build.__kwdefaults__
     copied.__annotations__ = {name: _lax(type_) for name, type_ in build.__annotations__.items()}
@@ -138,13 +141,13 @@ def _lax(type_: Any) -> Any:
 
 
 def _build_of(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], Operation[T]]:
-    """Return what builds the operation of a method."""
+    """Return the function that builds the operation of a method."""
     build: Callable[Concatenate[S, P], Operation[T]] = method.__dict__[_BUILD]
     return build
 
 
 def _signed(call: F, signature: inspect.Signature, returned: object, suffix: str = "") -> F:
-    """Give a method the signature and the name that `help()` shows."""
+    """Set the signature and the name that `help()` shows for a method."""
     call.__dict__["__signature__"] = signature.replace(return_annotation=returned)
     call.__name__ += suffix
     call.__qualname__ += suffix

@@ -1,29 +1,36 @@
-"""One connection held to the deadline of a call, and strict about framing (RFC 9112, section 6).
+"""Connections that keep to the deadline of a call and are strict about framing (RFC 9112, section 6).
 
-- A connection notes whether a byte of the request was sent, which decides what may be sent again.
-- A response whose end is in doubt is an error, and a connection with surplus bytes is closed.
-- Logs and debug output of urllib3 and http.client show neither paths with values nor headers.
+- A connection notes whether a byte of the request was sent, which decides whether it may be sent again.
+- A response without a clear end is an error, and a connection with surplus bytes is closed.
+- Logs and debug output of urllib3 and http.client show neither the values in paths nor headers.
 
 This module and `_pool` are the only ones that know private names of urllib3 and http.client; test_pool.py pins them.
 """
 
 import http.client
 import io
+import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
 from typing import Any, Final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout
+from urllib3.util.connection import allowed_gai_family, create_connection
 
 from freechat_sdk._observer import observer_for
 from freechat_sdk._request import Request
 from freechat_sdk._timeouts import Deadline
 from freechat_sdk.configuration import Configuration
+from freechat_sdk.upload import MultipartBody
 
 MAX_LINE_BYTES: Final = 65536
 """The longest line of chunk framing; http.client has the same limit for header lines."""
@@ -31,13 +38,24 @@ MAX_LINE_BYTES: Final = 65536
 _MALFORMED: Final = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 _MIN_CHANGE: Final = 0.02
 """How far a socket's timeout may be off, in seconds: each change of it releases the GIL."""
+_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?\r\n")
+"""A line that begins a chunk (RFC 9112, 7.1)."""
+
+
+class InvalidLengthError(http.client.HTTPException):
+    """The Content-Length of a response is not a plain number."""
+
+
+class BodyError(Exception):
+    """The body of a request could not be produced; `Exchange.body_error` tells why."""
 
 
 class Exchange(Timeout):
-    """One call under way, as urllib3 meets it: its deadline, and how far the present attempt has come.
+    """One call under way: its deadline, and how far the present attempt has come. For urllib3 it is a `Timeout`.
 
-    The timeouts of urllib3 hold for each operation of a socket: a server that sends a byte a second never meets them,
-    and a body is sent under the connect timeout. So each `recv` and `send` gets what is left of the deadline.
+    The timeouts of urllib3 apply to each operation of a socket: a server that sends one byte per second never exceeds
+    them, and a body is sent under the connect timeout. An exchange limits each `recv` and `send` to what is left of the
+    deadline.
     """
 
     def __init__(
@@ -52,11 +70,15 @@ class Exchange(Timeout):
         self._previous_attempts = previous_attempts
         self.request_sent = False
         """Whether a byte of the request may have been sent in the present attempt."""
+        self.place: object = None
+        """The call's place in a pool with a fixed number of them. It goes back when it is dropped."""
+        self.body_error: Exception | None = None
         self._socket: socket.socket | None = None
+        self._socket_lock = Lock()
 
     @property
     def attempts(self) -> int:
-        """The number of requests made for the call, those of an earlier exchange included."""
+        """The number of requests made for the call, including those of earlier exchanges."""
         return self._previous_attempts + self.attempt
 
     def clone(self) -> "Exchange":
@@ -64,21 +86,21 @@ class Exchange(Timeout):
         return self
 
     def start_connect(self) -> float:
-        """Do nothing: the deadline is running."""
+        """Do nothing: the deadline is already running."""
         return 0.0
 
     @property
     def connect_timeout(self) -> float | None:
-        """The timeout that urllib3 sets on a socket. `connect` and `apply` then replace it."""
+        """The timeout that urllib3 sets on a socket, until `Connection.connect` and `apply` replace it."""
         return self.deadline.max_wait
 
     @property
     def read_timeout(self) -> float | None:
-        """The same."""
+        """The same as `connect_timeout`."""
         return self.deadline.max_wait
 
     def apply(self, sock: socket.socket) -> None:
-        """Limit the next operation of a socket to what is left."""
+        """Limit the next operation of a socket to the time that is left."""
         self._socket = sock
         seconds, present = self.deadline.for_read(), sock.gettimeout()
         if seconds is None or present is None:
@@ -89,16 +111,78 @@ class Exchange(Timeout):
 
     def interrupt(self) -> None:
         """End the wait that another thread is in: it reads the end of the connection."""
-        if self._socket is not None:
-            with suppress(OSError):  # the peer was faster
-                self._socket.shutdown(socket.SHUT_RDWR)
+        with self._socket_lock:
+            if self._socket is not None:
+                with suppress(OSError):  # the peer was faster
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def forget_socket(self) -> None:
+        """Leave the socket to the next call that gets the connection: a late `interrupt` must not touch it."""
+        with self._socket_lock:
+            self._socket = None
+
+    def body(self) -> bytes | Iterator[bytes] | None:
+        """Return the body to send. What the caller's file raises is kept in `body_error`."""
+        body = self.request.body
+        return self._parts_of(body) if isinstance(body, MultipartBody) else body
+
+    def _parts_of(self, body: MultipartBody) -> Iterator[bytes]:
+        try:
+            yield from _in_time(iter(body), self.deadline) if body.upload.can_block else body
+        except Exception as error:
+            self.body_error = error
+            raise BodyError from error  # urllib3 would take some for an early response of the server
+
+
+def _in_time(chunks: Iterator[bytes], deadline: Deadline) -> Iterator[bytes]:
+    """Yield chunks that another thread reads, each within what is left: a read from a pipe may block for ever.
+
+    Raises:
+        TimeoutError: if the deadline passes. The thread is left to its read; it does not keep the process alive.
+    """
+    wanted: SimpleQueue[bool] = SimpleQueue()
+    read: SimpleQueue[bytes | Exception | None] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            while wanted.get():
+                read.put(next(chunks, None))
+        except Exception as error:  # noqa: BLE001 - raised again in the thread of the call
+            read.put(error)
+
+    Thread(target=run, daemon=True, name="freechat_sdk upload").start()
+    try:
+        while True:
+            wanted.put(True)
+            try:
+                chunk = read.get(timeout=deadline.for_read())
+            except Empty:
+                raise TimeoutError("reading the file took too long") from None
+            if chunk is None:
+                return
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield chunk
+    finally:
+        wanted.put(False)
+
+
+@dataclass
+class _Surplus:
+    """Whether bytes came after the last response of a connection.
+
+    It is an object of its own because a reader that knew its connection would make a circle of references, and a
+    response that is dropped would not be freed at once.
+    """
+
+    found: bool = False
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads a socket, each `recv` within what is left of the deadline."""
+    """Reads a socket, each `recv` within the time that is left of the deadline."""
 
-    def __init__(self, connection: "Connection", sock: socket.socket, exchange: Exchange) -> None:
-        self._connection = connection
+    def __init__(self, surplus: _Surplus, sock: socket.socket, exchange: Exchange) -> None:
+        self._surplus = surplus
         self._sock = sock
         self._exchange = exchange
         self._hold: io.RawIOBase | None = None
@@ -120,10 +204,10 @@ class _TimedReader(io.RawIOBase):
         """Stop reading. Surplus bytes make the connection unusable."""
         self._is_done = True
         pending = self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
-        self._connection.has_surplus_bytes = bool(left()) or pending > 0
+        self._surplus.found = bool(left()) or pending > 0
 
     def hold(self) -> None:
-        """Keep the socket open, which http.client closes before the body has been read."""
+        """Keep the socket open: http.client closes it before the body has been read."""
         self._hold = self._sock.makefile("rb", buffering=0)
 
     def close(self) -> None:
@@ -132,32 +216,58 @@ class _TimedReader(io.RawIOBase):
         super().close()
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        """Return the file that http.client asks a socket for."""
+        """Return the file object that http.client reads."""
         return _Lines(self)
 
 
 class _Lines(io.BufferedReader):
-    """The bytes of a response, which refuses half a line of chunk framing."""
+    """The bytes of a response."""
 
     raw: _TimedReader
-
-    def begin_chunks(self) -> None:
-        """Check the end of each line from now on: half a chunk size may be a smaller one, and 0 ends the body."""
-        self.readline = self._whole_line  # type: ignore[method-assign]  # http.client checks the lines of the header
-
-    def _whole_line(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(MAX_LINE_BYTES + 1 if size is None or size < 0 else size)
-        if line and line[-1:] != b"\n":
-            if len(line) > MAX_LINE_BYTES:
-                raise http.client.LineTooLong("line")
-            raise http.client.IncompleteRead(line)
-        return line
 
     def close(self) -> None:
         if not self.closed:
             self.raw.finish(self.peek)
-            vars(self).pop("readline", None)  # it refers to this object
         super().close()
+
+
+class _Chunks(_Lines):
+    """The bytes of a chunked body, with strict framing (RFC 9112, 7.1), which urllib3 and http.client do not check.
+
+    Both read the line with the size, the data, and the two bytes after it, one after the other. Half a size may be a
+    smaller one, and 0 ends the body.
+    """
+
+    _left = 0
+    """What is left of the present chunk."""
+    _is_in_trailer = False
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(MAX_LINE_BYTES + 1 if size is None or size < 0 else size)
+        if line[-1:] != b"\n" and (line or not self._is_in_trailer):  # some servers leave out the very last line
+            if len(line) > MAX_LINE_BYTES:
+                raise http.client.LineTooLong("line")
+            raise http.client.IncompleteRead(line)
+        if not self._is_in_trailer:
+            match = _CHUNK_SIZE.fullmatch(line)
+            if match is None:
+                raise http.client.HTTPException("invalid chunk size")
+            self._left = int(match[1], 16)
+            self._is_in_trailer = self._left == 0
+        return line
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._checked(super().read(size))
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self._checked(super().read1(size))
+
+    def _checked(self, data: bytes) -> bytes:
+        if self._left:
+            self._left -= len(data)
+        elif data and data != b"\r\n":
+            raise http.client.HTTPException("invalid end of a chunk")
+        return data
 
 
 class _StrictResponse(http.client.HTTPResponse):
@@ -170,7 +280,7 @@ class _StrictResponse(http.client.HTTPResponse):
         self._lines: Any = self.fp
 
     def begin(self) -> None:
-        """Read up to the body, past interim responses (RFC 9110, 15.2), of which http.client knows only 100."""
+        """Read up to the body. Skip interim responses (RFC 9110, 15.2), of which http.client skips only 100."""
         super().begin()
         while 100 < self.status < 200:
             if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
@@ -183,20 +293,21 @@ class _StrictResponse(http.client.HTTPResponse):
             raise http.client.IncompleteRead(b"")
         self._check_framing()
         if self.chunked:
-            self._lines.begin_chunks()
+            self._lines.__class__ = _Chunks
 
     def _check_framing(self) -> None:
         headers = self.headers
+        lengths = headers.get_all("Content-Length", ())
+        if lengths and not (lengths[0].isascii() and lengths[0].isdigit() and len(set(lengths)) == 1):
+            raise InvalidLengthError("invalid Content-Length")
         if headers.defects and any(isinstance(defect, _MALFORMED) for defect in headers.defects):
             raise http.client.HTTPException("malformed header line")
         if not self.chunked and "Transfer-Encoding" in headers:
             raise http.client.HTTPException("unsupported Transfer-Encoding")
-        if not self.chunked and self.length is None and "Content-Length" in headers:
-            raise http.client.HTTPException("invalid Content-Length")
 
 
 class ShownTarget(str):
-    """The target of a request as logs show it: the path without values, which may be tokens."""
+    """The target of a request as logs show it: the path without its values, which may be tokens."""
 
     __slots__ = ("sent",)
     sent: str
@@ -206,20 +317,47 @@ class Connection(HTTPConnection):
     """A connection that keeps to the deadline of a call and notes whether the request was sent."""
 
     debuglevel = 0
-    """http.client would print the request; this cannot be switched on from outside."""
+    """Overrides the setting of http.client, which prints requests with their tokens."""
     exchange: Exchange
-    """The call that has the connection. The pool sets it with every use."""
+    """The call that uses the connection. The pool sets it before each use."""
     idle_since = 0.0
-    has_surplus_bytes = False
-    """Whether bytes came after the response."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._surplus = _Surplus()
+
+    @property
+    def has_surplus_bytes(self) -> bool:
+        """Whether bytes came after the response: then the connection cannot be used again."""
+        return self._surplus.found
 
     def connect(self) -> None:
-        self.timeout = self.exchange.deadline.for_connect()
-        self.has_surplus_bytes = False
+        self._surplus.found = False
         try:
             super().connect()
         finally:
             self.exchange.request_sent = False  # a CONNECT to a proxy is not the request
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to the first address that accepts, to each within what is left of the deadline."""
+        try:
+            host = self._dns_host.strip("[]")
+            found = socket.getaddrinfo(host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        failure: OSError = OSError("the host has no address")
+        for *_, address in found:
+            target: Any = address[:2]
+            try:
+                timeout = self.exchange.deadline.for_connect()
+                self.sock = create_connection(target, timeout, self.source_address, self.socket_options)
+            except OSError as error:
+                failure = error
+            else:
+                return self.sock
+        if isinstance(failure, TimeoutError):
+            raise ConnectTimeoutError(self, str(failure)) from failure
+        raise NewConnectionError(self, str(failure)) from failure
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         super().putrequest(method, url.sent if isinstance(url, ShownTarget) else url, *args, **kwargs)
@@ -231,22 +369,40 @@ class Connection(HTTPConnection):
         try:
             super().send(data)
         except (BrokenPipeError, ConnectionResetError):
-            raise  # none of these bytes was taken, and the header is sent first and on its own
+            # None of these bytes was sent. If they are the header, which comes first, `request_sent` stays False.
+            raise
         except BaseException:
             self.exchange.request_sent = True
             raise
         self.exchange.request_sent = True
 
     def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
-        return _StrictResponse(_TimedReader(self, sock, self.exchange), *args, **kwargs)
+        return _StrictResponse(_TimedReader(self._surplus, sock, self.exchange), *args, **kwargs)
 
 
 class TlsConnection(Connection, HTTPSConnection):
-    """The same over TLS."""
+    """A `Connection` over TLS."""
+
+    def connect(self) -> None:
+        super().connect()
+        secured: Any = self.sock
+        secured.suppress_ragged_eofs = False  # an end without close_notify may be an attacker's (RFC 8446, 6.1)
+
+    def _new_conn(self) -> socket.socket:
+        return self._limited(super()._new_conn())
+
+    def _tunnel(self) -> None:
+        super()._tunnel()
+        self._limited(self.sock)
+
+    def _limited(self, sock: socket.socket) -> socket.socket:
+        """Limit the TLS handshake, which comes next, to what is left of the deadline."""
+        sock.settimeout(self.exchange.deadline.for_connect())
+        return sock
 
 
 def is_unpacked_whole(response: BaseHTTPResponse) -> bool:
-    """Return whether a packed body came to the end of its packed form, which urllib3 does not check."""
+    """Return whether a compressed body is complete, which urllib3 does not check."""
     decoder: Any = getattr(response, "_decoder", None)
     unpackers = (getattr(part, "_obj", None) for part in getattr(decoder, "_decoders", [decoder]))
     return all(getattr(unpacker, "eof", True) for unpacker in unpackers)

@@ -18,7 +18,7 @@ E = TypeVar("E", bound=ApiException)
 
 
 class ReadableResponse(Protocol):
-    """What decoders need of a response."""
+    """The part of a response that decoders use."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -29,7 +29,7 @@ class ReadableResponse(Protocol):
 
 
 class StreamedResponse(ReadableResponse, Protocol):
-    """What streams and downloads need of a response besides."""
+    """The part of a response that streams and downloads use."""
 
     @property
     def max_event_bytes(self) -> int | None:
@@ -39,13 +39,13 @@ class StreamedResponse(ReadableResponse, Protocol):
         """Yield the body as it arrives."""
 
     def limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield chunks as long as all of them fit into memory."""
+        """Yield chunks as long as their total size is within `Configuration.max_response_bytes`."""
 
     def check_size(self, size: int) -> None:
-        """Refuse so many bytes if they are too many for memory."""
+        """Raise an error if this many bytes exceed `Configuration.max_response_bytes`."""
 
     def begin_stream(self) -> None:
-        """Change to the time limits that hold after the first event of a stream."""
+        """Switch to the time limits that apply after the first event of a stream."""
 
     def note_progress(self) -> None:
         """End the present silence of the stream."""
@@ -54,10 +54,10 @@ class StreamedResponse(ReadableResponse, Protocol):
         """End the present silence of the stream, and report an event of it."""
 
     def end_within(self, seconds: float) -> None:
-        """Leave only so many seconds from now."""
+        """Move the deadline to this many seconds from now."""
 
     def interrupt(self) -> None:
-        """End the wait that another thread is in."""
+        """End the wait of another thread that is reading."""
 
     def end_stream(self) -> None:
         """Give the connection back and report the end, once."""
@@ -68,14 +68,18 @@ class Decoder(Protocol[T_co]):
 
     @property
     def is_stream(self) -> Literal[False]:
-        """The mark that tells the two kinds apart."""
+        """Distinguishes a `Decoder` from a `StreamOpener`."""
 
     @property
     def accept(self) -> str:
         """The `Accept` header of the request. It always includes JSON, the format of errors."""
 
     def decode(self, body: bytes, /) -> T_co:
-        """Return the value of a body that is not empty; a ValueError says what is wrong with it."""
+        """Return the value of a body that is not empty.
+
+        Raises:
+            ValueError: if the body is not what the operation returns.
+        """
 
 
 class StreamOpener(Protocol[T_co]):
@@ -83,7 +87,7 @@ class StreamOpener(Protocol[T_co]):
 
     @property
     def is_stream(self) -> Literal[True]:
-        """The mark that tells the two kinds apart."""
+        """Distinguishes a `Decoder` from a `StreamOpener`."""
 
     @property
     def accept(self) -> str:
@@ -111,9 +115,9 @@ class _Json(Generic[T]):
 
 
 def _validator_for(type_: type[T]) -> Callable[[bytes], T]:
-    """Return a validator that takes only `true` and `false` for a bool and only digits for an int.
+    """Return a validator that accepts only `true` and `false` for a bool, and only a JSON integer for an int.
 
-    Models bring a configuration of their own.
+    A model has its own configuration.
     """
     is_model = get_origin(type_) is None and issubclass(type_, BaseModel)
     strict = None if is_model else ConfigDict(strict=True, hide_input_in_errors=True)
@@ -123,7 +127,7 @@ def _validator_for(type_: type[T]) -> Callable[[bytes], T]:
 
 
 class _Text:
-    """Decodes raw text, whatever its label."""
+    """Decodes raw text, whatever its Content-Type."""
 
     accept = "text/plain, application/json"
     is_stream: Final = False
@@ -133,7 +137,7 @@ class _Text:
 
 
 class _Nothing:
-    """Decodes a response that consists of its status."""
+    """Ignores the body of a response whose status says everything."""
 
     accept = "application/json"
     is_stream: Final = False
@@ -149,7 +153,7 @@ nothing = _Nothing()
 
 
 def as_json(type_: type[T]) -> Decoder[T]:
-    """Return the decoder of JSON into `type_`. Each type has one."""
+    """Return the decoder of JSON into `type_`. It is made once for each type."""
     decoder: _Json[T] | None = _json_decoders.get(type_)
     if decoder is None:
         decoder = _json_decoders[type_] = _Json(type_)
@@ -165,7 +169,7 @@ def decode(decoder: Decoder[T], response: ReadableResponse) -> T:
     """Return the value of a successful response; an empty body is `None`.
 
     Raises:
-        ApiDecodeError: if the body is not what the operation returns: HTML, invalid JSON, another shape.
+        ApiDecodeError: if the body is not what the operation returns: HTML, invalid JSON or JSON of another shape.
     """
     if not response.body:
         return cast(T, None)  # operations whose body may be empty have an optional type

@@ -1,4 +1,4 @@
-"""The generation of a server: which prefixes to try, what a response settles, what is known. No I/O."""
+"""Finds out whether a server is of generation v1 or v2. No I/O."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -11,17 +11,17 @@ T = TypeVar("T")
 
 
 class Generation:
-    """What a client knows of its server's generation. Threads may share it: they can only find the same."""
+    """What a client knows about its server's generation. Threads share it: all of them find the same generation."""
 
     def __init__(self) -> None:
         self._found: str | None = None
 
     def known(self, api_version: str) -> str | None:
-        """Return the generation, "v1" or "v2", as configured or as found out; None while it is open."""
+        """Return the generation, "v1" or "v2", as configured or as detected, or None while it is not known."""
         return self._found if api_version == "auto" else api_version
 
     def to_try(self, operation: Operation[T], api_version: str) -> tuple[str, ...]:
-        """Return the generations to send an operation to, in order; a single one unless the generation is open.
+        """Return the generations to send an operation to, in order; only one if the server's generation is known.
 
         Raises:
             ApiVersionError: if the server's generation does not have the operation.
@@ -32,12 +32,12 @@ class Generation:
         if known not in operation.generations:
             raise ApiVersionError(
                 f"{operation.method} {operation.template} exists only in {', '.join(operation.generations)}, "
-                f"and this client talks to a {known} server"
+                f"but the server is {known}. If this is wrong, check Configuration(api_version=...)."
             )
         return (known,)
 
     def note(self, generation: str, status: int, headers: Mapping[str, str]) -> None:
-        """Take a response into account: only a success that is not a web page settles the generation."""
+        """Note the generation of a request if the response proves it: it reports success and is not an HTML page."""
         if self._found is None and status < 300 and not is_html(headers):
             self._found = generation
 

@@ -1,4 +1,4 @@
-"""The headers of requests: build, merge, check. No error shows the value of a header. No I/O."""
+"""Builds, merges and checks the headers of requests. Errors never show the value of a header. No I/O."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +40,7 @@ def bearer(token: str) -> Credential:
 
 
 def merge_headers(first: Mapping[str, str], *others: Mapping[str, str]) -> dict[str, str]:
-    """Return all headers in one dict. Of names that differ only in case, the last one stays."""
+    """Return all headers in one dict. If several names differ only in case, the last one stays."""
     merged = dict(first)
     for headers in others:
         for name, value in headers.items():
@@ -60,7 +60,7 @@ def checked_headers(source: str, headers: object) -> Mapping[str, str]:
     if headers is None:
         return {}
     if not isinstance(headers, Mapping):
-        raise ApiTypeError(f"{source} takes a dict of header names and values, not {type(headers).__name__}")
+        raise ApiTypeError(f"{source} must be a dict of header names and values, not {type(headers).__name__}")
     for name, value in headers.items():
         check_header(name, value)
     return {name: Credential(value) if is_secret_header(name) else value for name, value in headers.items()}
@@ -71,7 +71,7 @@ def check_header(name: object, value: object) -> None:
 
     Raises:
         ApiTypeError: if the name or the value is not a str.
-        ApiValueError: if the name is not a token, or the value holds other characters than visible Latin-1 and blanks.
+        ApiValueError: if the name is not a token, or the value contains more than visible Latin-1, spaces and tabs.
     """
     if not isinstance(name, str) or not isinstance(value, str):
         raise ApiTypeError("the name and the value of a header must be str")
@@ -79,7 +79,7 @@ def check_header(name: object, value: object) -> None:
         raise ApiValueError(f"invalid header name {name!r}")
     if any(not (" " <= letter <= "~" or "\xa0" <= letter <= "\xff" or letter == "\t") for letter in value):
         raise ApiValueError(
-            f"invalid value of header {name}: it holds a line break, a control character or a character beyond Latin-1"
+            f"invalid value of header {name}: it contains a line break, a control character or a non-Latin-1 character"
         )
 
 
@@ -88,7 +88,7 @@ def _auth_header(auth: object) -> Mapping[str, str]:
     if auth is None:
         return {}
     if not isinstance(auth, Mapping):
-        raise ApiTypeError(f"_request_auth takes a dict with 'in', 'key' and 'value', not {type(auth).__name__}")
+        raise ApiTypeError(f"_request_auth must be a dict with 'in', 'key' and 'value', not {type(auth).__name__}")
     location, value = auth.get("in"), auth.get("value")
     if location not in ("header", "cookie"):
         raise ApiValueError("_request_auth: 'in' must be 'header' or 'cookie'")

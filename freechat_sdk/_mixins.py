@@ -1,4 +1,4 @@
-"""The few hand-written conveniences of models; `x-mixin` in codegen/openapi.yaml says which model gets which."""
+"""The hand-written methods of models. `x-mixin` in codegen/openapi.yaml says which model gets which mixin."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
@@ -15,16 +15,16 @@ T = TypeVar("T")
 
 
 class ChatMessageMixin(Model):
-    """Makes messages out of plain text."""
+    """Builds messages from plain text."""
 
     @classmethod
     def user(cls, text: str) -> Self:
-        """Return a message from the user that says `text`."""
+        """Return a user message with this text."""
         return cls.model_validate({"role": "user", "contents": [{"type": "text", "content": text}]})
 
 
 class _TextAsMessage:
-    """Schema of a message for which callers (Python input) may give its text; responses (JSON input) hold objects."""
+    """Schema of a message: a caller (Python input) may pass its text, a response (JSON input) holds an object."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         message: type[ChatMessageMixin] = get_args(source)[0] if get_args(source) else source
@@ -39,9 +39,9 @@ class _TextAsMessage:
 
 
 FromText = Annotated[T, _TextAsMessage()]
-"""A field that holds a message, and that takes its text in its place."""
+"""A field that holds a message. A caller may set it to the text of one."""
 OrText = Annotated[T | str, _TextAsMessage()]
-"""A parameter that is a message or its text."""
+"""A parameter that is a message, or the text of one."""
 
 
 class ChatMessageRecordMixin(Model):
@@ -53,14 +53,14 @@ class ChatMessageRecordMixin(Model):
 
     @property
     def id(self) -> int | None:
-        """The stored message's id, wherever the server's version puts it: on the record or on the message."""
+        """The id of the stored message. Some versions of the server put it on the record, others on the message."""
         if self.message_id is not None or self.message is None:
             return self.message_id
         return self.message.message_id
 
 
 class LlmResultMixin(Model):
-    """Reads the answer out of a model's result."""
+    """Finds the answer in the result of a language model."""
 
     if TYPE_CHECKING:
         text: str | None
@@ -68,9 +68,9 @@ class LlmResultMixin(Model):
 
     @property
     def answer(self) -> str | None:
-        """The text of the answer; of a stream's event, its part of it. `None` where there is none.
+        """The text of the answer; in an event of a stream, its next part. `None` if there is no text.
 
-        A whole answer has it in `text` and in `message`, a stream's final event in `message` alone.
+        An answer that is not streamed has it in `text` and in `message`, the final event of a stream only in `message`.
         """
         if self.text is not None or self.message is None:
             return self.text

@@ -1,8 +1,8 @@
-"""What every model stands on: the base class, and the field types that generated models are written in.
+"""The base class of all models, and the types of their fields.
 
-A field's type states one fact each: :data:`Text`, :data:`Integer`, :data:`Number` and :data:`Flag` take just their own
-JSON type (an int is neither a bool nor a numeral), :data:`Timestamp` takes each date form that servers write,
-:data:`Mandatory` is demanded of callers but not of answers, and :data:`Secret` is hidden when a model is printed.
+`Text`, `Integer`, `Number` and `Flag` accept only their own JSON type: neither `true` nor `"1"` is an `Integer`.
+`Timestamp` accepts every date format that servers send. `RequiredInput` marks a field that a caller must set and a
+response may omit. `Secret` marks a field that is masked when a model is printed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,12 +35,12 @@ E = TypeVar("E", bound=Exception)
 class Model(BaseModel):
     """Base of all models: a JSON object of the FreeChat API.
 
-    Fields are read and set by their Python name; both that and the JSON name (its camelCase) are taken when a model is
-    built. What a server sends beyond the known fields is kept in `additional_properties` and sent back with the rest.
-    A field that is `None` is left out of what is sent; in answers null and absent mean the same.
+    Fields are read and set by their Python names. The constructor accepts Python names and JSON names (camelCase).
+    Fields that the SDK does not know are kept in `additional_properties` and sent back with the others. A field that
+    is `None` is not sent. In responses, a null field and an absent one mean the same.
 
     Raises:
-        pydantic.ValidationError: (a ValueError) when a model is built with a mandatory field missing or a wrong type.
+        pydantic.ValidationError: (a ValueError) if a required field is missing, or a value has the wrong type.
     """
 
     model_config = ConfigDict(
@@ -63,12 +63,17 @@ class Model(BaseModel):
         if extra is not None:
             self.additional_properties |= extra
 
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # validators need not call it
+    # With this mark pydantic does not call `__init__` when it validates a response.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set a field, validated and converted like on building; an unknown name is refused, not kept as an extra."""
+        """Set a field, validated and converted as in the constructor.
+
+        Raises:
+            ValueError: if there is no such field, or the value is invalid.
+        """
         if not (name in type(self).__pydantic_fields__ or hasattr(self, name) or name.startswith("_")):
-            raise ValueError(f"{type(self).__name__!r} object has no field {name!r}{_suggestion(type(self), name)}")
+            raise ValueError(f"{type(self).__name__!r} object has no field {name!r}. {_suggestion(type(self), name)}")
         try:
             super().__setattr__(name, value)
         except ValidationError as error:
@@ -76,7 +81,7 @@ class Model(BaseModel):
 
     @property
     def additional_properties(self) -> dict[str, Any]:
-        """The fields of this object that the SDK does not know, by JSON name; changes to it are sent."""
+        """The fields that the SDK does not know, by JSON name. Changes to the dict are sent."""
         extra = self.__pydantic_extra__
         return {} if extra is None else extra
 
@@ -85,15 +90,15 @@ class Model(BaseModel):
         self.__pydantic_extra__ = dict(value)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the model as a dict with JSON names as keys and without `None` values; dates stay datetimes."""
+        """Return the model as a dict with JSON names as keys and without `None` values. Dates are datetimes."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
     def to_json(self) -> str:
-        """Return the model as the JSON text that is sent to a server: without nulls, dates in UTC with a `Z`."""
+        """Return the model as the JSON text that is sent to a server: without nulls, and with dates in UTC (`Z`)."""
         return self.model_dump_json(by_alias=True, exclude_none=True)
 
     def to_str(self) -> str:
-        """Return the model's `to_dict()` laid out over lines for reading, with secrets hidden."""
+        """Return `to_dict()` formatted for reading, with secrets masked."""
         from pprint import pformat
 
         return pformat(_masked(self))
@@ -106,7 +111,7 @@ class Model(BaseModel):
     def from_dict(cls, obj: None) -> None: ...
     @classmethod
     def from_dict(cls, obj: Mapping[str, Any] | None) -> Self | None:
-        """Build a model from a dict with JSON or Python names; `None` gives `None`."""
+        """Build a model from a dict with JSON names or Python names. `None` gives `None`."""
         if obj is None:
             return None
         try:
@@ -116,7 +121,7 @@ class Model(BaseModel):
 
     @classmethod
     def from_json(cls, json_str: str | bytes) -> Self:
-        """Build a model from JSON text as a server writes it: no field is demanded."""
+        """Build a model from the JSON text of a response. Required fields may be missing."""
         try:
             return cls.model_validate_json(json_str)
         except ValidationError as error:
@@ -129,7 +134,7 @@ class Model(BaseModel):
 
 
 def hide_input(error: E) -> E | ValidationError:
-    """Return a pydantic error that does not hold what it is about, which may be a credential; another as it is."""
+    """Return a pydantic error without the input, which may be a credential. Return any other error unchanged."""
     if not isinstance(error, ValidationError):
         return error
     lines = [
@@ -140,20 +145,22 @@ def hide_input(error: E) -> E | ValidationError:
 
 
 def _suggestion(model: type[BaseModel], name: str) -> str:
-    """Return what to add to an error about an unknown field: the field that was probably meant."""
+    """Return the advice for an unknown field: the nearest name, if there is one."""
     from difflib import get_close_matches
 
     names = {to_camel(field): field for field in model.model_fields} | {field: field for field in model.model_fields}
     close = get_close_matches(name, names, n=1)
-    return f"; did you mean {names[close[0]]!r}?" if close else "; set additional_properties for an unknown one"
+    if close:
+        return f"The nearest name is {names[close[0]]!r}."
+    return "Set additional_properties for a field that the SDK does not know."
 
 
 _MASKED = Credential(MASK)
-"""Stands for a secret where a model is printed."""
+"""Printed instead of a secret."""
 
 
 class _SecretMarker:
-    """Marks a field whose value no repr shows."""
+    """Marks a field that is masked when a model is printed."""
 
 
 def _secret_names(model: type[BaseModel]) -> set[str]:
@@ -162,7 +169,7 @@ def _secret_names(model: type[BaseModel]) -> set[str]:
 
 
 def _masked(value: object) -> object:
-    """Return a model's data for reading: JSON names, no `None`, secrets hidden."""
+    """Return the data of a model for reading: with JSON names, without `None` values, and with secrets masked."""
     if isinstance(value, Model):
         secrets = _secret_names(type(value))
         given = {name: held for name, held in value if held is not None}
@@ -173,7 +180,7 @@ def _masked(value: object) -> object:
 
 
 class _RequiredInput:
-    """Schema of a mandatory field: callers (Python input) must give it, answers (JSON input) may leave it out."""
+    """Schema of a required field: a caller (Python input) must set it, a response (JSON input) may omit it."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         inner = handler(source)
@@ -190,12 +197,12 @@ def _refuse_none(value: object) -> object:
 
 
 def _by_dateutil(text: str) -> datetime:
-    """Read a date that pydantic does not: RFC 1123 and kin."""
+    """Parse a date that pydantic does not parse, in RFC 1123 and similar formats."""
     from dateutil import parser
 
     try:
         return parser.parse(text)
-    except OverflowError as error:  # dateutil's own for numbers out of range; pydantic expects ValueErrors
+    except OverflowError as error:  # dateutil raises it for large numbers; pydantic expects a ValueError
         raise ValueError(str(error)) from error
 
 
@@ -217,13 +224,13 @@ if TYPE_CHECKING:
 else:
     Timestamp = Annotated[
         datetime | Annotated[str, AfterValidator(_by_dateutil)],
-        # A smart union would run dateutil for every value, ten times slower.
+        # A smart union would call dateutil for every value, which takes ten times as long.
         Field(union_mode="left_to_right"),
         AfterValidator(_aware),
         PlainSerializer(_write_z, return_type=str, when_used="json-unless-none"),
     ]
-"""A moment, always with a time zone. Takes ISO 8601, epoch milliseconds and RFC 1123; no zone means UTC."""
-Mandatory = Annotated[T, Field(default=None, validate_default=True), _RequiredInput()]
-"""A field that a caller must give, and that an answer may lack (it is `None` then)."""
+"""An instant, always with a time zone. Accepts ISO 8601, epoch milliseconds and RFC 1123; without a zone, it is UTC."""
+RequiredInput = Annotated[T, Field(default=None, validate_default=True), _RequiredInput()]
+"""A field that a caller must set. A response may omit it: then it is `None`."""
 Secret = Annotated[T, _SecretMarker()]
-"""A field that holds a credential: never printed, but sent and dumped."""
+"""A field that holds a credential: masked when the model is printed, but not in `to_dict()` and `to_json()`."""

@@ -21,9 +21,9 @@ SHOWN_HEADERS: Final = (
     "Server",
     "Transfer-Encoding",
 )
-"""The response headers that hooks and the log get; others may hold a credential."""
+"""The response headers that hooks and the log show. Others may hold a credential."""
 SHOWN_CHARACTERS: Final = 2000
-"""How much of a body the log shows."""
+"""How many characters of a body the log shows."""
 
 _log: Final = logging.getLogger("freechat_sdk")
 
@@ -37,7 +37,7 @@ def observer_for(configuration: Configuration, request: Request, clock: Callable
 
 
 class Observer:
-    """Reports one call to hooks. An exception of a hook is logged and goes no further."""
+    """Reports one call to hooks. Exceptions that hooks raise are logged, and the call goes on."""
 
     def __init__(self, hooks: Sequence[Hooks], request: Request, clock: Callable[[], float]) -> None:
         body = request.body
@@ -92,7 +92,7 @@ class Observer:
 
 
 class _Log(Hooks):
-    """Writes a debug message for each attempt, with bodies if they are asked for."""
+    """Writes debug messages about each attempt, with bodies if the configuration asks for them."""
 
     def __init__(self, shows_bodies: bool) -> None:
         self._shows_bodies = shows_bodies
@@ -123,7 +123,7 @@ class _Log(Hooks):
         self._write(call, {"closed": True, "error": _kind(call.error)})
 
     def _write(self, call: Call, facts: Mapping[str, object]) -> None:
-        """Write one line, without credentials; text from the server cannot begin another line."""
+        """Write one line with credentials masked. Line breaks in text from the server are escaped."""
         text = " ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
         _log.debug("%s %s %s", call.method, call.path, escape_unprintable(mask(text)))
 

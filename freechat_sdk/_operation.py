@@ -14,18 +14,18 @@ T = TypeVar("T")
 
 
 class RetryClass(Enum):
-    """What a second request of the same operation would do."""
+    """Whether a request of an operation may be sent a second time."""
 
     READ = "read"
-    """Nothing: the operation has no effect."""
+    """Yes: the operation only reads."""
     IDEMPOTENT = "idempotent"
-    """No more than the first one did."""
+    """Yes: a second request has no further effect (RFC 9110, 9.2.2)."""
     ONCE = "once"
-    """Its effect again, so it is not repeated once a byte of it has been sent."""
+    """Only if no byte of the first request was sent."""
 
 
 class TimeClass(Enum):
-    """What a call waits for, which decides how long it may take."""
+    """Whether a call waits for a language model, which decides how long it may take."""
 
     ORDINARY = "ordinary"
     MODEL = "model"
@@ -67,10 +67,10 @@ class Operation(NamedTuple, Generic[T]):
 
 
 def exactly_one(**values: T | None) -> T:
-    """Return the value that is given under one of several names for the same parameter.
+    """Return the value of a parameter that has several names.
 
     Raises:
-        ApiTypeError: if none or more than one is given.
+        ApiTypeError: if no value is given, or more than one.
     """
     given = [value for value in values.values() if value is not None]
     if len(given) != 1:

@@ -1,58 +1,125 @@
-"""Pools of connections: their places, TLS and proxies.
+"""Pools of connections, with TLS and proxies.
 
-Idle connections are closed after 50 s, before servers close them after 60 s.
+A connection that was idle for 50 s is not used again, because servers close idle connections after 60 s.
 """
 
 import os
 import sys
 import time
 import warnings
+import weakref
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import EmptyPoolError, LocationParseError
 from urllib3.response import BaseHTTPResponse
-from urllib3.util import make_headers
+from urllib3.util import Url, make_headers, parse_url
+from urllib3.util.connection import is_connection_dropped
 
 from freechat_sdk._connection import Connection, Exchange, ShownTarget, TlsConnection
 from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_proxy
 from freechat_sdk.exceptions import ApiValueError
 
 MAX_IDLE_SECONDS: Final = 50.0
-"""How long an unused connection is kept."""
+"""How long a connection may be idle and still be used again."""
+
+
+class _Place:
+    """The right to one connection of a pool with a fixed number of them. It goes back to the pool when it is dropped.
+
+    So it is not lost, whatever is raised and wherever: an interrupt can come between any two instructions.
+    """
+
+    __slots__ = ("_free",)
+
+    def __init__(self, free: "weakref.ref[SimpleQueue[_Place]]") -> None:
+        self._free = free
+
+    def __del__(self) -> None:
+        free = self._free()
+        if free is not None:  # otherwise the pool is gone
+            free.put(_Place(self._free))
 
 
 class Pool(HTTPConnectionPool):
-    """A pool that hands the exchange to its connections and closes idle ones."""
+    """A pool with places and idle connections of its own, which hands the exchange to its connections.
+
+    The queue of urllib3 is not used: it holds connections and free places alike, and an interrupt loses them.
+    """
 
     ConnectionCls: type[Connection] = Connection
     clock: Callable[[], float] = staticmethod(time.monotonic)
 
+    def __init__(self, host: str, port: int | None = None, *, maxsize: int = 1, **kwargs: Any) -> None:
+        super().__init__(host, port, maxsize=maxsize, **kwargs)
+        self._maxsize = maxsize
+        self._idle: deque[Connection] = deque()
+        self._free: SimpleQueue[_Place] = SimpleQueue()
+        self._is_closed = False
+        for _ in range(maxsize):
+            self._free.put(_Place(weakref.ref(self._free)))
+        weakref.finalize(self, _close_all, self._idle)
+
     def _get_conn(self, timeout: Any = None) -> Any:
         exchange: Exchange = timeout  # given to `urlopen` as `pool_timeout`
-        connection: Any = super()._get_conn(self._max_wait(exchange) if self.block else None)
-        if self.clock() - connection.idle_since > MAX_IDLE_SECONDS:
-            connection.close()  # it connects again when it is used
+        if self.block:
+            exchange.place = self._next_place(exchange)
+        connection: Any = self._idle_connection() or self._new_conn()
         connection.exchange = exchange
         return connection
 
-    def _max_wait(self, exchange: Exchange) -> float | None:
-        """Return how long a call may wait for a free place. One whose time is over fails after it got a place."""
+    def _next_place(self, exchange: Exchange) -> _Place:
+        """Return a free place, and wait for one within the deadline.
+
+        Raises:
+            EmptyPoolError: if none becomes free.
+        """
         try:
-            return exchange.deadline.for_read()
-        except TimeoutError:
-            return 0.0
+            try:
+                return self._free.get_nowait()  # also if the deadline has passed, which the connection then finds
+            except Empty:
+                return self._free.get(timeout=exchange.deadline.for_read())
+        except (Empty, TimeoutError):
+            raise EmptyPoolError(self, "no place became free") from None
+
+    def _idle_connection(self) -> Connection | None:
+        """Return the connection that was used last, closed if its peer has closed it or is about to."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return None
+        if self.clock() - connection.idle_since > MAX_IDLE_SECONDS or is_connection_dropped(connection):
+            connection.close()  # it connects again when it is used
+        return connection
 
     def _put_conn(self, conn: Any) -> None:
-        if conn is not None:
+        if conn is None:
+            return
+        exchange: Exchange | None = conn.exchange
+        conn.exchange = None
+        if exchange is None:  # it is back already
+            return
+        exchange.forget_socket()
+        if conn.has_surplus_bytes or len(self._idle) >= self._maxsize:
+            conn.close()
+        else:
             conn.idle_since = self.clock()
-            conn.exchange = None
-            if conn.has_surplus_bytes:
-                conn.close()
-        super()._put_conn(conn)
+            self._idle.append(conn)
+        if self._is_closed:
+            _close_all(self._idle)
+        exchange.place = None
+
+    def close(self) -> None:
+        """Close the idle connections now, and each one that is in use when it comes back."""
+        self._is_closed = True
+        _close_all(self._idle)
 
     def _make_request(self, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> BaseHTTPResponse:
         exchange: Exchange = kwargs["timeout"]
@@ -65,9 +132,45 @@ class Pool(HTTPConnectionPool):
 
 
 class TlsPool(Pool, HTTPSConnectionPool):
-    """The same over TLS."""
+    """A `Pool` over TLS."""
 
     ConnectionCls: type[TlsConnection] = TlsConnection
+
+
+def _close_all(connections: "deque[Connection]") -> None:
+    with suppress(IndexError):
+        while True:
+            connections.pop().close()
+
+
+def parsed_address(url: str) -> Url:
+    """Return an address as urllib3 reads it, whose parser decides where a request goes.
+
+    Raises:
+        ApiValueError: if it is not an http or https address, or holds characters that parsers read differently.
+    """
+    if any(letter == "\\" or letter.isspace() or not letter.isprintable() for letter in url):
+        raise ApiValueError("an address must not hold backslashes, blanks or control characters")
+    try:
+        parts = parse_url(url)
+    except LocationParseError:
+        raise ApiValueError("an address must be like https://chat.example.com/path") from None
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise ApiValueError("an address must begin with http:// or https:// and a host")
+    return parts
+
+
+def is_same_origin(url: str, other: str) -> bool:
+    """Return whether two addresses have the same scheme, host and port (RFC 6454).
+
+    Raises:
+        ApiValueError: if one is not an address.
+    """
+    return _origin(parsed_address(url)) == _origin(parsed_address(other))
+
+
+def _origin(parts: Url) -> tuple[str | None, str | None, int | None]:
+    return parts.scheme, parts.host, parts.port or {"http": 80, "https": 443}[parts.scheme or "http"]
 
 
 class Pools:
@@ -82,38 +185,47 @@ class Pools:
         self._lock = Lock()
 
     def host(self) -> tuple[HTTPConnectionPool, str]:
-        """Return the pool of the configured host, and what precedes the path of an operation in a request line."""
+        """Return the pool for the configured host, and the start of the target of each request to it."""
         pool = self._host_pool
         if pool is None:
             with self._lock:
                 pool = self._host_pool
                 if pool is None:
-                    pool, self._base = self._route(self._configuration.host)
+                    pool, base = self._route(self._configuration.host)
+                    self._base = base.rstrip("/")
                     self._host_pool = pool
         return pool, self._base
 
     def route(self, url: str) -> tuple[HTTPConnectionPool, str]:
-        """Return the pool for an address, and the part of it that a request line holds."""
+        """Return the pool for an address, and the target of a request to it."""
         with self._lock:
             return self._route(url)
 
     def _route(self, url: str) -> tuple[HTTPConnectionPool, str]:
+        parts = parsed_address(url)
+        pool: Any = self.manager.connection_from_url(url)
+        pool.clock = self._clock
+        is_forwarded = pool.proxy is not None and parts.scheme == "http"
+        return pool, url if is_forwarded else parts.request_uri
+
+    @property
+    def manager(self) -> urllib3.PoolManager:
+        """The pool manager of urllib3."""
         if self._manager is None:
             self._manager = _manager_for(self._configuration)
-        pool: Any = self._manager.connection_from_url(url)
-        pool.clock = self._clock
-        parts = urlsplit(url)
-        is_forwarded = pool.proxy is not None and parts.scheme == "http"
-        return pool, url if is_forwarded else urlunsplit(("", "", parts.path, parts.query, ""))
+        return self._manager
 
     def close(self) -> None:
-        """Close all idle connections. A later call makes new ones."""
-        manager = self._forget()
+        """Close all idle connections, and those in use when their calls end. A later call makes new ones."""
+        with self._lock:
+            manager = self._forget()
         if manager is not None:
+            for pool in [manager.pools[key] for key in manager.pools.keys()]:  # noqa: SIM118 - it cannot be iterated
+                pool.close()
             manager.clear()
 
     def start_afresh(self) -> object:
-        """Forget connections and the lock, and return what holds them: after a fork they belong to the parent."""
+        """After a fork, forget the connections and the lock of the parent, and return the object that holds them."""
         self._lock = Lock()
         return self._forget()
 
@@ -162,7 +274,7 @@ def is_socks_proxy_url(url: str | None) -> bool:
 
 
 def _socks_manager(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
-    """Return the pools for hosts behind a SOCKS proxy.
+    """Return urllib3's manager for hosts behind a SOCKS proxy.
 
     Raises:
         ApiValueError: if PySocks is not installed.
@@ -187,20 +299,39 @@ def _proxy_from_environment(host: str) -> str | None:
     """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a host.
 
     Raises:
-        ApiValueError: if its address cannot be used; it is not shown.
+        ApiValueError: if its address cannot be used. The message does not show it.
     """
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
-    from urllib.request import getproxies_environment, proxy_bypass
+    from urllib.request import getproxies_environment
 
-    parts = urlsplit(host)
+    parts = parsed_address(host)
     proxies = getproxies_environment()
-    if proxy_bypass(parts.netloc):
+    if _is_exempt(parts, proxies.get("no", "")):
         return None
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    proxy = proxies.get(parts.scheme or "") or proxies.get("all")
     if proxy is None:
         return None
     return check_proxy("the environment's proxy", proxy if "://" in proxy else f"http://{proxy}")
+
+
+def _is_exempt(parts: Url, no_proxy: str) -> bool:
+    """Return whether NO_PROXY names a host: `*`, a name with its subdomains, an address, a block (`10.0.0.0/8`)."""
+    from ipaddress import ip_address, ip_network
+
+    host = (parts.host or "").strip("[]").rstrip(".").lower()
+    try:
+        address = ip_address(host)
+    except ValueError:
+        address = None
+    for entry in no_proxy.lower().replace(",", " ").split():
+        name = entry.removesuffix(f":{parts.port}").strip("[]").lstrip("*.").rstrip(".")
+        if entry == "*" or (name and (host == name or host.endswith(f".{name}"))):
+            return True
+        with suppress(ValueError):
+            if address is not None and address in ip_network(entry.strip("[]"), strict=False):
+                return True
+    return False
 
 
 def _proxy_credentials(proxy: str) -> dict[str, str]:

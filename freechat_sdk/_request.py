@@ -4,10 +4,11 @@ Every value that cannot be sent is refused here, before anything is sent.
 """
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
-from pydantic_core import to_json, to_jsonable_python
+from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
 from typing_extensions import NamedTuple
 
 from freechat_sdk._headers import checked_headers
@@ -27,7 +28,7 @@ class Request(NamedTuple):
 
     method: str
     template: str
-    """The path with the names of its parameters, which errors and logs show."""
+    """The path with the names of its parameters instead of their values, as errors and logs show it."""
     target: str
     headers: Mapping[str, str]
     body: bytes | MultipartBody | None
@@ -43,12 +44,27 @@ def build_request(operation: Operation[T], prefix: str, headers: Mapping[str, st
     template, target = build_target(operation.template, operation.path, operation.query)
     body = operation.body
     if body is not None and not isinstance(body, MultipartBody):
-        body = to_json(body, by_alias=True, exclude_none=True)
+        body = _json(body)
     return Request(operation.method, template, prefix + target, headers, body, operation.retry, operation.retry_busy)
 
 
+def _json(body: object) -> bytes:
+    """Return a body as JSON.
+
+    Raises:
+        ApiValueError: if it holds what JSON cannot: NaN, an infinite number, a lone surrogate.
+    """
+    try:
+        text = to_json(body, by_alias=True, exclude_none=True)
+        if b"NaN" in text or b"Infinity" in text:  # the text of a message may say so too
+            from_json(text, allow_inf_nan=False)
+    except (PydanticSerializationError, ValueError):
+        raise ApiValueError("the body holds NaN, an infinite number or a lone surrogate, which JSON cannot") from None
+    return text
+
+
 def content_headers(body: object, options: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the headers that describe a body; `_content_type` replaces the media type of JSON.
+    """Return the headers that describe a body. The option `_content_type` replaces the media type of JSON.
 
     Raises:
         ApiTypeError, ApiValueError: if `_content_type` cannot be sent.
@@ -63,11 +79,11 @@ def content_headers(body: object, options: Mapping[str, Any]) -> Mapping[str, st
 
 
 def build_target(template: str, values: Mapping[str, object], query: Mapping[str, object]) -> tuple[str, str]:
-    """Return the part of the template that is used, and the target, percent-encoded (RFC 3986).
+    """Return the template up to its first missing value, and the target, percent-encoded (RFC 3986).
 
     Raises:
         ApiValueError: if a value cannot stand in a path.
-        ApiTypeError: if a value is given and one before it is not.
+        ApiTypeError: if a path parameter is given, but an earlier one is missing.
     """
     target = template
     for name, value in values.items():
@@ -76,8 +92,21 @@ def build_target(template: str, values: Mapping[str, object], query: Mapping[str
             template, target = _cut(template, placeholder, values), target.partition("/" + placeholder)[0]
             break
         target = target.replace(placeholder, encode_path_value(name, value), 1)
-    pairs = [pair for name, value in query.items() if value is not None for pair in _query_pairs(name, value)]
+    pairs = [
+        _checked_pair(*pair) for name, value in query.items() if value is not None for pair in _query_pairs(name, value)
+    ]
     return template, f"{target}?{urlencode(pairs, quote_via=quote)}" if pairs else target
+
+
+def _checked_pair(name: str, text: str) -> tuple[str, str]:
+    """Return a query parameter.
+
+    Raises:
+        ApiValueError: if its value cannot be sent.
+    """
+    if not text.isascii() and any(0xD800 <= ord(character) <= 0xDFFF for character in text):
+        raise ApiValueError(f"{_python_name(name)}: a lone surrogate cannot be sent")
+    return name, text
 
 
 def _cut(template: str, placeholder: str, values: Mapping[str, object]) -> str:
@@ -96,10 +125,10 @@ def _cut(template: str, placeholder: str, values: Mapping[str, object]) -> str:
 def encode_path_value(name: str, value: object) -> str:
     """Return a path parameter percent-encoded.
 
-    Servers refuse some characters in a path even when they are encoded, and clients on the way resolve `.` and `..`.
+    Servers refuse some characters in a path even if they are encoded, and proxies resolve `.` and `..`.
 
     Raises:
-        ApiValueError: if the value holds one of these; the error names the parameter and the character.
+        ApiValueError: if the value contains such a character, is empty, `.` or `..`; the error names the parameter.
     """
     text = str(value)
     if text.isascii() and text.isalnum():
@@ -120,25 +149,17 @@ def _is_unfit_for_path(character: str) -> bool:
 
 
 def _query_pairs(name: str, value: object) -> list[tuple[str, str]]:
-    """Return the query parameters for a value; a model gives one for each of its fields."""
+    """Return the query parameters for a value. A model becomes one parameter for each of its fields."""
     plain = to_jsonable_python(value, by_alias=True, exclude_none=True)
     values = plain if isinstance(plain, dict) else {name: plain}
     return [(key, _query_text(held)) for key, held in values.items()]
 
 
 def _query_text(value: object) -> str:
+    if isinstance(value, float) and not isfinite(value):
+        raise ApiValueError(f"a query parameter must be a finite number, not {value}")
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
 def _python_name(json_name: str) -> str:
     return "".join("_" + letter.lower() if letter.isupper() else letter for letter in json_name)
-
-
-def is_same_origin(url: str, other: str) -> bool:
-    """Return whether two addresses have the same scheme, host and port (RFC 6454)."""
-    return _origin(url) == _origin(other)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

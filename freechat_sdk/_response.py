@@ -1,6 +1,7 @@
-"""A response: status and headers now, the body on demand and within limits. Transport errors become ours here."""
+"""A response: status and headers at once, the body on demand. Transport errors are translated here."""
 
 import http.client
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from threading import Lock
@@ -18,7 +19,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.response import BaseHTTPResponse
 
-from freechat_sdk._connection import Exchange, is_unpacked_whole
+from freechat_sdk._connection import Exchange, InvalidLengthError, is_unpacked_whole
 from freechat_sdk.configuration import MEBIBYTE
 from freechat_sdk.exceptions import (
     ApiConnectionError,
@@ -27,20 +28,23 @@ from freechat_sdk.exceptions import (
     ApiTimeoutError,
     escape_unprintable,
 )
-from freechat_sdk.upload import MultipartBody
+from freechat_sdk.upload import FileChangedError, MultipartBody
 
 E = TypeVar("E", bound=ApiException)
 
 CHUNK_BYTES: Final = 65536
 MAX_BYTES_READ_AT_ONCE: Final = 4 * MEBIBYTE
-"""The largest announced body that is read by one call, which allocates all of it first."""
+"""The largest Content-Length that is read by one call, which allocates memory for all of it first."""
+
+ENCODINGS: Final = frozenset({"identity", "gzip", "x-gzip", "deflate"})
+"""The values of Content-Encoding that are unpacked."""
 
 TRANSPORT_ERRORS: Final = (HTTPError, OSError, ValueError, http.client.HTTPException)
 """What urllib3, http.client and the operating system raise."""
 
 
 class Preload(Enum):
-    """Which bodies are read as soon as the response has come."""
+    """Which bodies are read as soon as a response has arrived."""
 
     ALL = "all"
     ERRORS = "errors"
@@ -52,7 +56,7 @@ class Preload(Enum):
 
 
 class Response:
-    """One HTTP response to an exchange."""
+    """One HTTP response, with the exchange that it belongs to."""
 
     def __init__(self, raw: BaseHTTPResponse, exchange: Exchange) -> None:
         self.raw = raw
@@ -62,31 +66,58 @@ class Response:
         self.reason = raw.reason or ""
         self.headers: Mapping[str, str] = raw.headers
         self.body = b""
+        """The body, once `read()` has returned it."""
+        self._is_whole = False
+        self._is_spent = False
+        self._is_interrupted = False
         self._ended = Lock()
 
     def read(self) -> bytes:
-        """Read the whole body.
+        """Read the whole body. It is kept, so that a second call returns it again.
 
         Raises:
             ApiConnectionError, ApiTimeoutError: if the body does not come to its end.
             ApiDecodeError: if it is larger than the configuration allows.
+            ApiException: if it has been read in another way, or the response has been closed.
         """
+        if not self._is_whole:
+            self.body = self._read_once()
+            self._is_whole = True
+        return self.body
+
+    def _read_once(self) -> bytes:
         length = self.raw.length_remaining
         self.check_size(length or 0)
         if length is None or length > MAX_BYTES_READ_AT_ONCE or "Content-Encoding" in self.headers:
-            self.body = b"".join(self.limited(self.chunks()))
-            return self.body
+            return joined(self.limited(self.chunks()))
+        self._begin_body()
         try:
-            self.body = self.raw.read()
+            return self.raw.read()
         except TRANSPORT_ERRORS as error:
             raise self._failure(error) from without_frames(error)
-        return self.body
 
-    def limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield chunks of the body as long as all of them fit into `Configuration.max_response_bytes`.
+    def _begin_body(self) -> None:
+        """Note that the body is being read: it is read whole, once, or ends in an error.
 
         Raises:
-            ApiDecodeError: if they do not.
+            ApiException: if it has been read before.
+            ApiDecodeError: if it has an encoding that servers of FreeChat never use: some unpack to a million times
+                their size.
+        """
+        if self._is_spent:
+            message = "the body has been read before, or the response has been closed"
+            raise self.error(ApiException, message=message, hint="Call read() first to use the body more than once.")
+        self._is_spent = True
+        encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding not in ENCODINGS:
+            self.release()
+            raise self.error(ApiDecodeError, message=f"unsupported Content-Encoding {encoding!r}")
+
+    def limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield chunks as long as their total size is within `Configuration.max_response_bytes`.
+
+        Raises:
+            ApiDecodeError: if it is not.
         """
         size = 0
         for chunk in chunks:
@@ -95,15 +126,15 @@ class Response:
             yield chunk
 
     def check_size(self, size: int) -> None:
-        """Close the connection if so many bytes of the body are too many for memory.
+        """Check a size against `Configuration.max_response_bytes`. Close the connection if the size is larger.
 
         Raises:
-            ApiDecodeError: in that case.
+            ApiDecodeError: if the size is larger.
         """
         allowed = self.exchange.configuration.max_response_bytes
         if allowed is not None and size > allowed:
             self.release()
-            hint = "Raise the limit by Configuration(max_response_bytes=...)."
+            hint = "Raise the limit with Configuration(max_response_bytes=...)."
             raise self.error(ApiDecodeError, message=f"the response has more than {allowed} bytes", hint=hint)
 
     def chunks(self) -> Iterator[bytes]:
@@ -111,10 +142,13 @@ class Response:
 
         Raises:
             ApiConnectionError, ApiTimeoutError: if it does not come to its end.
+            ApiException: if it has been read before, or the response has been closed.
         """
+        self._begin_body()
         try:
             if self.raw.chunked and "Content-Encoding" not in self.headers:
                 yield from self.raw.read_chunked(CHUNK_BYTES)  # four times as fast as `read1`
+                self._check_not_interrupted()
                 return
             is_empty = True
             while chunk := self.raw.read1(CHUNK_BYTES):
@@ -122,11 +156,20 @@ class Response:
                 yield chunk
             if not is_empty and not is_unpacked_whole(self.raw):
                 raise DecodeError("the packed body is incomplete")
+            self._check_not_interrupted()
         except TRANSPORT_ERRORS as error:
             raise self._failure(error) from without_frames(error)
 
+    def _check_not_interrupted(self) -> None:
+        """Refuse an end that `interrupt` made."""
+        if self._is_interrupted:
+            raise OSError("the response was closed by another thread")
+
     def _failure(self, error: Exception) -> ApiException:
-        """Return the error for a body that could not be read, and close: urllib3 does not if it cannot unpack."""
+        """Close the connection, and return the error for a body that could not be read.
+
+        urllib3 itself does not close it if a body cannot be decompressed.
+        """
         self.release()
         if any(isinstance(cause, DecodeError) for cause in _causes(error)):
             return self.error(ApiDecodeError, message="the body does not fit its Content-Encoding")
@@ -134,6 +177,7 @@ class Response:
 
     def release(self) -> None:
         """Give the connection back; close it first unless the whole body has been read."""
+        self._is_spent = True
         self.raw.close()
         self.raw.release_conn()
 
@@ -143,7 +187,7 @@ class Response:
         return self.exchange.configuration.max_event_bytes
 
     def begin_stream(self) -> None:
-        """Change to the time limits that hold after the first event of a stream."""
+        """Switch to the time limits that apply after the first event of a stream."""
         self.exchange.deadline.begin_stream()
 
     def note_progress(self) -> None:
@@ -158,15 +202,16 @@ class Response:
             exchange.observer.event(event)
 
     def end_within(self, seconds: float) -> None:
-        """Leave only so many seconds from now."""
+        """Move the deadline to this many seconds from now."""
         self.exchange.deadline.end_within(seconds)
 
     def interrupt(self) -> None:
-        """End the wait that another thread is in."""
+        """End the wait that another thread is in, with an error there."""
+        self._is_interrupted = True
         self.exchange.interrupt()
 
     def end_stream(self) -> None:
-        """Give the connection back and report the end, once, whichever thread is first."""
+        """Give the connection back and report the end. Only the first call does this, from whichever thread."""
         if not self._ended.acquire(blocking=False):
             return
         self.release()
@@ -193,8 +238,16 @@ class Response:
         return error
 
 
+def joined(chunks: Iterable[bytes]) -> bytes:
+    """Return all chunks in one. Unlike `bytes.join`, it does not keep each of many small ones until the end."""
+    whole = bytearray()
+    for chunk in chunks:
+        whole += chunk
+    return bytes(whole)
+
+
 def translate(error: Exception, exchange: Exchange) -> ApiException:
-    """Return the error of this package for one of the transport."""
+    """Return the error of this package for an error of the transport."""
     request = exchange.request
     about: dict[str, Any] = {
         "method": request.method,
@@ -206,27 +259,33 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
         size = exchange.configuration.connection_pool_maxsize
         return ApiTimeoutError(f"no connection became free in time (connection_pool_maxsize: {size})", **about)
     causes = list(_causes(error))
+    if any(isinstance(cause, InvalidLengthError) for cause in causes):
+        del about["request_sent"]
+        return ApiDecodeError(message=str(causes[-1]), **about)
+    if isinstance(error, FileChangedError):
+        return ApiConnectionError(str(error), **about)
     if any(_is_timeout(cause) for cause in causes):
         return ApiTimeoutError(_timeout_message(exchange), **about)
-    message = _connection_message(causes)
+    message = _connection_message(causes, exchange.request_sent)
     if isinstance(request.body, MultipartBody) and exchange.request_sent:
         message += f"; {size_advice(request.body)}"
     return ApiConnectionError(message, **about)
 
 
 def size_advice(body: MultipartBody) -> str:
-    """Return what to say of a file that may be too large for the server."""
+    """Return the advice for a file that may be too large for the server."""
     size = body.upload.size
     return (
-        f"the file has {'an unknown number of' if size is None else size} bytes; servers take up to 10 MiB, of some "
-        "kinds less, and may close the connection on more"
+        f"the file has {'an unknown number of' if size is None else size} bytes; servers accept up to 10 MiB, less for "
+        "some kinds of files, and may close the connection if a file is larger"
     )
 
 
 def without_frames(error: Exception) -> Exception:
-    """Return an error without its frames and those of its causes: fault reports may print their variables.
+    """Remove the frames of an error and of its causes, and return the error.
 
-    The frames of urllib3 and http.client hold the header of the request, with the token.
+    The frames of urllib3 and http.client hold the headers of the request, with the token, and tools that report errors
+    may print the variables of frames.
     """
     waiting: list[BaseException] = [error]
     seen: set[int] = set()
@@ -254,12 +313,20 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _timeout_message(exchange: Exchange) -> str:
-    limits = exchange.deadline.timeouts
+    timeouts = exchange.deadline.timeouts
     if exchange.deadline.is_streaming:
-        return f"the stream was silent or lasted for too long (limits: {limits.silence} s and {limits.stream} s)"
+        limits = {"each silence": timeouts.silence, "the whole stream": timeouts.stream}
+        return f"the stream was silent or lasted for too long ({_shown_limits(limits)})"
     if exchange.request_sent:
-        return f"no complete response in time (limits: {limits.total} s for the call, {limits.read} s for each wait)"
-    return f"no connection in time (limits: {limits.total} s for the call, {limits.connect} s for each connect)"
+        limits = {"the whole call": timeouts.total, "each wait for bytes": timeouts.read}
+        return f"no complete response in time ({_shown_limits(limits)})"
+    limits = {"the whole call": timeouts.total, "each connect": timeouts.connect}
+    return f"no connection in time ({_shown_limits(limits)})"
+
+
+def _shown_limits(limits: Mapping[str, float | None]) -> str:
+    shown = ", ".join(f"{seconds} s for {what}" for what, seconds in limits.items() if seconds is not None)
+    return f"limits: {shown}" if shown else "the operating system gave up; no limit is set"
 
 
 _STEPS: Final = (
@@ -270,8 +337,9 @@ _STEPS: Final = (
 )
 
 
-def _connection_message(causes: list[BaseException]) -> str:
+def _connection_message(causes: list[BaseException], request_sent: bool) -> str:
     """Return which step failed, and what the lowest layer said about it."""
-    step = next((text for kind, text in _STEPS if isinstance(causes[0], kind)), "the connection was lost")
     last = causes[-1]
+    steps = () if request_sent and isinstance(last, ssl.SSLEOFError) else _STEPS
+    step = next((text for kind, text in steps if isinstance(causes[0], kind)), "the connection was lost")
     return f"{step} ({type(last).__name__}: {escape_unprintable(str(last))})"

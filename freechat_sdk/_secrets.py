@@ -1,4 +1,4 @@
-"""Keeps credentials out of everything that people and tools read: reprs, messages, logs, reports."""
+"""Masks credentials in everything that people and tools read: reprs, messages, logs, reports."""
 
 MASK = "***"
 """What is shown instead of a credential."""
@@ -8,11 +8,11 @@ _CREDENTIAL_PATTERNS = (
     (r'(?i)("[\w-]*(?:token|api_?key|api_?key_?value|password|secret)"\s*:\s*)"(?:[^"\\]|\\.)*"?', rf'\1"{MASK}"'),
 )
 _SECRET_PARTS = ("auth", "cookie", "key", "secret", "token")
-"""A header whose name has one of these in it holds a credential."""
+"""A header holds a credential if its name contains one of these."""
 
 
 class Credential(str):
-    """A text that no repr shows: of itself, or of a dict or tuple that holds it."""
+    """A str whose repr is masked, and so are the reprs of the dicts, lists and tuples that hold it."""
 
     __slots__ = ()
 
@@ -21,7 +21,7 @@ class Credential(str):
 
 
 def mask(text: str) -> str:
-    """Return a text with everything masked in it that looks like a credential."""
+    """Mask everything in a text that looks like a credential."""
     import re
 
     for pattern, masked in _CREDENTIAL_PATTERNS:

@@ -13,23 +13,23 @@ from freechat_sdk._timeouts import CallTimeouts, Deadline
 from freechat_sdk.exceptions import ApiValueError
 
 DEFAULT_PORT: Final = 1080
-"""The port of a SOCKS proxy whose address has none."""
+"""The port of a SOCKS proxy if its address does not name one."""
 MAX_CREDENTIAL_BYTES: Final = 127
 """RFC 1929 allows 255, but PySocks writes the length as a UTF-8 character, which takes two bytes above 127."""
 
 
 def make_socks_manager(proxy: str, options: dict[str, Any]) -> SOCKSProxyManager:
-    """Return the pools for hosts behind a SOCKS proxy; `options` are those of urllib3's pools.
+    """Return urllib3's manager of the pools for hosts behind a SOCKS proxy, with `options` for these pools.
 
     Raises:
-        ApiValueError: if PySocks cannot send the credentials; they are not shown.
+        ApiValueError: if PySocks cannot send the credentials. The message does not show them.
     """
     user, password = _credentials(proxy)
     return SOCKSProxyManager(proxy, user, password, **options)
 
 
 def _credentials(proxy: str) -> tuple[str, str]:
-    """Return the user name and the password in a proxy's address, decoded as not every urllib3 does it."""
+    """Return the user name and the password in a proxy's address, decoded. Not every urllib3 decodes them."""
     parts = urlsplit(proxy)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if parts.scheme.startswith("socks5") and max(len(user.encode()), len(password.encode())) > MAX_CREDENTIAL_BYTES:
@@ -41,7 +41,7 @@ def _credentials(proxy: str) -> tuple[str, str]:
 
 
 class _HandshakeSocket(socks.socksocket):
-    """PySocks's socket, with one time limit for the whole handshake instead of one for each read."""
+    """A socket of PySocks that limits the time of the whole handshake, not of each read."""
 
     deadline: Deadline
 
@@ -55,20 +55,20 @@ class SocksConnection(Connection, SOCKSConnection):
 
     def _new_conn(self) -> socket.socket:  # type: ignore[override]
         """Connect to the proxy and have it connect to the host, both within the limit for one connect."""
-        deadline = Deadline(CallTimeouts(self.timeout, None), self.exchange.deadline.clock)
+        deadline = Deadline(CallTimeouts(self.exchange.deadline.for_connect(), None), self.exchange.deadline.clock)
         try:
             return self._connect_through_proxy(deadline)
         except OSError as error:
             cause = error.socket_err if isinstance(error, socks.ProxyError) else None
-            if isinstance(cause, socket.gaierror):  # socks4 and socks5 leave it to the client to look the host up
+            if isinstance(cause, socket.gaierror):  # with socks4 and socks5, the client resolves the host
                 raise NameResolutionError(self.host, self, cause) from error
             raise ProxyError("no connection through the SOCKS proxy", cause or error) from error
 
     def _connect_through_proxy(self, deadline: Deadline) -> socket.socket:
-        """Try each address of the proxy until one is reached.
+        """Try the addresses of the proxy, in order, until one can be reached, and connect to the host.
 
         Raises:
-            OSError: if none is (`socks.ProxyConnectionError`), or if the proxy does not connect to the host.
+            OSError: if no address can be reached, or if the proxy does not connect to the host.
         """
         options = self._socks_options
         host, port = (options["proxy_host"] or "").strip("[]"), options["proxy_port"] or DEFAULT_PORT
@@ -95,7 +95,7 @@ class SocksConnection(Connection, SOCKSConnection):
 
 
 def _plain(sock: _HandshakeSocket) -> socket.socket:
-    """Return an ordinary socket for the same connection: PySocks's own would be asked at every read."""
+    """Return an ordinary socket for the connection. The time limit of the connect does not apply to its reads."""
     seconds = sock.deadline.for_read()
     plain = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
     plain.settimeout(seconds)
@@ -103,4 +103,4 @@ def _plain(sock: _HandshakeSocket) -> socket.socket:
 
 
 class SocksTlsConnection(SocksConnection, TlsConnection):
-    """The same over TLS."""
+    """A `SocksConnection` over TLS."""

@@ -1,4 +1,4 @@
-"""Event streams after the WHATWG HTML standard, section 9.2 (server-sent events). No I/O."""
+"""Decodes event streams (server-sent events; WHATWG HTML, section 9.2). No I/O."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ class ServerSentEvent:
     """One event of a stream."""
 
     event: str = "message"
-    """The event's type."""
+    """The type of the event."""
     data: str = ""
-    """Its data lines, joined by line feeds."""
+    """The data lines of the event, joined by line feeds."""
     id: str = ""
     """The last event id that the stream has set."""
     retry: int | None = None
-    """The reconnection time in ms, where this event's block sets one."""
+    """The reconnection time in ms, if the block of this event sets one."""
 
 
 def decode(chunks: Iterable[bytes]) -> Iterator[ServerSentEvent]:
-    """Yield the events of a stream of UTF-8 bytes, each as soon as the blank line behind it is there.
+    """Yield the events of a stream of UTF-8 bytes, each as soon as the blank line after it has arrived.
 
-    Chunks may be cut anywhere. Invalid UTF-8 is replaced, a block without data is no event, and a block without its
-    blank line is dropped.
+    Chunks may end anywhere. Invalid UTF-8 is replaced. A block without data is not an event, and a block without a
+    blank line after it is dropped.
     """
     event = last_id = ""
     data: list[str] = []
@@ -48,27 +48,28 @@ def decode(chunks: Iterable[bytes]) -> Iterator[ServerSentEvent]:
 
 
 def _field(line: bytes) -> tuple[str, str]:
-    """Return the name and the value of a line; a comment has an empty name."""
+    """Return the name and the value of a line. A comment has an empty name."""
     name, _, value = line.decode("utf-8", "replace").partition(":")
     return name, value.removeprefix(" ")
 
 
 class EventTooLargeError(ValueError):
-    """An event, or a line of one, has more bytes than there may be."""
+    """An event, or a line of one, has more bytes than allowed."""
 
 
-def data_only(chunks: Iterable[bytes], largest: int | None = None) -> Iterator[bytes]:
-    """Yield the data of each event as bytes, as soon as the blank line behind it is there.
+def data_only(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator[bytes]:
+    """Yield the data of each event as bytes, as soon as the blank line after it has arrived.
 
     Raises:
-        EventTooLargeError: as soon as an event has more than `largest` bytes.
+        EventTooLargeError: as soon as an event has more than `max_bytes` bytes.
     """
     data: list[bytes] = []
     size = 0
-    for lines in _lines(chunks, largest):
+    for lines in _lines(chunks, max_bytes):
         for line in lines:
             if line[:5] == b"data:":  # cheaper than startswith
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
+                size += len(line)
             elif not line:
                 if data:
                     yield b"\n".join(data)
@@ -76,24 +77,23 @@ def data_only(chunks: Iterable[bytes], largest: int | None = None) -> Iterator[b
                     size = 0
             elif line == b"data":
                 data.append(b"")
-        if data:  # what came before it in the same chunk counts too, which does no harm
-            size += sum(map(len, lines)) + len(lines)
-            _check_size(size, largest)
+                size += len(line)
+        if size:
+            _check_size(size, max_bytes)
 
 
-def _check_size(size: int, largest: int | None) -> None:
-    if largest is not None and size > largest:
-        raise EventTooLargeError(f"an event of the stream has more than {largest} bytes")
+def _check_size(size: int, max_bytes: int | None) -> None:
+    if max_bytes is not None and size > max_bytes:
+        raise EventTooLargeError(f"an event of the stream has more than {max_bytes} bytes")
 
 
-def _lines(chunks: Iterable[bytes], longest: int | None = None) -> Iterator[list[bytes]]:
+def _lines(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator[list[bytes]]:
     """Yield the lines that each chunk completes, without their ends: CR, LF or CR LF.
 
     Raises:
-        EventTooLargeError: when a line has more than `longest` bytes.
+        EventTooLargeError: if a line has more than `max_bytes` bytes.
     """
-    pending: list[bytes] = []
-    size = 0
+    pending = bytearray()  # not a list: each of many small parts would cost more than its bytes
     ended_by_cr = False
     for chunk in _without_bom(chunks):
         if ended_by_cr and chunk:
@@ -105,19 +105,18 @@ def _lines(chunks: Iterable[bytes], longest: int | None = None) -> Iterator[list
         lines = chunk.split(b"\n")
         rest = lines.pop()
         if lines and pending:
-            lines[0] = b"".join((*pending, lines[0]))
+            pending += lines[0]
+            lines[0] = bytes(pending)
             pending.clear()
-            size = 0
         if rest:
-            pending.append(rest)
-            size += len(rest)
-            _check_size(size, longest)
+            pending += rest
+            _check_size(len(pending), max_bytes)
         if lines:
             yield lines
 
 
 def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the chunks without the byte order mark that the first bytes may be."""
+    """Yield the chunks without a byte order mark at the start."""
     source = iter(chunks)
     start = b""
     for chunk in source:

@@ -1,4 +1,4 @@
-"""What a call may take, and what is left of it. No I/O."""
+"""The time limits of a call, and the time that is left. No I/O."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class CallTimeouts(NamedTuple):
 
     @classmethod
     def of(cls, configuration: Configuration, time_class: TimeClass, is_streamed: bool = False) -> "CallTimeouts":
-        """Return the limits of a call that sets none of its own."""
+        """Return the limits that the configuration sets for a call."""
         connect = configuration.connect_timeout
         if is_streamed:
             first, whole = configuration.stream_first_event_timeout, configuration.stream_timeout
@@ -32,11 +32,11 @@ class CallTimeouts(NamedTuple):
         return cls(configuration.model_timeout if time_class is MODEL else configuration.timeout, connect)
 
     def within(self, seconds: float) -> "CallTimeouts":
-        """Return the limits for a single number: the whole call, or a stream's first event and each silence."""
+        """Return these limits with another one for the whole call, or for a stream's first event and its silences."""
         return self._replace(total=seconds, silence=seconds)
 
     def with_steps(self, total: float | None, connect: float | None, read: float | None) -> "CallTimeouts":
-        """Return these limits with others for each connect and each wait for bytes."""
+        """Return these limits with other limits for each connect and each wait for bytes."""
         return self._replace(total=shortest(self.total, total), connect=connect, read=read, silence=read)
 
 
@@ -51,15 +51,15 @@ def shortest(limit: float | None, other: float | None) -> float | None:
 
 
 class Deadline:
-    """What is left of a call's time, for all of its attempts together."""
+    """The time that is left for a call, for all of its attempts together."""
 
     def __init__(self, timeouts: CallTimeouts, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start the time."""
+        """Start the clock of the call."""
         self.timeouts = timeouts
         self.clock = clock
         self._start = clock()
         self.max_wait = shortest(timeouts.read, timeouts.total)
-        """The longest that a wait for bytes may take, in seconds, at the start."""
+        """The longest that the first wait for bytes may take, in seconds."""
         self._end = self._after(timeouts.total)
         self._read = timeouts.read
         self.is_streaming = False
@@ -74,7 +74,7 @@ class Deadline:
         """Return the seconds that the next connect may take.
 
         Raises:
-            TimeoutError: if none are left.
+            TimeoutError: if no time is left.
         """
         return shortest(self.timeouts.connect, self._left())
 
@@ -82,13 +82,13 @@ class Deadline:
         """Return the seconds that the next wait for bytes may take.
 
         Raises:
-            TimeoutError: if none are left.
+            TimeoutError: if no time is left.
         """
         left = shortest(self._read, self._left())
         return left if self._silence is None else shortest(left, self._left_of_silence(self._silence))
 
     def _left_of_silence(self, silence: float) -> float:
-        """Return what is left until a stream has been silent for too long. Bytes alone do not end a silence."""
+        """Return the seconds left until a stream has been silent for too long. Bytes without progress do not count."""
         if self._has_progressed:
             self._has_progressed = False
             self._silent_until = self.clock() + silence
@@ -104,11 +104,11 @@ class Deadline:
         return left
 
     def allows(self, wait: float) -> bool:
-        """Return whether a wait of so many seconds leaves time for another attempt."""
+        """Return whether a wait of this many seconds leaves time for another attempt."""
         return self._end is None or self.clock() + wait < self._end
 
     def begin_stream(self) -> None:
-        """Change to the limits that hold after the first event of a stream."""
+        """Switch to the limits that apply after the first event of a stream."""
         self._end = self._after(self.timeouts.stream)
         self.is_streaming = True
         self._read = None
@@ -120,5 +120,5 @@ class Deadline:
         self._has_progressed = True
 
     def end_within(self, seconds: float) -> None:
-        """Leave only so many seconds from now."""
+        """Move the deadline to this many seconds from now."""
         self._end = self.clock() + seconds

@@ -1,4 +1,4 @@
-"""ApiClient: a configuration and its transport; every call goes through it."""
+"""ApiClient: a configuration and its transport. Every call goes through it."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,12 @@ from freechat_sdk._decoders import Decoder, StreamOpener, decode, undecodable
 from freechat_sdk._generation import Generation, may_be_other_generation
 from freechat_sdk._headers import bearer, build_headers, checked_headers, merge_headers
 from freechat_sdk._operation import READ, Operation
-from freechat_sdk._request import build_request, content_headers, is_same_origin
+from freechat_sdk._pool import is_same_origin
+from freechat_sdk._request import build_request, content_headers
 from freechat_sdk._response import Preload, Response, size_advice
 from freechat_sdk._secrets import Credential
 from freechat_sdk._timeouts import CallTimeouts, Deadline
-from freechat_sdk.api_response import ApiResponse
+from freechat_sdk.api_response import ApiResponse, Headers
 from freechat_sdk.configuration import Configuration, is_encrypted_or_loopback
 from freechat_sdk.exceptions import ApiException, InsecureTransportWarning, kind_for
 from freechat_sdk.rest import BaseHTTPResponse, RESTClientObject, RESTResponse, timeouts_for
@@ -28,16 +29,16 @@ T = TypeVar("T")
 PREFIX: Final = "/api/"
 
 _INSECURE: Final = (
-    "the token goes to {host} unencrypted, where anybody on the way can read it. Use https or an SSH tunnel; if you "
-    "trust the network, call warnings.simplefilter('ignore', freechat_sdk.InsecureTransportWarning)"
+    "the token is sent to {host} unencrypted, so anybody on the way can read it. Use https or an SSH tunnel. If you "
+    "trust the network, call warnings.simplefilter('ignore', freechat_sdk.InsecureTransportWarning)."
 )
 
 
 class ApiClient:
     """Calls a FreeChat server. One client serves many threads.
 
-    Use it as a context manager, or `close()` it: that closes its connections. A later call opens new ones.
-    It pickles and copies with its configuration, token included, and without its connections.
+    Use it as a context manager, or call `close()`, which closes its connections. A later call opens new ones.
+    A client can be pickled and copied, with its configuration (including the token) and without its connections.
     """
 
     _default: ClassVar["ApiClient | None"] = None
@@ -51,7 +52,7 @@ class ApiClient:
     ) -> None:
         """Make a client for a configuration, or for the default one.
 
-        A header given by name and value, and a cookie, are sent with every request.
+        The header `header_name` with the value `header_value`, and `cookie`, are sent with every request.
         """
         self.configuration = Configuration.get_default() if configuration is None else configuration
         self.default_headers: dict[str, str] = {}
@@ -72,18 +73,18 @@ class ApiClient:
         """Make the call of an operation and return its value with status, headers and raw body."""
         response = self._exchange(operation, _preload(operation.decoder))
         value = self._value(operation, response)
-        raw = None if operation.decoder.is_stream else response.body
-        return ApiResponse(response.status, response.headers, value, raw, response.exchange.attempts)
+        raw = getattr(value, "read", None) if operation.decoder.is_stream else response.body
+        return ApiResponse(response.status, Headers(response.headers.items()), value, raw, response.exchange.attempts)
 
     def run_without_preload_content(self, operation: Operation[T]) -> BaseHTTPResponse:
         """Make the call of an operation and return urllib3's response, unread and whatever its status.
 
-        Read it or call its `release_conn()`: until then no other call can use its connection.
+        Read it or call its `release_conn()`. Until then, no other call can use its connection.
         """
         return self._exchange(operation, Preload.NONE).raw
 
     def _exchange(self, operation: Operation[T], preload: Preload) -> Response:
-        """Send an operation and return the response; send a read again if a token function has a fresh token."""
+        """Send an operation and return the response. After a 401, send a read again if a function has a new token."""
         deadline = self._deadline(operation)
         if operation.options.get("_request_auth"):  # it replaces the token
             return self._send(operation, None, deadline, preload)
@@ -104,7 +105,7 @@ class ApiClient:
         preload: Preload,
         previous_attempts: int = 0,
     ) -> Response:
-        """Send an operation and return the response, of the other generation if the first is not the server's."""
+        """Send an operation and return the response. Try the other generation if the server is not of the first."""
         content = content_headers(operation.body, operation.options)
         headers = build_headers(operation.decoder.accept, content, token, self._defaults(), operation.options)
         generations = self._generation.to_try(operation, self.configuration.api_version)
@@ -120,14 +121,14 @@ class ApiClient:
         return response
 
     def _deadline(self, operation: Operation[T]) -> Deadline:
-        """Start the time of a call."""
+        """Return the deadline of a call that starts now."""
         timeouts = CallTimeouts.of(self.configuration, operation.time, operation.decoder.is_stream)
         if "_request_timeout" in operation.options:
             timeouts = timeouts_for(timeouts, operation.options["_request_timeout"])
         return Deadline(timeouts, self.rest_client.policy.clock)
 
     def _token(self) -> str | None:
-        """Return the token for a request; warn, once, if others could read it on its way."""
+        """Return the token for a request. Warn once if others could read it on its way."""
         token = self.configuration.bearer_token()
         if token is not None and not self._has_checked_host:
             self._has_checked_host = True
@@ -141,7 +142,7 @@ class ApiClient:
 
     @property
     def generation(self) -> str | None:
-        """The generation of the server, "v1" or "v2"; None while it is not known."""
+        """The generation of the server, "v1" or "v2", or None while it is not known."""
         return self._generation.known(self.configuration.api_version)
 
     def _value(self, operation: Operation[T], response: Response) -> T:
@@ -164,7 +165,7 @@ class ApiClient:
         """Return the error for a status other than 2xx."""
         hint = _size_hint(response)
         if may_be_other_generation(response.status, response.headers) and self._generation.known("auto") is None:
-            hint = "The server may be of another generation. See Configuration(api_version=...)."
+            hint = "The server may be of another generation. Check Configuration(api_version=...)."
         return response.error(kind_for(response.status, response.headers), body=response.body, hint=hint)
 
     def _defaults(self) -> Mapping[str, str]:
@@ -183,21 +184,24 @@ class ApiClient:
     ) -> RESTResponse:
         """Send a request made by hand and return the response, unread and whatever its status.
 
-        `url` is absolute, or a path below the configured host. The token is only sent to the configured host.
+        `url` is absolute, or a path below the configured host. The token, the default headers and the cookie are only
+        sent to the configured host.
         A `body` of bytes or str is sent as it is, any other as JSON; `post_params` are the fields of a form.
         Nothing is sent a second time, and without `_request_timeout` nothing limits the time.
         """
         configuration = self.configuration
         address = configuration.host + url if url.startswith("/") else url
-        own = {"Accept": "*/*"}
-        token = self._token() if is_same_origin(address, configuration.host) else None
-        if token is not None:
-            own["Authorization"] = bearer(token)
-        headers = merge_headers(own, self._defaults(), checked_headers("header_params", header_params))
+        own: dict[str, str] = {"Accept": "*/*"}
+        if is_same_origin(address, configuration.host):
+            token = self._token()
+            if token is not None:
+                own["Authorization"] = bearer(token)
+            own = merge_headers(own, self._defaults())
+        headers = merge_headers(own, checked_headers("header_params", header_params))
         return self.rest_client.request(method, address, headers, body, post_params, _request_timeout)
 
     def sanitize_for_serialization(self, obj: object) -> Any:
-        """Return models and dates in `obj` as plain JSON values: what the body of a request would hold."""
+        """Return `obj` as plain JSON values, with models and dates as the body of a request would hold them."""
         return from_json(to_json(obj, by_alias=True, exclude_none=True))
 
     @property
@@ -220,14 +224,14 @@ class ApiClient:
 
     @classmethod
     def get_default(cls) -> "ApiClient":
-        """Return the client that API classes use if they are given none. It is made on first use."""
+        """Return the client that API classes use by default. It is made on first use."""
         if ApiClient._default is None:
             ApiClient._default = ApiClient()
         return ApiClient._default
 
     @classmethod
     def set_default(cls, default: "ApiClient | None") -> None:
-        """Set the client that API classes use if they are given none; None means a new one on first use."""
+        """Set the client that API classes use by default. None means a new client, made on first use."""
         ApiClient._default = default
 
     def close(self) -> None:
@@ -261,7 +265,7 @@ def _preload(decoder: Decoder[T] | StreamOpener[T]) -> Preload:
 
 
 def _size_hint(response: Response) -> str | None:
-    """Return what to say of a file that may be too large."""
+    """Return the advice for a file that may be too large, if the response may be about its size."""
     body = response.exchange.request.body
     if not isinstance(body, MultipartBody) or response.status not in (400, 413):
         return None

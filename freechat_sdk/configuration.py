@@ -1,4 +1,4 @@
-"""Configuration: which server, with what token, how long to wait, how to connect."""
+"""Configuration: the server, the token, time limits, retries, TLS, proxies and logging."""
 
 from __future__ import annotations
 
@@ -23,60 +23,65 @@ SUPPORTED_SOCKS_PROXIES = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
 _PROXY_SCHEMES = ("http", "https", *sorted(SUPPORTED_SOCKS_PROXIES))
 MEBIBYTE = 1024 * 1024
 _SHARED = frozenset({"_access_token", "_hooks", "retries", "refresh_api_key_hook", "socket_options"})
-"""What copies share, because it may be nothing that can be copied."""
+"""The attributes whose values copies share, because these values may not support copying."""
 _COUNTS = frozenset({"connection_pool_maxsize", "max_event_bytes", "max_response_bytes"})
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
 class Configuration:
-    """The settings of a client. They may be changed until the first call; the token at any time.
+    """The settings of a client. They may be changed until the first call, the token at any time.
 
-    What is not given is taken from the environment: the host from FREECHAT_HOST, the token from FREECHAT_TOKEN, the
-    generation from FREECHAT_API_VERSION. A token from the environment goes to a host given in code only over https
-    or loopback.
+    The environment variables FREECHAT_HOST, FREECHAT_TOKEN and FREECHAT_API_VERSION set `host`, `access_token` and
+    `api_version` if these are not given. If the host is given in code and the token comes from the environment, the
+    token is sent only over https or to loopback.
 
-    It pickles and copies with its token and without its log handlers. Its repr shows no credential.
+    A configuration can be pickled and copied, with its token and without its log handlers. Its repr masks the token.
 
     Args:
-        host: address of the server, with a path where a reverse proxy adds one. Default http://127.0.0.1:8080.
-        api_key, api_key_prefix, username, password: kept for scripts that set them; FreeChat knows bearer tokens only.
-        access_token: the bearer token, like `fc-` and 32 hex digits; or a function that returns it (None for no token).
-            It is asked for each call, and once more when a call that only reads is answered 401.
-        server_index, server_variables: choose among `get_host_settings()`, where no host is given.
-        server_operation_index, server_operation_variables, ignore_operation_servers: change nothing; kept.
-        ssl_ca_cert, ca_cert_data: file, or PEM text or DER bytes, of the authorities to trust instead of the system's.
-        retries: how often a request is sent again at the most: None for two, a number, 0 or False, a `RetryPolicy`, or
-            a urllib3 `Retry`, of which the number and the waits count.
-        cert_file, key_file: the client's own certificate.
-        verify_ssl: whether the server's certificate is checked. Default True.
-        assert_hostname: the name that the certificate must hold instead of the host's; False for any.
-        tls_server_name: the name that is sent in the TLS handshake (SNI) instead of the host's.
-        connection_pool_maxsize: how many idle connections are kept. Default five for each processor.
-        connection_pool_block: whether that is the most there may be at all: a call beyond it waits, within its time
-            limit, until one is free. Default False: it opens another, which is closed after use.
-        proxy, proxy_headers: address of a proxy instead of the environment's, and headers for it. The address is
-            like `http://proxy.example.com:3128`; `socks5h`, `socks5`, `socks4a` and `socks4` need PySocks.
-        safe_chars_for_path_param, datetime_format, date_format: change nothing; kept.
-        client_side_validation: changes nothing; arguments are always checked.
-        socket_options: options for new sockets, as `socket.setsockopt` takes them.
-        debug: whether the logger `freechat_sdk` shows its debug messages: on stderr, where no handler is set up.
-        api_version: generation of the server: "v1", "v2", or "auto" to find out by the first call. Default "auto".
-        timeout: seconds for a whole call. Default 60.
-        model_timeout: seconds for a whole call that waits for a model. Default 300.
-        connect_timeout: seconds for each connect. Default 5.
-        stream_first_event_timeout: seconds up to a stream's first event. Default 300.
-        stream_idle_timeout: seconds that a stream may be silent after it. Default 120.
-        stream_timeout: seconds for the whole of a stream. Default None: unlimited.
-        max_response_bytes: the largest answer to read into memory, unpacked. Default 256 MiB.
-        max_event_bytes: the largest event of a stream. Default 16 MiB.
-        user_agent_suffix: what to add to the `User-Agent` header, like `my-service/1.4`.
-        hooks: a `Hooks`, or several, that are told of every call.
-        log_bodies: whether debug messages show the bodies of requests and answers, credentials masked. Default False.
+        host: the address of the server, with a path if a reverse proxy adds one. Default `http://127.0.0.1:8080`.
+        api_key, api_key_prefix, username, password: accepted for compatibility. FreeChat accepts only bearer tokens.
+        access_token: the bearer token (`fc-` and 32 hex digits), or a function that returns a token or None. The
+            function is called for each call, and once more if a call that only reads fails with status 401.
+        server_index, server_variables: select an entry of `get_host_settings()` if no host is given.
+        server_operation_index, server_operation_variables, ignore_operation_servers: accepted for compatibility,
+            without effect.
+        ssl_ca_cert: the path of a PEM file with the certificate authorities to trust instead of the system's.
+        ca_cert_data: the same as PEM text or DER bytes.
+        retries: the maximum number of retries of a request: a number, False for 0, a `RetryPolicy`, or a urllib3
+            `Retry`, of which only the number of retries and the waits are used. Default 2.
+        cert_file, key_file: the paths of the client's own certificate and of its key.
+        verify_ssl: whether to check the server's certificate. Default True.
+        assert_hostname: the name that the certificate must hold instead of the host's name; False accepts any name.
+        tls_server_name: the name to send in the TLS handshake (SNI) instead of the host's name.
+        connection_pool_maxsize: the number of idle connections to keep. Default 5 per processor.
+        connection_pool_block: whether `connection_pool_maxsize` also limits the connections in use. If it does, a call
+            waits, within its time limit, until a connection is free. Otherwise it opens one more, which is closed
+            after use. Default False.
+        proxy: the address of a proxy to use instead of the environment's, such as `http://proxy.example.com:3128`. The
+            schemes `socks5h`, `socks5`, `socks4a` and `socks4` need PySocks.
+        proxy_headers: headers to send to the proxy.
+        safe_chars_for_path_param, datetime_format, date_format: accepted for compatibility, without effect.
+        client_side_validation: accepted for compatibility, without effect: arguments are always checked.
+        socket_options: the options of new sockets, each a tuple of arguments of `socket.setsockopt`.
+        debug: True shows the debug messages of the logger `freechat_sdk`, on stderr if no log handler is set up; False
+            hides them. Default None: the logger stays as it is.
+        api_version: the generation of the server, "v1" or "v2"; "auto" detects it with the first call. Default "auto".
+        timeout: the time limit of a whole call, in seconds. Default 60.
+        model_timeout: the time limit of a whole call that waits for a model, in seconds. Default 300.
+        connect_timeout: the time limit of each connect, in seconds. Default 5.
+        stream_first_event_timeout: the time limit up to the first event of a stream, in seconds. Default 300.
+        stream_idle_timeout: the longest silence of a stream after its first event, in seconds. Default 120.
+        stream_timeout: the time limit of a whole stream, in seconds. Default None.
+        max_response_bytes: the largest response to read into memory, in bytes after decompression. Default 256 MiB.
+        max_event_bytes: the largest event of a stream, in bytes. Default 16 MiB.
+        user_agent_suffix: text to add to the `User-Agent` header, such as `my-service/1.4`.
+        hooks: a `Hooks` or a list of them, which observe every call.
+        log_bodies: whether debug messages show request and response bodies, with credentials masked. Default False.
 
-    Each time limit and each size may be None: unlimited.
+    None as a time limit or a size means unlimited.
 
     Raises:
-        ApiTypeError, ApiValueError: for a setting that cannot work; no credential is shown.
+        ApiTypeError, ApiValueError: if a setting is invalid. The message does not show a credential.
     """
 
     _default: ClassVar[Configuration | None] = None
@@ -186,12 +191,12 @@ class Configuration:
         elif name == "proxy" and value:
             value = check_proxy(name, value)
         elif name == "api_version" and value not in GENERATIONS:
-            raise ApiValueError(f"api_version is one of {', '.join(GENERATIONS)}, not {value!r}")
+            raise ApiValueError(f"api_version must be one of {', '.join(GENERATIONS)}, not {value!r}")
         object.__setattr__(self, name, value)
 
     @property
     def host(self) -> str:
-        """Address of the server, without a slash at its end."""
+        """The address of the server, without a slash at its end."""
         if self._host is None:
             return self.get_host_from_settings(self.server_index, self.server_variables)
         return self._host
@@ -202,9 +207,9 @@ class Configuration:
 
     @property
     def access_token(self) -> Any:
-        """The bearer token, the function that gives it, or None. A new one holds from the next call on.
+        """The bearer token, the function that returns it, or None. A new value takes effect with the next call.
 
-        The token is a str whose repr is `'***'`.
+        A token is a str whose repr is `'***'`.
         """
         return self._access_token
 
@@ -213,17 +218,17 @@ class Configuration:
         self._access_token = value if callable(value) else _checked_token(value)
 
     def bearer_token(self) -> str | None:
-        """Return the token for a call, where need be from the function that gives it.
+        """Return the token for a call; if `access_token` is a function, call it.
 
         Raises:
-            ApiTypeError, ApiValueError: for a token that cannot be sent; it is not shown.
+            ApiTypeError, ApiValueError: if the token cannot be sent. The message does not show it.
         """
         token = self._access_token
         return _checked_token(token()) if callable(token) else token
 
     @property
     def hooks(self) -> Any:
-        """Those that are told of every call, as a tuple of `Hooks`."""
+        """The hooks that observe every call, as a tuple of `Hooks`."""
         return self._hooks
 
     @hooks.setter
@@ -238,8 +243,8 @@ class Configuration:
             import warnings
 
             warnings.warn(
-                f"FREECHAT_TOKEN is not sent to {self.host}, which is given in code and would get it unencrypted: "
-                "use https, or give access_token in code",
+                f"FREECHAT_TOKEN is not sent to {self.host}, because this host is set in code and the connection to it "
+                "is not encrypted. Use https, or set access_token in code.",
                 InsecureTransportWarning,
                 stacklevel=3,
             )
@@ -248,12 +253,15 @@ class Configuration:
 
     @classmethod
     def set_default(cls, default: Configuration | None) -> None:
-        """Set what `get_default()` returns, and so what clients made without a configuration use."""
+        """Set the configuration that clients use by default.
+
+        None means a new configuration, made on first use.
+        """
         cls._default = default
 
     @classmethod
     def get_default(cls) -> Configuration:
-        """Return the default configuration, made on first need."""
+        """Return the default configuration. It is made on first use."""
         if cls._default is None:
             cls._default = cls()
         return cls._default
@@ -266,7 +274,7 @@ class Configuration:
         return deepcopy(cls.get_default())
 
     def auth_settings(self) -> dict[str, dict[str, str]]:
-        """Return how requests are authorized, the token included; an empty dict without a token."""
+        """Return how requests are authorized, token included, or an empty dict if there is no token."""
         token = self.bearer_token()
         if token is None:
             return {}
@@ -274,7 +282,7 @@ class Configuration:
         return {"bearerAuth": {"type": "bearer", "in": "header", "key": "Authorization", "value": value}}
 
     def get_api_key_with_prefix(self, identifier: str, alias: str | None = None) -> str | None:
-        """Return an entry of `api_key` behind its prefix, or None. FreeChat itself asks for none."""
+        """Return an entry of `api_key` with its prefix, or None. FreeChat does not use API keys."""
         if self.refresh_api_key_hook is not None:
             self.refresh_api_key_hook(self)
         key = self.api_key.get(identifier, self.api_key.get(alias) if alias is not None else None)
@@ -282,13 +290,13 @@ class Configuration:
         return f"{prefix} {key}" if key and prefix else key
 
     def get_basic_auth_token(self) -> str:
-        """Return an `Authorization` value of user name and password (RFC 7617). FreeChat itself does not take it."""
+        """Return the `Authorization` header for user name and password (RFC 7617). FreeChat does not accept it."""
         from base64 import b64encode
 
         return "Basic " + b64encode(f"{self.username or ''}:{self.password or ''}".encode()).decode()
 
     def get_host_settings(self) -> list[dict[str, Any]]:
-        """Return the known servers: one, on this machine."""
+        """Return the servers that `server_index` selects from. There is one, on this machine."""
         return [{"url": DEFAULT_HOST, "description": "a FreeChat server on this machine"}]
 
     def get_host_from_settings(
@@ -297,20 +305,20 @@ class Configuration:
         variables: Mapping[str, str] | None = None,
         servers: Sequence[Mapping[str, Any]] | None = None,
     ) -> str:
-        """Return the address of server `index`, with `variables` (or their defaults) filled in.
+        """Return the address of the server at `index`, with the values of `variables` or their defaults.
 
         Raises:
-            ApiValueError: for an index or a value that the servers do not have.
+            ApiValueError: if there is no such server, or if the server does not allow a value.
         """
         known = self.get_host_settings() if servers is None else servers
         position = index or 0
         if not 0 <= position < len(known):
-            raise ApiValueError(f"there is no server {position}: the index is below {len(known)}")
+            raise ApiValueError(f"index {position} is out of range: the number of servers is {len(known)}")
         url: str = known[position]["url"]
         for name, variable in known[position].get("variables", {}).items():
             value = (variables or {}).get(name, variable["default_value"])
             if "enum_values" in variable and value not in variable["enum_values"]:
-                raise ApiValueError(f"{name} is one of {', '.join(variable['enum_values'])}, not {value!r}")
+                raise ApiValueError(f"{name} must be one of {', '.join(variable['enum_values'])}, not {value!r}")
             url = url.replace("{" + name + "}", value)
         return url
 
@@ -325,7 +333,7 @@ class Configuration:
 
     @property
     def debug(self) -> bool:
-        """Whether the logger `freechat_sdk` shows its debug messages. No credential is ever logged."""
+        """Whether debug messages of the logger `freechat_sdk` are shown. Credentials are never logged."""
         return self._debug
 
     @debug.setter
@@ -345,7 +353,7 @@ class Configuration:
 
     @property
     def logger_file(self) -> str | None:
-        """A file that the package's log messages go to as well; None for none."""
+        """The path of a file that also gets the log messages of the package, or None."""
         return self._logger_file
 
     @logger_file.setter
@@ -383,7 +391,7 @@ class Configuration:
         return Formatter(self._logger_format)
 
     def to_debug_report(self) -> str:
-        """Return what a report of a fault should say of the environment; it holds no setting and no credential."""
+        """Return the versions to state in a bug report. The text does not hold settings or credentials."""
         import platform
         from importlib.metadata import version
 
@@ -423,33 +431,34 @@ def check_seconds(name: str, value: object) -> float:
     """Return a time limit as a float.
 
     Raises:
-        ApiTypeError: when it is no number.
-        ApiValueError: when it is zero, negative or not finite.
+        ApiTypeError: if it is not a number.
+        ApiValueError: if it is zero, negative or not finite.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ApiTypeError(f"{name} takes seconds as a number, not {type(value).__name__}")
+        raise ApiTypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
     if not 0 < value < float("inf"):
-        raise ApiValueError(f"{name} takes a finite number of seconds above 0, not {value}")
+        raise ApiValueError(f"{name} must be a finite number of seconds above 0, not {value}")
     return float(value)
 
 
 def _check_count(name: str, value: object) -> None:
-    """Refuse what is no number of things above zero.
+    """Check a number of connections or bytes.
 
     Raises:
-        ApiTypeError, ApiValueError: for such a value.
+        ApiTypeError: if it is not an int.
+        ApiValueError: if it is not above 0.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ApiTypeError(f"{name} takes a whole number, not {type(value).__name__}")
+        raise ApiTypeError(f"{name} must be an int, not {type(value).__name__}")
     if value <= 0:
-        raise ApiValueError(f"{name} takes a number above 0, not {value}")
+        raise ApiValueError(f"{name} must be above 0, not {value}")
 
 
 def _checked_hooks(value: Any) -> tuple[Hooks, ...]:
     """Return hooks as a tuple.
 
     Raises:
-        ApiTypeError: for anything else than a `Hooks`, several of them, or None.
+        ApiTypeError: if the value is not a `Hooks`, a list or tuple of them, or None.
     """
     if value is None:
         return ()
@@ -457,48 +466,50 @@ def _checked_hooks(value: Any) -> tuple[Hooks, ...]:
 
     given = (value,) if isinstance(value, Hooks) else tuple(value) if isinstance(value, (list, tuple)) else value
     if not isinstance(given, tuple) or not all(isinstance(hook, Hooks) for hook in given):
-        raise ApiTypeError(f"hooks takes a freechat_sdk.Hooks, or a list of them, not {type(value).__name__}")
+        raise ApiTypeError(f"hooks must be a freechat_sdk.Hooks or a list of them, not {type(value).__name__}")
     return given
 
 
 def _checked_token(value: object) -> str | None:
-    """Return a bearer token that no repr shows.
+    """Return a bearer token as a str whose repr is masked.
 
     Raises:
-        ApiTypeError, ApiValueError: for one that cannot be sent (RFC 6750, 2.1); it is not shown.
+        ApiTypeError, ApiValueError: if it cannot be sent (RFC 6750, 2.1). The message does not show it.
     """
     if value is None:
         return None
     if not isinstance(value, str):
-        raise ApiTypeError(f"access_token takes a str, or a function that returns one, not {type(value).__name__}")
+        raise ApiTypeError(f"access_token must be a str or a function that returns one, not {type(value).__name__}")
     if not value or any(not "!" <= letter <= "~" for letter in value):
-        raise ApiValueError("access_token is empty, or holds blanks, line breaks or other than ASCII characters")
+        raise ApiValueError(
+            "access_token must not be empty, and must not contain spaces, line breaks or non-ASCII characters"
+        )
     return Credential(value)
 
 
 def _checked_host(value: object) -> str:
-    """Return a host address without a slash at its end.
+    """Return the address of a server without a slash at its end.
 
     Raises:
-        ApiTypeError, ApiValueError: for what is no http(s) address, or holds a password; that is not shown.
+        ApiTypeError, ApiValueError: if it is not an http(s) address, or if it contains a password, which is not shown.
     """
     from urllib.parse import urlsplit
 
     if not isinstance(value, str):
-        raise ApiTypeError(f"host takes a str, not {type(value).__name__}")
+        raise ApiTypeError(f"host must be a str, not {type(value).__name__}")
     if any(not "!" <= letter <= "~" for letter in value):
-        raise ApiValueError("host holds blanks, control characters or other than ASCII characters")
+        raise ApiValueError("host must not contain spaces, control characters or non-ASCII characters")
     try:
         parts = urlsplit(value)
         is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        raise ApiValueError("host is no address like https://chat.example.com") from None
+        raise ApiValueError("host must be an address like https://chat.example.com") from None
     if "@" in parts.netloc:
-        raise ApiValueError("host holds a user name or password: give access_token instead")
+        raise ApiValueError("host must not contain a user name or a password. Set access_token instead.")
     if not is_whole:
-        raise ApiValueError(f"host is an address like https://chat.example.com, not {value!r}")
+        raise ApiValueError(f"host must be an address like https://chat.example.com, not {value!r}")
     if parts.query or parts.fragment:
-        raise ApiValueError("host ends before any '?' or '#'")
+        raise ApiValueError("host must not contain '?' or '#'")
     return value.rstrip("/")
 
 
@@ -506,15 +517,15 @@ def check_proxy(name: str, value: object) -> str:
     """Return the address of a proxy.
 
     Raises:
-        ApiTypeError, ApiValueError: if it cannot be used; it is not shown, because it may hold a password.
+        ApiTypeError, ApiValueError: if it cannot be used. The message does not show it: it may contain a password.
     """
     from urllib.parse import urlsplit
 
     if not isinstance(value, str):
-        raise ApiTypeError(f"{name} takes a str, not {type(value).__name__}")
+        raise ApiTypeError(f"{name} must be a str, not {type(value).__name__}")
     scheme, separator, _ = value.partition("://")
     if separator and scheme.isalnum() and scheme.lower() not in _PROXY_SCHEMES:
-        raise ApiValueError(f"{name} has the unknown scheme {scheme!r}: use {', '.join(_PROXY_SCHEMES)}")
+        raise ApiValueError(f"{name} has the unknown scheme {scheme!r}. Use one of {', '.join(_PROXY_SCHEMES)}.")
     try:
         parts = urlsplit(value)
         is_whole = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
@@ -522,12 +533,12 @@ def check_proxy(name: str, value: object) -> str:
         is_whole = False
     if not is_whole:
         examples = "http://proxy.example.com:3128 or socks5h://proxy.example.com:1080"
-        raise ApiValueError(f"{name} is not an address like {examples} (schemes: {', '.join(_PROXY_SCHEMES)})")
+        raise ApiValueError(f"{name} must be an address like {examples} (schemes: {', '.join(_PROXY_SCHEMES)})")
     return value
 
 
 def is_encrypted_or_loopback(host: str) -> bool:
-    """Tell whether nobody between here and a host can read what is sent to it: https or loopback."""
+    """Return whether nobody on the way to a host can read what is sent: it goes over https, or to loopback."""
     from ipaddress import ip_address
     from urllib.parse import urlsplit
 

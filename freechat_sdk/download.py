@@ -1,31 +1,36 @@
-"""Downloads: a response that is a file, read when and how the caller wants it."""
+"""Downloads: responses that are files."""
 
 import os
 import re
 import secrets
-from collections.abc import Callable, Generator, Iterator
+import stat
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import IO, Final
 from urllib.parse import unquote_plus
 
 from typing_extensions import Self
 
 from freechat_sdk._decoders import StreamedResponse
+from freechat_sdk.exceptions import ApiException
 from freechat_sdk.upload import Progress
 
 PROGRESS_BYTES: Final = 1024
-"""How many bytes end a silence: fewer are a server that trickles."""
+"""How many bytes end a silence. A server that sends fewer counts as silent."""
 
-_MAX_NAME_LENGTH: Final = 150
-_DEVICE_NAME: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
-_UNFIT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
+MAX_NAME_BYTES: Final = 255
+"""The longest file name that common file systems take."""
+
+_DEVICE_NAME: Final = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\.|$)")
+_UNFIT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff]')
 
 
 class Download:
     """A file that the server sends: `save()` it, `read()` it, or iterate over its chunks, once.
 
-    It is a context manager, and closes itself at its end and on any error.
+    It is a context manager. It closes itself at its end and on any error.
 
     Raises, while it is read:
         ApiConnectionError: if the connection is lost before the end of the file.
@@ -36,72 +41,116 @@ class Download:
         self._response = response
         self._chunks = _closing(response)
         self._content: bytes | None = None
+        self._is_taken = False
         self.content_type: str | None = response.headers.get("Content-Type")
         """The media type that the server states: `application/gzip`, `audio/mpeg`, ..."""
         self.file_name: str | None = file_name(response.headers.get("Content-Disposition"))
-        """The name that the server suggests, as a safe name within a folder. None if it suggests none."""
+        """The file name that the server suggests, made safe, or None if it does not suggest one."""
         length = response.headers.get("Content-Length", "")
         self.length: int | None = int(length) if length.isdigit() else None
-        """The size in bytes. None if the server does not state it."""
+        """The size in bytes, or None if the server does not state it."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the bytes as they arrive."""
+        """Yield the bytes as they arrive, once; after `read()`, the bytes that it has kept."""
+        yield from self._take()
+
+    def _take(self) -> Iterator[bytes]:
+        """Return the chunks, which can be read once.
+
+        Raises:
+            ApiException: if they have been read, unless `read()` has kept them, or the download has been closed.
+        """
+        if self._content is not None:
+            return iter((self._content,))
+        if self._is_taken:
+            message = "the file has been read before, or the download has been closed"
+            raise self._response.error(
+                ApiException, message=message, hint="Call read() first to use it more than once."
+            )
+        self._is_taken = True
         return self._chunks
 
     def read(self) -> bytes:
-        """Return all bytes. They are kept, so that a second call returns them again.
+        """Return all bytes. They are kept, so that a second call, `save()` and `bytes(download)` can use them again.
 
         Raises:
             ApiDecodeError: if there are more than `Configuration.max_response_bytes`; `save()` has no such limit.
+            ApiException: if the file has been read in another way, or the download has been closed.
         """
         if self._content is None:
-            self._content = b"".join(self._response.limited(self._chunks))
+            content = bytearray()
+            for chunk in self._response.limited(self._take()):
+                content += chunk
+            self._content = bytes(content)
         return self._content
 
     def __bytes__(self) -> bytes:
         return self.read()
 
     def __buffer__(self, flags: int) -> memoryview:
-        """Give the bytes to functions that take a buffer, as in `file.write(download)` (Python 3.12, PEP 688)."""
+        """Support functions that accept a buffer, such as `file.write(download)` (Python 3.12, PEP 688)."""
         return memoryview(self.read())
 
     def save(self, target: str | os.PathLike[str] = ".", progress: Progress | None = None) -> Path:
-        """Write the file and return its path. An existing file is replaced.
+        """Write the file and return its path. An existing file is replaced and keeps its mode.
 
         `target` is a path or a folder. In a folder the file gets the name that the server suggests, or `download`. The
-        bytes are first written under another name beside it, so that a partial file never stands in its place.
+        bytes are first written under another name beside it, so that a partial file never stands in its place, and a
+        failure leaves what was there. A link is followed; a device or a named pipe is written to.
 
         Raises:
             OSError: if the file cannot be written.
+            ApiException: if the file has been read before without `read()`, or the download has been closed.
         """
         path = Path(target)
         if path.is_dir():
             path /= self.file_name or "download"
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        chunks = self._take()
         try:
-            with part.open("xb") as file:
-                for count in self._counted(file.write):
-                    if progress is not None:
-                        progress(count, self.length)
-            part.replace(path)
+            if path.exists() and not path.is_file():
+                with path.open("wb") as device:
+                    self._write(chunks, device, progress)
+            else:
+                self._replace(path.resolve(), chunks, progress)
         except BaseException:
             self.close()
-            part.unlink(missing_ok=True)
             raise
         return path
 
-    def _counted(self, write: Callable[[bytes], object]) -> Iterator[int]:
-        """Write the chunks, and yield the number of bytes written so far."""
+    def _replace(self, path: Path, chunks: Iterator[bytes], progress: Progress | None) -> None:
+        """Write a file beside `path`, and put it in its place when it is whole."""
+        part = path.with_name(f".{cut_name(path.name, MAX_NAME_BYTES - 16)}.{secrets.token_hex(4)}.part")
+        try:
+            with part.open("xb") as file:
+                self._write(chunks, file, progress)
+            with suppress(FileNotFoundError):
+                part.chmod(stat.S_IMODE(path.stat().st_mode))
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+    def _write(self, chunks: Iterator[bytes], file: IO[bytes], progress: Progress | None) -> None:
         count = 0
-        for chunk in self._chunks:
-            write(chunk)
+        for chunk in chunks:
+            file.write(chunk)
             count += len(chunk)
-            yield count
+            if progress is not None:
+                progress(count, self.length)
 
     def close(self) -> None:
-        """Give the connection back; the rest of the file is lost."""
-        self._chunks.close()
+        """Give the connection back; the rest of the file is lost. In a thread that reads it, reading fails."""
+        self._is_taken = True
+        try:
+            self._chunks.close()
+        except ValueError:  # the generator is running: another thread reads
+            self._response.interrupt()
+            return
         self._response.end_stream()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_is_taken", True):  # otherwise its chunks end the response
+            self.close()
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +165,7 @@ class Download:
 
 
 def _closing(response: StreamedResponse) -> Generator[bytes]:
-    """Yield the chunks of a response, and end it."""
+    """Yield the chunks of a response, and end it after the last one or on an error."""
     count = 0
     try:
         for chunk in response.chunks():
@@ -130,10 +179,10 @@ def _closing(response: StreamedResponse) -> Generator[bytes]:
 
 
 def file_name(disposition: str | None) -> str | None:
-    """Return the file name in a `Content-Disposition` header (RFC 6266), made safe; None if there is none.
+    """Return the file name in a `Content-Disposition` header (RFC 6266), made safe, or None.
 
     FreeChat encodes names like forms, with `+` for a space. The result is a single name: without folders, not the name
-    of a device, and without characters that a file system refuses.
+    of a device, without characters that a file system refuses, and not too long for one.
     """
     header = disposition or ""
     match = re.search(r"(?i)filename\*\s*=\s*UTF-8'[^']*'([^;\s]+)", header)
@@ -144,8 +193,19 @@ def file_name(disposition: str | None) -> str | None:
     name = _UNFIT_IN_NAMES.sub("_", re.split(r"[/\\]", name)[-1]).strip(" .")
     if _DEVICE_NAME.match(name):
         name = f"_{name}"
+    return cut_name(name, MAX_NAME_BYTES) or None
+
+
+def cut_name(name: str, size: int) -> str:
+    """Return a file name with at most so many bytes in UTF-8. The suffixes stay if they are short."""
     stem, dot, suffix = name.partition(".")
-    return f"{stem[:_MAX_NAME_LENGTH]}{dot}{suffix[-_MAX_NAME_LENGTH:]}" or None
+    end = dot + _first_bytes(suffix, size // 2)
+    return _first_bytes(stem, size - len(end.encode())) + end
+
+
+def _first_bytes(text: str, size: int) -> str:
+    """Return the start of a text that has at most so many bytes in UTF-8, without half a character."""
+    return text.encode()[:size].decode("utf-8", "ignore")
 
 
 class _File:

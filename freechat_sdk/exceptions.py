@@ -1,28 +1,30 @@
 """The errors of this package.
 
-    OpenApiException
-    ├── ApiTypeError (TypeError), ApiValueError (ValueError)        an argument, before anything is sent
-    ├── ApiAttributeError (AttributeError), ApiKeyError (KeyError)
-    ├── ApiVersionError                     the server's generation lacks the operation; nothing was sent
-    └── ApiException                        what a call can end in
+    OpenApiException                        base of all errors
+    ├── ApiTypeError (TypeError)            an argument or a setting has the wrong type; nothing was sent
+    ├── ApiValueError (ValueError)          an argument or a setting has an invalid value; nothing was sent
+    ├── ApiAttributeError (AttributeError)  never raised; kept for scripts that catch it
+    ├── ApiKeyError (KeyError)              never raised; kept for scripts that catch it
+    ├── ApiVersionError                     the server's generation does not have the operation; nothing was sent
+    └── ApiException                        a call failed
         ├── BadRequestException             400
-        ├── UnauthorizedException           401, and a redirect to the login page
+        ├── UnauthorizedException           401, or a redirect to the login page
         ├── ForbiddenException              403
         ├── NotFoundException               404
         ├── ConflictException               409
         ├── UnprocessableEntityException    422
-        ├── QuotaExceededException          429: a limit; waiting does not help
+        ├── QuotaExceededException          429: a quota or a limit is reached; waiting does not help
         ├── ServiceException                5xx
         │   └── ServiceUnavailableException 503
-        ├── ApiConnectionError (ConnectionError)    no answer; `request_sent` says whether the server may have acted
-        │   └── ApiTimeoutError (TimeoutError)
-        ├── ApiDecodeError                  an answer that is not what the operation answers
-        ├── StreamInterruptedError          a stream that ended without its final event
-        └── StreamFailedError               a stream in which the server reports that the model failed
+        ├── ApiConnectionError (ConnectionError)    there was no response, or it was incomplete
+        │   └── ApiTimeoutError (TimeoutError)      the call took too long
+        ├── ApiDecodeError                  the response is not what the operation returns
+        ├── StreamInterruptedError          a stream ended without its final event
+        └── StreamFailedError               the server reported within a stream that the model failed
 
-`InsecureTransportWarning` (UserWarning) is no error: a token goes over plain http to another machine.
+`InsecureTransportWarning` (UserWarning) is a warning: a token is sent unencrypted to another machine.
 
-All of them pickle and copy. None holds or shows a token: what looks like a credential is masked in what they keep.
+All of them can be pickled and copied. They mask everything that looks like a credential in the texts that they hold.
 """
 
 from __future__ import annotations
@@ -59,11 +61,12 @@ __all__ = [
     "UnprocessableEntityException",
 ]
 
-_SHOWN_BODY = 200
+_MAX_SHOWN_CHARACTERS = 200
+"""How much of the server's text an error message shows."""
 
 
 def escape_unprintable(text: str) -> str:
-    """Return a text with every character escaped that is not printable, line breaks included."""
+    """Escape every character of a text that is not printable, line breaks included."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
@@ -86,7 +89,7 @@ def _with_path(msg: str, path_to_item: Sequence[str | int] | None) -> str:
 
 
 class ApiTypeError(OpenApiException, TypeError):
-    """An argument of a wrong type; nothing was sent."""
+    """An argument or a setting has the wrong type; nothing was sent."""
 
     def __init__(
         self,
@@ -102,7 +105,7 @@ class ApiTypeError(OpenApiException, TypeError):
 
 
 class ApiValueError(OpenApiException, ValueError):
-    """An argument that cannot be sent; nothing was sent."""
+    """An argument or a setting has an invalid value; nothing was sent."""
 
     def __init__(self, msg: str, path_to_item: Sequence[str | int] | None = None) -> None:
         self.path_to_item = path_to_item
@@ -110,7 +113,7 @@ class ApiValueError(OpenApiException, ValueError):
 
 
 class ApiAttributeError(OpenApiException, AttributeError):
-    """An attribute that does not exist. Kept for scripts that catch it."""
+    """An attribute does not exist. The client never raises it; it is kept for scripts that catch it."""
 
     def __init__(self, msg: str, path_to_item: Sequence[str | int] | None = None) -> None:
         self.path_to_item = path_to_item
@@ -118,7 +121,7 @@ class ApiAttributeError(OpenApiException, AttributeError):
 
 
 class ApiKeyError(OpenApiException, KeyError):
-    """A key that does not exist. Kept for scripts that catch it."""
+    """A key does not exist. The client never raises it; it is kept for scripts that catch it."""
 
     def __init__(self, msg: str, path_to_item: Sequence[str | int] | None = None) -> None:
         self.path_to_item = path_to_item
@@ -126,20 +129,22 @@ class ApiKeyError(OpenApiException, KeyError):
 
 
 class ApiVersionError(OpenApiException):
-    """The server's generation lacks the operation; nothing was sent."""
+    """The server's generation does not have the operation; nothing was sent."""
 
 
 class ApiException(OpenApiException):
-    """A call that did not end in the answer it was made for.
+    """A call failed.
 
     Attributes:
-        status: the HTTP status code (RFC 9110, 15), or None without an answer.
-        reason: the phrase beside it; the standard one where the server sends none.
-        body: the answer's body as text.
-        data: the body read as JSON, where it is JSON.
-        headers: the answer's headers; names are compared without regard to case.
-        method, path: the request; the path with the names of its parameters.
-        attempts: how often the request was made.
+        status: the HTTP status code (RFC 9110, 15), or None if there was no response.
+        reason: the reason phrase of the response, or the standard phrase if the server did not send one.
+        body: the body of the response as text.
+        data: the body decoded from JSON, or None if it is not a JSON object or array.
+        headers: the headers of the response; names are compared without regard to case.
+        method, path: the method and the path of the request; the path shows parameter names instead of their values.
+        attempts: the number of requests made for the call.
+        message: what the client itself says about the failure, or None.
+        hint: what the caller can do about it, or None.
     """
 
     _advice: str | None = None
@@ -179,13 +184,13 @@ class ApiException(OpenApiException):
 
     @classmethod
     def from_response(cls, *, http_resp: Any, body: str | bytes | None, data: Any) -> NoReturn:
-        """Raise the error for an answer, of the kind that its status asks for."""
+        """Raise the error for a response; the status decides its class."""
         kind = kind_for(http_resp.status, http_resp.headers)
         raise kind(http_resp=http_resp, body=body, data=data)
 
     def __str__(self) -> str:
         request = " ".join(part for part in (self.method, self.path) if part)
-        lines = [": ".join(part for part in (self._summary(request), self._said()) if part)]
+        lines = [": ".join(part for part in (self._summary(request), self._details()) if part)]
         lines += [hint for hint in (self._advice, self.hint) if hint]
         if self.attempts > 1:
             lines.append(f"({self.attempts} attempts were made.)")
@@ -197,64 +202,68 @@ class ApiException(OpenApiException):
     def _summary(self, request: str) -> str:
         if self.status is None:
             return request
-        return f"{request} answered {self.status} {self.reason}" if request else f"{self.status} {self.reason}"
+        status = f"{self.status} {self.reason or ''}".rstrip()
+        return f"{request} returned {status}" if request else status
 
-    def _said(self) -> str:
-        """Return what is known of the reason: our own message, the server's, or the start of a body nobody can read."""
+    def _details(self) -> str:
+        """Return the client's message and the server's. Of a body that is not a JSON object, return the start."""
         if isinstance(self.data, dict):
-            said = self.data.get("message") or ("" if self.data.get("error") == self.reason else self.data.get("error"))
-            shown = str(said or "")
+            text = self.data.get("message") or ("" if self.data.get("error") == self.reason else self.data.get("error"))
+            shown = str(text or "")
         else:
             shown = self.body or ""
-        start = shown[:_SHOWN_BODY] + ("..." if len(shown) > _SHOWN_BODY else "")
+        start = shown[:_MAX_SHOWN_CHARACTERS] + ("..." if len(shown) > _MAX_SHOWN_CHARACTERS else "")
         return ": ".join(part for part in (self.message, escape_unprintable(start)) if part)
 
 
 class BadRequestException(ApiException):
-    """400: the server could not make sense of the request."""
+    """400: the server considers the request invalid."""
 
 
 class UnauthorizedException(ApiException):
-    """401 or a redirect to the login page: the token is missing or not accepted."""
+    """401, or a redirect to the login page: no token was sent, or the server rejected it."""
 
-    _advice = "The server wants a valid token: Configuration(access_token=...) or FREECHAT_TOKEN."
+    _advice = (
+        "No token was sent, or the server rejected it. "
+        "Set Configuration(access_token=...) or FREECHAT_TOKEN to a valid token."
+    )
 
 
 class ForbiddenException(ApiException):
-    """403: the token's user may not do this, or not with what belongs to somebody else."""
+    """403: the user may not do this, or the object belongs to another user."""
 
 
 class NotFoundException(ApiException):
-    """404: there is no such thing, or it is not yours to see."""
+    """404: the object does not exist, or the user may not see it."""
 
 
 class ConflictException(ApiException):
-    """409: the request does not fit the present state."""
+    """409: the request conflicts with the present state of the object."""
 
 
 class UnprocessableEntityException(ApiException):
-    """422: the request is well-formed and makes no sense."""
+    """422: the request is well-formed, but the server cannot carry it out."""
 
 
 class QuotaExceededException(ApiException):
-    """429: a quota is used up or a count limit reached; waiting does not help."""
+    """429: a quota is used up, or a limit is reached; waiting does not help."""
 
-    _advice = "A quota or a limit is used up: waiting does not help."
+    _advice = "A quota is used up, or a limit is reached. Waiting does not help."
 
 
 class ServiceException(ApiException):
-    """5xx: the server failed; FreeChat often means the caller's mistake by a 500."""
+    """5xx: the server failed. FreeChat also returns 500 for many invalid requests."""
 
 
 class ServiceUnavailableException(ServiceException):
-    """503: the chat is busy with another message, or a part of the server is missing."""
+    """503: the chat is busy with another message, or a part of the server is not available."""
 
 
 class ApiConnectionError(ApiException, ConnectionError):
-    """There was no answer, or not all of it.
+    """There was no response, or it was incomplete.
 
     Attributes:
-        request_sent: False when surely no byte of the request left; True when the server may have acted on it.
+        request_sent: False if no byte of the request was sent; True if the server may have acted on it.
     """
 
     def __init__(
@@ -271,19 +280,19 @@ class ApiConnectionError(ApiException, ConnectionError):
 
 
 class ApiTimeoutError(ApiConnectionError, TimeoutError):
-    """The time for the call was over before its answer was complete."""
+    """The call reached its time limit before the response was complete."""
 
 
 class ApiDecodeError(ApiException):
-    """The answer is not of the kind that the operation answers: HTML, bad JSON, another shape."""
+    """The response is not what the operation returns: HTML, invalid JSON, JSON of another shape, or too many bytes."""
 
 
 class StreamInterruptedError(ApiException):
-    """A stream ended without its final event, so the answer is not complete.
+    """A stream ended without its final event, so the answer is incomplete.
 
     Attributes:
-        text: the text of the answer that has come.
-        events: the events that have come.
+        text: the text of the answer received so far.
+        events: the events received so far.
     """
 
     def __init__(
@@ -302,11 +311,11 @@ class StreamInterruptedError(ApiException):
 
 
 class StreamFailedError(ApiException):
-    """The server reports within the stream that the model failed; the message is the server's."""
+    """The server reported within the stream that the model failed. `message` is the server's."""
 
 
 class InsecureTransportWarning(UserWarning):
-    """A token goes over plain http to another machine, where anybody between can read it."""
+    """A token is sent unencrypted to another machine, so anybody on the way can read it."""
 
 
 _KINDS: dict[int, type[ApiException]] = {
@@ -322,14 +331,14 @@ _KINDS: dict[int, type[ApiException]] = {
 
 
 def kind_for(status: int, headers: Mapping[str, str] | None = None) -> type[ApiException]:
-    """Return the class of the error for a status."""
+    """Return the class of the error for a response."""
     if is_login_redirect(status, headers):
         return UnauthorizedException
     return _KINDS.get(status) or (ServiceException if 500 <= status < 600 else ApiException)
 
 
 def is_login_redirect(status: int, headers: Mapping[str, str] | None) -> bool:
-    """Tell whether an answer sends the caller to the login page, which says that no usable token came."""
+    """Return whether a response redirects to the login page, which means that the request had no valid token."""
     if status not in (302, 303, 307) or headers is None:
         return False
     return headers.get("Location", "").partition("?")[0].endswith("/w/login")
@@ -347,7 +356,7 @@ def _parsed(body: str | None) -> Any:
     from pydantic_core import from_json
 
     try:
-        return from_json(body)  # it counts its own depth, where json would use up Python's stack
+        return from_json(body)  # it limits the nesting itself; the json module would exhaust Python's stack
     except ValueError:
         return None
 

@@ -1,4 +1,4 @@
-"""Hooks: be told of every call, for metrics, traces and logs of your own."""
+"""Hooks: observe every call, for metrics, traces and logs of your own."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,19 +11,19 @@ from freechat_sdk.exceptions import ApiException
 class Call:
     """One call as hooks see it: the same object from its first request to its end.
 
-    It holds no header of the request. Bodies may hold credentials: `create_token` answers one.
+    It does not hold the headers of the request. Bodies may hold credentials: `create_token` returns one.
 
     Attributes:
-        method, path: the request; the path with the names of its parameters.
-        attempt: which request of the call this is, from 1.
-        request_body: the request's JSON; None without one, and of an upload.
-        request_bytes: the size of the request's body; None where that shows only by sending it.
-        status: the HTTP status code of the present attempt's answer; None without one.
-        headers: those of the answer that tell about the exchange: media type, length, date, server, ...
-        seconds: from the request to its answer, of a stream to its start.
-        response_body: the answer's body, unpacked; None of a stream, and where it is left unread.
-        error: what the attempt, or a stream after its start, failed with; None where there was an answer, whatever
-            its status.
+        method, path: the method and the path of the request; the path shows parameter names instead of their values.
+        attempt: the number of the present attempt, from 1.
+        request_body: the body of the request as JSON; None if there is no body, and for an upload.
+        request_bytes: the size of the request body in bytes; None if it is not known before the body has been sent.
+        status: the HTTP status code of the present attempt; None if there is no response.
+        headers: the response headers that describe the exchange: media type, length, date, server, ...
+        seconds: the time from the request to its response in seconds; for a stream, to the start of the response.
+        response_body: the decompressed body of the response; None for a stream, and if the body has not been read.
+        error: the error that ended the present attempt, or a stream after its start; None if there was a response,
+            whatever its status.
         context: a dict for the hooks' own use: a span, a start time, ...
     """
 
@@ -42,12 +42,12 @@ class Call:
 
     @property
     def request_id(self) -> str | None:
-        """The `requestId` of the answer, where it has one: the server's log knows the call by it."""
+        """The `requestId` in the body of the response, which identifies the call in the server's log, or None."""
         try:
-            answer = from_json(self.response_body or b"")
+            body = from_json(self.response_body or b"")
         except ValueError:
             return None
-        found = answer.get("requestId") if isinstance(answer, dict) else None
+        found = body.get("requestId") if isinstance(body, dict) else None
         return found if isinstance(found, str) else None
 
     def __repr__(self) -> str:
@@ -55,31 +55,31 @@ class Call:
 
 
 class Hooks:
-    """Override what you want to be told of, and give an instance as `Configuration(hooks=...)`.
+    """Base of hooks: override the methods that you need, and pass an instance to `Configuration(hooks=...)`.
 
         class Slow(Hooks):
             def on_response(self, call: Call) -> None:
                 if call.seconds > 1:
                     print(call.method, call.path, call.status, call.seconds)
 
-    Each is called in the thread of the call, of many at the same time. What a hook raises is logged as a warning and
-    does not reach the call. Each attempt of a call ends in `on_response` or in `on_error`.
+    A method runs in the thread of the call, so several threads may run it at the same time. If it raises an exception,
+    this is logged as a warning, and the call goes on. Each attempt of a call ends in `on_response` or in `on_error`.
     """
 
     def on_request(self, call: Call) -> None:
-        """A request is about to be sent."""
+        """Called before a request is sent."""
 
     def on_response(self, call: Call) -> None:
-        """An answer has come, whatever its status: read whole, or, of a stream, its start."""
+        """Called after a response, whatever its status; for a stream, after the start of the response."""
 
     def on_error(self, call: Call) -> None:
-        """An attempt ended without a whole answer: see `call.error`."""
+        """Called after an attempt that failed without a complete response; `call.error` is the reason."""
 
     def on_retry(self, call: Call, wait: float) -> None:
-        """The request will be sent again after `wait` s."""
+        """Called before the request is sent again, which happens after `wait` seconds."""
 
     def on_event(self, call: Call, event: Any) -> None:
-        """An event of a stream has come: an `LlmResultDTO`, before the reader gets it."""
+        """Called for each event of a stream, an `LlmResultDTO`, before the caller gets it."""
 
     def on_close(self, call: Call) -> None:
-        """A stream or download has been closed, read to its end or not; `call.error` tells what ended it early."""
+        """Called after a stream or download has been closed; `call.error` is set if an error ended it."""

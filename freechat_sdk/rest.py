@@ -1,9 +1,10 @@
-"""The REST layer: one loop that decides what is sent again, and the official names of the layer.
+"""The REST layer: the loop that sends requests and repeats them, and the official names of the layer.
 
 Redirects are never followed.
 """
 
 import os
+import ssl
 import time
 import weakref
 from collections.abc import Mapping, Sequence
@@ -12,13 +13,14 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from pydantic_core import from_json, to_json
+from urllib3 import PoolManager
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import SSLError
 from urllib3.filepost import encode_multipart_formdata
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import Retry, Timeout
 
-from freechat_sdk._connection import Exchange
+from freechat_sdk._connection import BodyError, Exchange
 from freechat_sdk._generation import Generation
 from freechat_sdk._operation import IDEMPOTENT, ONCE, ORDINARY, READ
 from freechat_sdk._pool import Pools, is_socks_proxy_url
@@ -29,6 +31,7 @@ from freechat_sdk._secrets import mask
 from freechat_sdk._timeouts import UNLIMITED, CallTimeouts, Deadline
 from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_seconds
 from freechat_sdk.exceptions import ApiConnectionError, ApiException, ApiTypeError
+from freechat_sdk.upload import FileChangedError
 
 __all__ = [
     "SUPPORTED_SOCKS_PROXIES",
@@ -64,14 +67,17 @@ class RESTResponse:
         """The body, after `read()`."""
 
     def read(self) -> bytes:
-        """Return the body, read once; the connection goes back to the pool.
+        """Return the body, and give the connection back. A second call returns the body again.
 
         Raises:
             ApiConnectionError, ApiTimeoutError: if the body does not come to its end.
             ApiDecodeError: if it is larger than the configuration allows.
+            ApiException: if an earlier call failed, or the response has been closed.
         """
-        if self.data is None:
-            self.data = self.response.data if self._response is None else self._response.read()
+        if self._response is not None:
+            self.data = self._response.read()
+        elif self.data is None:
+            self.data = self.response.data
         return self.data
 
     def getheaders(self) -> Mapping[str, str]:
@@ -84,12 +90,15 @@ class RESTResponse:
 
     def close(self) -> None:
         """Give the connection back; the rest of the body is lost."""
-        self.response.close()
-        self.response.release_conn()
+        if self._response is not None:
+            self._response.release()
+        else:
+            self.response.close()
+            self.response.release_conn()
 
 
 class Transport:
-    """What clients can share: the pools, what is known of the server's generation, the retry budget."""
+    """What clients can share: the connection pools, the generation of the server, and the retry budget."""
 
     def __init__(self, configuration: Configuration) -> None:
         self.policy = RetryPolicy.of(configuration.retries)
@@ -99,7 +108,7 @@ class Transport:
         _transports.add(self)
 
     def start_afresh(self) -> object:
-        """Forget connections and locks, and return what holds them: after a fork they belong to the parent."""
+        """After a fork, forget the connections and the locks of the parent, and return the object that holds them."""
         self.budget = RetryBudget(self.policy)
         return self.pools.start_afresh()
 
@@ -109,7 +118,11 @@ _pools_of_parents: list[object] = []
 
 
 def _start_afresh_after_fork() -> None:
-    """Give the child pools of its own. Those of the parent are kept: closing one could wait for a dead lock."""
+    """Give a forked child its own pools.
+
+    Those of the parent are kept, because closing a connection could wait for a lock that no thread of the child will
+    release.
+    """
     for transport in _transports:
         _pools_of_parents.append(transport.start_afresh())
 
@@ -122,25 +135,30 @@ class RESTClientObject:
     """Sends requests to the configured host, over connections that all threads share."""
 
     def __init__(self, configuration: Configuration) -> None:
-        """Make a client; connections are made on first use."""
+        """Make a client. Connections are opened on first use."""
         self.configuration = configuration
         self.transport = Transport(configuration)
         self.policy = self.transport.policy
 
+    @property
+    def pool_manager(self) -> PoolManager:
+        """The pool manager of urllib3, under its name in the official client."""
+        return self.transport.pools.manager
+
     def close(self) -> None:
-        """Close all idle connections. A later call makes new ones."""
+        """Close all idle connections. A later call opens new ones."""
         self.transport.pools.close()
 
     def send(self, request: Request, deadline: Deadline, preload: Preload, previous_attempts: int = 0) -> Response:
-        """Send a request to the configured host, again if that is safe, and return the response.
+        """Send a request to the configured host and return the response. Repeat the request if that is safe and helps.
 
-        `preload` tells which bodies are read, within the deadline. `previous_attempts` requests have been made for the
-        same call.
+        `preload` decides which bodies are read, within the deadline. `previous_attempts` is the number of requests
+        already made for the same call.
 
         Raises:
-            ApiConnectionError: if there was no response; `request_sent` tells whether the server may have acted.
+            ApiConnectionError: if there was no complete response.
             ApiTimeoutError: if the deadline passed.
-            ApiDecodeError: if the body is larger than the configuration allows.
+            ApiDecodeError: if the body is larger than `Configuration.max_response_bytes`, or cannot be decompressed.
         """
         exchange = Exchange(request, deadline, self.configuration, previous_attempts)
         while True:
@@ -181,15 +199,15 @@ class RESTClientObject:
         return response
 
     def _granted(self, exchange: Exchange, wait: float | None) -> float | None:
-        """Return the wait before another attempt if deadline and budget allow one."""
+        """Return the wait before another attempt, or None if the deadline or the budget does not allow one."""
         if wait is None or not exchange.deadline.allows(wait) or not self.transport.budget.spend():
             return None
         return wait
 
     def _wait_after_error(self, exchange: Exchange, error: ApiConnectionError) -> float | None:
-        """Return the wait before the next attempt. A request that was not sent may always be repeated."""
+        """Return the wait before the next attempt, if one is allowed. A request that was not sent may be repeated."""
         is_allowed = not error.request_sent or exchange.request.retry in _REPEATABLE
-        is_hopeless = isinstance(error.__cause__, SSLError)
+        is_hopeless = isinstance(error.__cause__, SSLError) and not _ended_early(error.__cause__)
         return self.policy.wait(exchange.attempt) if is_allowed and not is_hopeless else None
 
     def _wait_after_status(self, exchange: Exchange, response: Response) -> float | None:
@@ -209,7 +227,7 @@ class RESTClientObject:
     ) -> RESTResponse:
         """Send a request to any address, once, and return the response unread, whatever its status.
 
-        A `body` of bytes or str is sent as it is, any other as JSON; `post_params` are the fields of a form.
+        A `body` of type bytes or str is sent as it is, any other as JSON. `post_params` are the fields of a form.
         """
         own = dict(headers or {})
         payload = _payload(own, body, post_params)
@@ -224,12 +242,12 @@ class RESTClientObject:
 def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Response:
     """Send a request over a pool, once, and return the response unread."""
     request = exchange.request
-    pool_timeout: Any = exchange  # the pool asks it how long to wait for a place
+    pool_timeout: Any = exchange  # `Pool` asks it how long to wait for a free connection
     try:
         raw = pool.urlopen(
             request.method,
             target,
-            request.body,
+            exchange.body(),
             headers=request.headers,
             retries=_NO_RETRIES,
             redirect=False,
@@ -238,16 +256,29 @@ def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Response
             pool_timeout=pool_timeout,
             preload_content=False,
         )
-    except TRANSPORT_ERRORS as error:
-        raise translate(error, exchange) from without_frames(error)
+    except BaseException as error:
+        exchange.place = None  # the connection is closed
+        if isinstance(error, BodyError):
+            raise _body_error(exchange) from None
+        if isinstance(error, TRANSPORT_ERRORS):
+            raise translate(error, exchange) from without_frames(error)
+        raise
     return Response(raw, exchange)
 
 
-def timeouts_for(defaults: CallTimeouts, timeout: object) -> CallTimeouts:
-    """Return the limits that a `_request_timeout` asks for.
+def _body_error(exchange: Exchange) -> Exception:
+    """Return why the body could not be produced: the caller's own error as it is, a file's or a timeout as ours."""
+    error = exchange.body_error
+    if isinstance(error, (FileChangedError, TimeoutError)):
+        return translate(error, exchange)
+    return error or AssertionError("a body failed without an error")
 
-    A number limits the whole call; a pair (connect, read) or a urllib3 Timeout limits the steps within the default;
-    None removes every limit.
+
+def timeouts_for(defaults: CallTimeouts, timeout: object) -> CallTimeouts:
+    """Return the limits that a `_request_timeout` sets.
+
+    A number limits the whole call. A pair (connect, read) or a urllib3 Timeout limits each connect and each wait for
+    bytes; the default limit of the whole call stays. None removes every limit.
 
     Raises:
         ApiTypeError, ApiValueError: if it is anything else, or a number that is not above 0.
@@ -260,15 +291,15 @@ def timeouts_for(defaults: CallTimeouts, timeout: object) -> CallTimeouts:
         connect = Timeout.resolve_default_timeout(running.connect_timeout)
         read = Timeout.resolve_default_timeout(running.read_timeout)
         return defaults.with_steps(timeout.total if isinstance(timeout.total, (int, float)) else None, connect, read)
-    if isinstance(timeout, tuple):
+    if isinstance(timeout, (tuple, list)):
         if len(timeout) != 2:
-            raise ApiTypeError(f"_request_timeout takes a pair (connect, read), not a tuple of {len(timeout)}")
+            raise ApiTypeError(f"_request_timeout takes a pair (connect, read), not {len(timeout)} values")
         return defaults.with_steps(None, *(check_seconds("_request_timeout", part) for part in timeout))
     return defaults.within(check_seconds("_request_timeout", timeout))
 
 
 def _payload(headers: dict[str, str], body: object, fields: Sequence[tuple[str, Any]] | None) -> bytes | None:
-    """Return the body of a request made by hand, and add its Content-Type to `headers` unless it is given."""
+    """Return the body of a request made by hand, and add its Content-Type to `headers` if it is missing."""
     given = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
     if body is not None:
         if given is None:
@@ -286,6 +317,11 @@ def _payload(headers: dict[str, str], body: object, fields: Sequence[tuple[str, 
     return urlencode(fields).encode()
 
 
+def _ended_early(error: SSLError) -> bool:
+    """Return whether the peer closed the connection within TLS, as a server does that restarts."""
+    return any(isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)) for cause in error.args)
+
+
 def _is_busy(response: Response) -> bool:
     """Return whether a 503 says that the chat is busy and nothing was stored (servers up to 2.6)."""
     try:
@@ -296,7 +332,7 @@ def _is_busy(response: Response) -> bool:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a `Retry-After` header (RFC 9110, 10.2.3), a number or a date; None if there is none."""
+    """Return the seconds of a `Retry-After` header (RFC 9110, 10.2.3), a number or a date, or None."""
     text = headers.get("Retry-After")
     if text is None:
         return None

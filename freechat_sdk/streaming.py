@@ -1,4 +1,4 @@
-"""Streams: an iterator over the events of a response that closes itself."""
+"""Streams: iterators over the events of a response, which close themselves."""
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
@@ -23,7 +23,7 @@ from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 from freechat_sdk.models.llm_result_dto import LlmResultDTO
 
 TERMINATOR_SECONDS: Final = 0.05
-"""How long the terminator of a stream is awaited after the final event, so that the connection can be used again."""
+"""How long to wait for the terminator after the final event. If it arrives, the connection can be used again."""
 
 
 class SseEmitter:
@@ -63,7 +63,7 @@ class SseEmitter:
         return self._is_closed
 
     def __iter__(self) -> Iterator[LlmResultDTO]:
-        # Nothing may keep this generator: then `break` drops it, and dropping it closes the stream.
+        # The emitter must not hold this generator: `break` then releases the last reference, which closes the stream.
         try:
             yield from self._events
         except Exception:
@@ -90,7 +90,11 @@ class SseEmitter:
                 yield event.text
 
     def until_done(self) -> LlmResultDTO:
-        """Read the stream to its end and return the final event."""
+        """Read the stream to its end and return the final event.
+
+        Raises:
+            StreamInterruptedError: if the stream ends or is closed before its final event.
+        """
         for _ in self:
             pass
         if self.result is None:
@@ -106,19 +110,23 @@ class SseEmitter:
         self.close()
 
     def close(self) -> None:
-        """End the stream. In a thread that is reading it, the iteration ends. A second close does nothing."""
+        """End the stream. If another thread is reading it, the iteration there ends. A second call does nothing."""
         self._is_closed = True
         try:
             if self.result is not None:
                 self._await_terminator()
             self._events.close()
         except ValueError:  # the generator is running: another thread reads
-            self._response.interrupt()  # that thread finds the flag and closes
+            self._response.interrupt()  # that thread then sees `_is_closed` and ends the stream
             return
         self._response.end_stream()
 
+    def __del__(self) -> None:
+        if not getattr(self, "_is_closed", True):
+            self.close()
+
     def _await_terminator(self) -> None:
-        """Read the terminator if it comes at once: then the connection can be used again."""
+        """Wait briefly for the terminator. If it arrives, the connection can be used again."""
         self._response.end_within(TERMINATOR_SECONDS)
         with suppress(ApiException):
             for _ in self._source:
@@ -130,7 +138,7 @@ class _Received:
     """What has been received of a stream."""
 
     data: list[bytes] = field(default_factory=list)
-    """The data of its events. Bytes, unlike models, cost the garbage collector nothing."""
+    """The data of the events. Unlike models, bytes do not slow down the garbage collector."""
     texts: list[str] = field(default_factory=list)
     result: LlmResultDTO | None = None
 
@@ -140,14 +148,14 @@ class _Received:
 
 
 def _events(response: StreamedResponse, source: Iterable[bytes], received: _Received) -> Generator[LlmResultDTO]:
-    """Yield the events of a stream up to its final one, and note them."""
+    """Yield the events of a stream up to its final one, and add them to `received`."""
     parse, keep, keep_text = as_json(LlmResultDTO).decode, received.data.append, received.texts.append
     note_event, check_size = response.note_event, response.check_size
     data, size = b"", 0
     try:
         for data in source:
             size += len(data)
-            check_size(size)  # all of it is kept
+            check_size(size)  # the data of all events is kept in memory
             event = parse(data)
             if not received.data:
                 response.begin_stream()
@@ -164,7 +172,7 @@ def _events(response: StreamedResponse, source: Iterable[bytes], received: _Rece
                 keep_text(text)
             yield event
     except EventTooLargeError as error:
-        hint = "Raise the limit by Configuration(max_event_bytes=...)."
+        hint = "Raise the limit with Configuration(max_event_bytes=...)."
         raise response.error(ApiDecodeError, message=str(error), hint=hint) from None
     except (ValueError, RecursionError) as error:
         message_ = "an event of the stream is not what FreeChat sends"

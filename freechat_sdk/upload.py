@@ -1,8 +1,9 @@
-"""Uploads: a file that is read while it is sent."""
+"""Uploads: files that are read while they are sent."""
 
 import mimetypes
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
@@ -12,28 +13,34 @@ from freechat_sdk.exceptions import ApiTypeError, ApiValueError
 FileInput = str | os.PathLike[str] | bytes | tuple[str, bytes] | IO[bytes]
 """A file: a path, the bytes themselves, a name with bytes, or a file open for reading bytes."""
 Progress = Callable[[int, int | None], object]
-"""Called, up or down, with the bytes that have been handed on so far, and with all there are, where that is known."""
+"""A function that gets the number of bytes transferred so far, and the size of the file, or None if it is unknown."""
 
 CHUNK_BYTES: Final = 65536
 DEFAULT_NAME: Final = "file"
 DEFAULT_TYPE: Final = "application/octet-stream"
 
 
+class FileChangedError(OSError):
+    """A file changed while it was sent."""
+
+
 class Upload:
-    """A file to send, with what to say of it.
+    """A file to send, with its name, its media type and a progress function.
 
         characters.upload_character_picture(uid, Upload("me.png", progress=print))
 
     Args:
         source: a path, the bytes themselves, a name with bytes, or a file open for reading bytes.
-        name: the name to send. Default the path's or the open file's own, or "file".
-        content_type: the media type to send. Default what the name's suffix stands for.
-        progress: called after each chunk with the bytes handed on so far, and all there are (None where unknown).
+        name: the name to send. Default: the name of the path or of the open file, or else "file".
+        content_type: the media type to send. Default: the type that belongs to the suffix of the name, or else
+            `application/octet-stream`.
+        progress: called after each chunk with the number of bytes sent so far and the size of the file, which is None
+            if it is unknown.
 
     Raises:
-        OSError: when there is no such file.
-        ApiTypeError: for anything else than a file.
-        ApiValueError: for a name or media type that cannot be sent.
+        OSError: if the file does not exist or cannot be read.
+        ApiTypeError: if `source` is a file open for reading text.
+        ApiValueError: if the media type cannot be sent.
     """
 
     def __init__(
@@ -48,26 +55,34 @@ class Upload:
         self.name = name or given or DEFAULT_NAME
         self.content_type = content_type or mimetypes.guess_type(self.name)[0] or DEFAULT_TYPE
         if any(not " " <= letter <= "~" for letter in self.content_type):
-            raise ApiValueError("content_type holds a line break, a control character or other than ASCII")
+            raise ApiValueError("content_type must not contain line breaks, control or non-ASCII characters")
         self._content = content
         self._progress = progress
-        self._start = _position(content)
+        self.can_block = _can_block(content)
+        """Whether reading may wait for another process: a pipe, a terminal, a socket."""
+        self._start = None if self.can_block else _position(content)
         self._is_read = False
-        self.size: int | None = _size(content, self._start)
-        """How many bytes there are; None where that shows only by reading."""
+        self.size: int | None = None if self.can_block else _size(content, self._start)
+        """The size in bytes. None if only reading can tell."""
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes, from the start again each time.
+        """Yield the bytes, from the start again each time: as many as `size` says, or an error.
 
         Raises:
-            ApiValueError: when it has been read already and cannot be rewound.
+            ApiValueError: if the file has been read and cannot be rewound.
+            FileChangedError: if it has become longer or shorter. No surplus byte is yielded: a server would take it
+                for the next request.
         """
         count = 0
         for chunk in self._read():
-            yield chunk
             count += len(chunk)
+            if self.size is not None and count > self.size:
+                raise FileChangedError(f"the file had {self.size} bytes and has become longer while it was sent")
+            yield chunk
             if self._progress is not None:
                 self._progress(count, self.size)
+        if self.size is not None and count < self.size:
+            raise FileChangedError(f"the file had {self.size} bytes, but only {count} could be read")
 
     def _read(self) -> Iterator[bytes]:
         content = self._content
@@ -84,17 +99,17 @@ class Upload:
         if self._start is not None:
             file.seek(self._start)
         elif self._is_read:
-            raise ApiValueError("the file has been read and cannot be rewound")
+            raise ApiValueError("the file has already been read and cannot be rewound. Open it again.")
         self._is_read = True
 
 
 class MultipartBody:
-    """The body of a file upload: a form (RFC 7578) with one part, a file named `file`."""
+    """The body of a file upload: multipart/form-data (RFC 7578) with a single part, the field `file`."""
 
     def __init__(self, file: object) -> None:
         self.upload = file if isinstance(file, Upload) else Upload(_checked(file))
         self._boundary = secrets.token_hex(16)
-        # WHATWG HTML, 4.10.21.8
+        # The escapes that browsers use in file names (WHATWG HTML, 4.10.21.8).
         quoted = self.upload.name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
         head = (
             f"--{self._boundary}\r\n"
@@ -113,12 +128,12 @@ class MultipartBody:
 
     @property
     def size(self) -> int | None:
-        """How many bytes the body has; None where that shows only by reading the file."""
+        """The size of the body in bytes, or None if it is known only after reading the file."""
         file = self.upload.size
         return None if file is None else len(self._head) + file + len(self._tail)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body, from the start again each time."""
+        """Yield the body. Each call yields it from the start."""
         yield self._head
         yield from self.upload.chunks()
         yield self._tail
@@ -130,14 +145,14 @@ def _checked(file: Any) -> FileInput:
     if isinstance(file, (str, bytes, os.PathLike)) or hasattr(file, "read"):
         checked: FileInput = file
         return checked
-    kind = type(file).__name__
+    given = type(file).__name__
     raise ApiTypeError(
-        f"file takes a path, bytes, (name, bytes), a file open for reading bytes or an Upload, not {kind}"
+        f"file must be a path, bytes, (name, bytes), a file open for reading bytes, or an Upload, not {given}"
     )
 
 
 def _parts(source: FileInput) -> tuple[str | None, bytes | Path | IO[bytes]]:
-    """Return the name that a file has of its own, and its content."""
+    """Return the name of a file, if it has one, and its content."""
     if isinstance(source, bytes):
         return None, source
     if isinstance(source, tuple):
@@ -146,26 +161,48 @@ def _parts(source: FileInput) -> tuple[str | None, bytes | Path | IO[bytes]]:
         path = Path(source)
         return path.name, path
     if isinstance(source.read(0), str):
-        raise ApiTypeError("file is open for reading text: open it with 'rb'")
+        raise ApiTypeError("file must be open for reading bytes, not text. Open it with mode 'rb'.")
     name = getattr(source, "name", None)
     return (Path(name).name if isinstance(name, str) else None), source
 
 
+def _can_block(content: bytes | Path | IO[bytes]) -> bool:
+    """Return whether a read may wait for another process, as from a pipe; a regular file and memory never do.
+
+    Raises:
+        OSError: if there is no such file.
+    """
+    if isinstance(content, bytes):
+        return False
+    if isinstance(content, Path):
+        mode = content.stat().st_mode
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))  # opening a folder raises the right error
+    try:
+        return not stat.S_ISREG(os.fstat(content.fileno()).st_mode)
+    except (AttributeError, OSError):  # not a file of the operating system
+        return False
+
+
 def _position(content: bytes | Path | IO[bytes]) -> int | None:
-    """Return where an open file stands; None where it cannot be rewound, and for anything else."""
+    """Return the position of an open file; None if it cannot be rewound, and for anything else."""
     if isinstance(content, (bytes, Path)) or not content.seekable():
         return None
     return content.tell()
 
 
 def _size(content: bytes | Path | IO[bytes], start: int | None) -> int | None:
+    """Return the size in bytes; None if only reading can tell. Files of /proc and /sys state 0 and hold more."""
     if isinstance(content, bytes):
         return len(content)
     if isinstance(content, Path):
-        with content.open("rb") as file:  # a folder, or a file that may not be read, shows here
-            return os.fstat(file.fileno()).st_size
+        with content.open("rb") as file:  # a folder, or a file that may not be read, raises here
+            return os.fstat(file.fileno()).st_size or (None if file.read(1) else 0)
     if start is None:
         return None
     end = content.seek(0, os.SEEK_END)
     content.seek(start)
-    return end - start
+    if end > start:
+        return end - start
+    has_more = bool(content.read(1))
+    content.seek(start)
+    return None if has_more else 0

@@ -214,9 +214,9 @@ def test_a_server_is_chosen_from_a_list() -> None:
     configuration = Configuration()
     assert configuration.get_host_from_settings(0, None, servers) == "http://a"
     assert configuration.get_host_from_settings(None, {"name": "b"}, servers) == "http://b"
-    with pytest.raises(ApiValueError, match="name is one of a, b"):
+    with pytest.raises(ApiValueError, match="name must be one of a, b"):
         configuration.get_host_from_settings(0, {"name": "c"}, servers)
-    with pytest.raises(ApiValueError, match="no server 1"):
+    with pytest.raises(ApiValueError, match="index 1 is out of range"):
         configuration.get_host_from_settings(1)
     assert configuration.get_host_settings()[0]["url"] == configuration.host
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from openapi_spec_validator import validate
 
-from codegen.document import Document, Operation, Parameter, Schema, Tag, Type, models_in, models_of, read
+from codegen.document import Document, Operation, Parameter, Schema, Tag, Type, read
 from codegen.naming import snake_case
 from codegen.node import load
 from test.facts import BY_NAME, MODELS
@@ -33,6 +33,11 @@ def test_the_document_is_valid_openapi() -> None:
     validate(yaml.safe_load(SOURCE.read_text(encoding="utf-8")))
 
 
+def test_the_document_has_no_anchors_so_that_each_entry_can_be_moved_alone() -> None:
+    events = yaml.parse(SOURCE.read_text(encoding="utf-8"))
+    assert [event.anchor for event in events if isinstance(event, yaml.NodeEvent) and event.anchor is not None] == []
+
+
 @pytest.mark.parametrize("tag", DOCUMENT.tags, ids=lambda tag: tag.name)
 def test_a_class_has_all_its_operations_and_no_others(tag: Tag) -> None:
     named = {operation.name for operation in tag.operations}
@@ -44,12 +49,12 @@ def test_an_operation_is_what_the_facts_say(tag: Tag, operation: Operation) -> N
     fact = BY_NAME[tag.name, operation.name]
     assert {
         "name_in_2.x": operation.name_in_2x,
-        "http": f"{operation.verb} {operation.template}",
+        "http": f"{operation.method} {operation.template}",
         "generations": list(operation.generations),
         "group": operation.group,
         "sends": operation.body.media_type if operation.body else None,
         "returns": returned(operation),
-        "produces": list(operation.answer.media_types),
+        "produces": list(operation.response.media_types),
         "retry": operation.retry,
         "retry_on_503": "busy" if operation.retry_busy else None,
         "time": "model" if operation.waits_for_model else None,
@@ -71,7 +76,7 @@ def test_an_operation_is_what_the_facts_say(tag: Tag, operation: Operation) -> N
 
 def returned(operation: Operation) -> str:
     kinds = {"events": "SseEmitter", "nothing": "None", "download": "download", "text": "str"}
-    return kinds.get(operation.answer.kind) or fact_type(operation.answer.type)
+    return kinds.get(operation.response.kind) or fact_type(operation.response.type)
 
 
 @pytest.mark.parametrize(("tag", "operation"), METHODS, ids=lambda value: value.name)
@@ -79,13 +84,13 @@ def test_parameters_are_what_the_facts_say(tag: Tag, operation: Operation) -> No
     expected = BY_NAME[tag.name, operation.name].get("parameters", [])
     found = [parameter_fact(parameter) for parameter in operation.parameters]
     if operation.body is not None:
-        place = "file" if operation.body.type.kind == "file" else "body"
-        found.append({"name": operation.body.name, "in": place, "type": fact_type(operation.body.type)})
+        location = "file" if operation.body.type.kind == "file" else "body"
+        found.append({"name": operation.body.name, "in": location, "type": fact_type(operation.body.type)})
     assert found == expected
 
 
 def parameter_fact(parameter: Parameter) -> dict[str, Any]:
-    fact: dict[str, Any] = {"name": parameter.name, "in": parameter.place, "type": fact_type(parameter.type)}
+    fact: dict[str, Any] = {"name": parameter.name, "in": parameter.location, "type": fact_type(parameter.type)}
     if parameter.template_name != parameter.name:
         fact["wire"] = parameter.template_name
     if not parameter.required:
@@ -124,11 +129,9 @@ def field_fact(field: Any) -> dict[str, Any]:
 
 
 def test_the_models_are_those_that_operations_reach() -> None:
-    reached = set().union(*(models_of(operation) for _, operation in METHODS))
-    held = {
-        schema.name: {name for field in schema.fields for name in models_in(field.type)} for schema in DOCUMENT.schemas
-    }
-    while more := set().union(*(held[name] for name in reached)) - reached:
+    reached = set().union(*(operation.models for _, operation in METHODS))
+    contained = {schema.name: schema.models for schema in DOCUMENT.schemas}
+    while more := set().union(*(contained[name] for name in reached)) - reached:
         reached |= more
     assert {schema.name for schema in DOCUMENT.schemas} == reached
 
@@ -136,7 +139,7 @@ def test_the_models_are_those_that_operations_reach() -> None:
 DESCRIPTIONS = [
     *((f"{tag.name}", tag.description) for tag in DOCUMENT.tags),
     *((f"{operation.name}", operation.description) for _, operation in METHODS),
-    *((f"{operation.name}.200", operation.answer.description) for _, operation in METHODS),
+    *((f"{operation.name}.200", operation.response.description) for _, operation in METHODS),
     *(
         (f"{operation.name}.{parameter.name}", parameter.description)
         for _, operation in METHODS
@@ -147,8 +150,8 @@ DESCRIPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("place", "text"), DESCRIPTIONS, ids=[place for place, _ in DESCRIPTIONS])
-def test_a_description_says_more_than_the_name(place: str, text: str) -> None:
-    name_in_words = set(snake_case(place.rpartition(".")[2]).split("_"))
+@pytest.mark.parametrize(("owner", "text"), DESCRIPTIONS, ids=[owner for owner, _ in DESCRIPTIONS])
+def test_a_description_says_more_than_the_name(owner: str, text: str) -> None:
+    name_in_words = set(snake_case(owner.rpartition(".")[2]).split("_"))
     words = {word.strip("`.,;:()").lower() for word in text.split()}
     assert len(words - name_in_words - {"the", "a", "an", "of", "id", "is"}) >= 3, text

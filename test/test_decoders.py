@@ -72,7 +72,7 @@ def test_a_model_is_read_with_every_field_that_came() -> None:
     ],
 )
 def test_another_shape_is_a_decode_error_with_the_body(decoder: Decoder[Any], body: bytes) -> None:
-    with pytest.raises(ApiDecodeError, match=r"GET /thing/{thingId} answered 200.*Expected") as caught:
+    with pytest.raises(ApiDecodeError, match=r"GET /thing/{thingId} returned 200.*Expected") as caught:
         read(decoder, body)
     assert (caught.value.body is not None, caught.value.headers) == (True, JSON)
 

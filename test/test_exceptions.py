@@ -73,8 +73,8 @@ def test_an_error_says_on_one_screen_what_the_server_said() -> None:
     body = b'{"code":429,"message":"Usage 1 exceeds limit 1"}'
     error = QuotaExceededException(429, "", body=body, method="POST", path="/chat/{chatId}", attempts=2)
     assert str(error).splitlines() == [
-        "POST /chat/{chatId} answered 429 Too Many Requests: Usage 1 exceeds limit 1",
-        "A quota or a limit is used up: waiting does not help.",
+        "POST /chat/{chatId} returned 429 Too Many Requests: Usage 1 exceeds limit 1",
+        "A quota is used up, or a limit is reached. Waiting does not help.",
         "(2 attempts were made.)",
     ]
 

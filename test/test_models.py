@@ -180,7 +180,11 @@ def test_a_wrong_value_is_refused_on_assignment_and_not_shown() -> None:
 
 @pytest.mark.parametrize(
     ("name", "way_out"),
-    [("contets", "did you mean 'contents'"), ("messageId", "did you mean 'message_id'"), ("xyz", "additional_prop")],
+    [
+        ("contets", "nearest name is 'contents'"),
+        ("messageId", "nearest name is 'message_id'"),
+        ("xyz", "additional_prop"),
+    ],
 )
 def test_an_unknown_name_is_refused_on_assignment_with_the_way_out(name: str, way_out: str) -> None:
     message = ChatMessageDTO()

@@ -10,7 +10,8 @@ from freechat_sdk import ApiTypeError, ApiValueError, ChatUpdateDTO
 from freechat_sdk._decoders import as_text
 from freechat_sdk._headers import build_headers, check_header, merge_headers
 from freechat_sdk._operation import READ, Operation, exactly_one
-from freechat_sdk._request import build_request, build_target, content_headers, encode_path_value, is_same_origin
+from freechat_sdk._pool import is_same_origin
+from freechat_sdk._request import build_request, build_target, content_headers, encode_path_value
 
 REFUSED = ["", ".", "..", "a/b", "a\\b", "50%", "a;b", "a\nb", "a\0", "\x7f", "\x85", "a\u2028", "\u2029", "\ud800"]
 

@@ -38,10 +38,14 @@ def test_a_timeout_is_a_finite_number_above_zero(wrong: object) -> None:
         timeouts_for(UNLIMITED, wrong)
 
 
-@pytest.mark.parametrize("wrong", [True, "5", [1, 2], (1, "2")])
+@pytest.mark.parametrize("wrong", [True, "5", [1, "2"], {1: 2}, (1, "2")])
 def test_a_timeout_is_a_number(wrong: object) -> None:
     with pytest.raises(ApiTypeError, match="_request_timeout"):
         timeouts_for(UNLIMITED, wrong)
+
+
+def test_a_pair_may_be_a_list() -> None:
+    assert timeouts_for(UNLIMITED, [1, 2.5]) == timeouts_for(UNLIMITED, (1, 2.5))
 
 
 def test_each_step_gets_what_is_left() -> None:

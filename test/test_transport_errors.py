@@ -18,9 +18,9 @@ def test_an_unknown_host_is_a_connection_error() -> None:
 
 def test_the_configured_limits_hold_by_the_time_class() -> None:
     with chat_api(STALLS["before the response"], timeout=0.05, model_timeout=0.1) as (api, _):
-        with pytest.raises(ApiTimeoutError, match=r"0\.05 s for the call"):
+        with pytest.raises(ApiTimeoutError, match=r"0\.05 s for the whole call"):
             api.list_chats()
-        with pytest.raises(ApiTimeoutError, match=r"0\.1 s for the call"):
+        with pytest.raises(ApiTimeoutError, match=r"0\.1 s for the whole call"):
             api.send_message("chat", "Hi")
 
 
@@ -74,6 +74,6 @@ def test_an_error_response_is_described_on_one_screen_without_a_token() -> None:
     ):
         api.list_messages(TOKEN, 1)
     text = str(caught.value)
-    assert text.startswith("GET /chat/messages/{chatId}/{limit} answered 404 Not Found: <html>xxx")
+    assert text.startswith("GET /chat/messages/{chatId}/{limit} returned 404 Not Found: <html>xxx")
     assert len(text) < 500
     assert TOKEN not in f"{text}{caught.value!r}{caught.value.body}"

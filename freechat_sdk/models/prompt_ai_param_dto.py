@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from freechat_sdk._model import Mandatory, Model, Text
+from freechat_sdk._model import Model, RequiredInput, Text
 from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 from freechat_sdk.models.prompt_template_dto import PromptTemplateDTO
 
@@ -17,6 +17,6 @@ class PromptAiParamDTO(Model):
     """A text with variables to fill in first."""
     prompt_ref: PromptRefDTO | None = None
     """A stored prompt to fill in first."""
-    params: Mandatory[dict[str, Any]]
+    params: RequiredInput[dict[str, Any]]
     """What to ask the model with, by the provider's names in camelCase: `modelId` (as `[open_ai]gpt-4o`),
     `apiKey` or `apiKeyName`, `temperature`, `maxTokens`, ..."""

@@ -3,13 +3,13 @@
 
 from typing import Any
 
-from freechat_sdk._model import Flag, Integer, Mandatory, Model
+from freechat_sdk._model import Flag, Integer, Model, RequiredInput
 
 
 class PromptRefDTO(Model):
     """A stored prompt, and what to put in place of its variables."""
 
-    prompt_id: Mandatory[Integer]
+    prompt_id: RequiredInput[Integer]
     """Number of one version of the prompt, as create_prompt or a search gave it."""
     variables: dict[str, Any] | None = None
     """What to put in place of each variable: anything that JSON can say. One without a value becomes empty text."""

@@ -1,4 +1,4 @@
-"""The official client's place of `SseEmitter`, which is no model: it lives in `freechat_sdk.streaming`."""
+"""Provides `SseEmitter` under its path in the official client. The class is defined in `freechat_sdk.streaming`."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ class RecordedServer:
 
     @property
     def requests(self) -> list[tuple[Any, ...]]:
-        """What was asked, without the probes, in order, in a form to compare."""
+        """What a script asked, without the probes, in order, in a form to compare."""
         return [comparable(request) for request in self.server.requests if request not in self._probes]
 
     @property

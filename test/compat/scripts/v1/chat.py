@@ -3,7 +3,6 @@ import os
 
 import freechat_sdk
 from freechat_sdk.models.chat_content_dto import ChatContentDTO
-from freechat_sdk.models.chat_create_dto import ChatCreateDTO
 from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 from freechat_sdk.rest import ApiException
 
@@ -26,7 +25,7 @@ def say(chat_id, text):
     return result
 
 
-chat_id = chat_api.start_chat(ChatCreateDTO(characterUid=CHARACTER, userNickname="Root", about="testing"))
+chat_id = chat_api.start_chat(freechat_sdk.ChatCreateDTO(characterUid=CHARACTER, userNickname="Root", about="testing"))
 print("chat", chat_id)
 say(chat_id, "Hello Ally")
 answer = say(chat_id, "How are you?")

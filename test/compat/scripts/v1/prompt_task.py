@@ -3,12 +3,7 @@ import os
 from pprint import pprint
 
 import freechat_sdk
-from freechat_sdk.models.chat_content_dto import ChatContentDTO
-from freechat_sdk.models.chat_message_dto import ChatMessageDTO
-from freechat_sdk.models.chat_prompt_content_dto import ChatPromptContentDTO
-from freechat_sdk.models.prompt_create_dto import PromptCreateDTO
-from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
-from freechat_sdk.models.prompt_task_dto import PromptTaskDTO
+from freechat_sdk.models import *
 from freechat_sdk.rest import ApiException
 
 configuration = freechat_sdk.Configuration(host=os.environ["SERVER"], access_token=os.environ["TOKEN"])

@@ -1,0 +1,28 @@
+"""What generated pages say about the client's hand-written part; a test compares it with that part."""
+
+PACKAGE = "freechat_sdk"
+DEFAULT_HOST = "http://127.0.0.1:8080"
+DOWNLOAD_ACCEPT = "application/octet-stream, */*, application/json"
+
+# Seconds.
+TIMEOUT = 60
+MODEL_TIMEOUT = 300
+STREAM_FIRST_EVENT_TIMEOUT = 300
+STREAM_IDLE_TIMEOUT = 120
+
+RETRIED_STATUSES = (502, 503, 504)
+_EXCEPTIONS = {
+    400: "BadRequestException",
+    401: "UnauthorizedException",
+    403: "ForbiddenException",
+    404: "NotFoundException",
+    409: "ConflictException",
+    422: "UnprocessableEntityException",
+    429: "QuotaExceededException",
+    503: "ServiceUnavailableException",
+}
+
+
+def exception_for(status: int) -> str:
+    """Return the class of the exception for an error status."""
+    return _EXCEPTIONS.get(status) or ("ServiceException" if status >= 500 else "ApiException")
