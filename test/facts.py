@@ -58,12 +58,12 @@ class Example:
                 self._add(parameter, parameter.get("wire", parameter["name"]))
 
     def _add(self, parameter: Any, wire: str) -> None:
-        name, place = parameter["name"], parameter["in"]
-        value = ("a b.txt", BYTES) if place == "file" else sample(parameter["type"])
+        name, location = parameter["name"], parameter["in"]
+        value = ("a b.txt", BYTES) if location == "file" else sample(parameter["type"])
         self.arguments[name] = value
-        if place == "path":
+        if location == "path":
             self.path = self.path.replace("{" + wire + "}", quote(str(value), safe=""))
-        elif place == "query":
+        elif location == "query":
             self.query += [
                 (key, flag(held)) for key, held in (value.items() if isinstance(value, dict) else [(wire, value)])
             ]

@@ -3,8 +3,8 @@
 The SOCKS proxy reaches every host at 127.0.0.1, whatever its name:
 
     with SocksProxy() as proxy:
-        api = api_for(f"http://chat.example.com:{server.port}", proxy=proxy.address("socks5h"))
-        ...
+        with chat_api_at(f"http://chat.example.com:{server.port}", proxy=proxy.address("socks5h")) as api:
+            ...
     assert proxy.requests[0].host == "chat.example.com"
 """
 
@@ -16,7 +16,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
+import pytest
+
 from test.server import MAX_WAIT, Connection, RecordingServer, Request
+
+in_clear = pytest.mark.filterwarnings("ignore::freechat_sdk.InsecureTransportWarning")
+"""For hosts that no test really reaches over plain HTTP: a proxy of the test stands in for them."""
 
 
 def tunnel(connection: Connection, address: tuple[str, int], established: bytes) -> None:

@@ -21,6 +21,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import trustme
+
 MAX_WAIT = 10.0
 """Seconds that any wait may last: a fault fails instead of hanging."""
 JSON = ("Content-Type", "application/json")
@@ -285,6 +287,13 @@ class RecordingServer:
         finally:
             with suppress(OSError):
                 connection.close()
+
+
+def tls_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    """Return the context of a server whose certificate has some names."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import copy
 import logging
 import pickle
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,6 @@ import pytest
 from freechat_sdk import ApiTypeError, ApiValueError, Configuration
 from freechat_sdk.rest import RetryPolicy
 from test.clients import TOKEN
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("FREECHAT_HOST", "FREECHAT_TOKEN", "FREECHAT_API_VERSION"):
-        monkeypatch.delenv(name, raising=False)
-    Configuration.set_default(None)
-    yield
-    Configuration.set_default(None)
 
 
 def test_the_defaults() -> None:

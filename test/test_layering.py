@@ -120,6 +120,11 @@ def upward_imports(module: str, used: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("module", CLIENT)
+def test_a_module_stands_on_one_floor(module: str) -> None:
+    assert len([name for name, floor in FLOORS.items() if module.partition(".")[0] in floor]) == 1
+
+
+@pytest.mark.parametrize("module", CLIENT)
 def test_a_module_imports_downwards_only(module: str) -> None:
     assert upward_imports(module, modules_used_by(module)) == set()
 

@@ -76,7 +76,7 @@ def told(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) ->
 
 def client_at(url: str, **settings: Any) -> ApiClient:
     """Return a client with the token in every place that it can be given in."""
-    configuration = configured(url, **{"retries": 1, "log_bodies": True, "timeout": 0.2, **settings})
+    configuration = configured(url, **{"retries": 1, "log_bodies": True, **settings})
     client = ApiClient(configuration, "Authorization", f"Bearer {TOKEN}", cookie=f"session={TOKEN}")
     client.set_default_header("Proxy-Authorization", f"Basic {TOKEN}")
     return client
@@ -107,7 +107,7 @@ FAULTS: dict[str, Handler] = {
 
 @pytest.mark.parametrize("handler", FAULTS.values(), ids=FAULTS)
 def test_no_error_shows_the_token(handler: Handler, told: Callable[[], str]) -> None:
-    with chat_api(handler) as (api, server):
+    with chat_api(handler, timeout=0.2) as (api, server):
         with pytest.raises(ApiException) as caught:
             api.list_chats()
         client = api.api_client

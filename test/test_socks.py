@@ -1,6 +1,5 @@
 """SOCKS proxies: every version, and what can fail there."""
 
-import ssl
 import sys
 from ipaddress import ip_address
 
@@ -19,7 +18,7 @@ from freechat_sdk import (
 from freechat_sdk.rest import SUPPORTED_SOCKS_PROXIES, RESTResponseType, is_socks_proxy_url
 from test.clients import TOKEN, chat_api, chat_api_at
 from test.hostile import stall
-from test.proxies import SocksProxy, SocksRequest
+from test.proxies import SocksProxy, SocksRequest, in_clear
 from test.server import (
     JSON,
     Connection,
@@ -29,10 +28,9 @@ from test.server import (
     in_order,
     json_response,
     refused_port,
+    tls_context,
 )
 
-in_clear = pytest.mark.filterwarnings("ignore::freechat_sdk.InsecureTransportWarning")
-"""For names that the proxy of the test maps to this machine."""
 every_scheme = pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h"])
 every_version = pytest.mark.parametrize("scheme", ["socks4", "socks5h"])
 
@@ -119,10 +117,8 @@ def test_the_credentials_in_the_address_are_sent_to_the_proxy(scheme: str) -> No
 @every_scheme
 def test_calls_and_streams_go_over_tls_through_the_proxy(scheme: str) -> None:
     authority = trustme.CA()
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(context)
     trusted = authority.cert_pem.bytes().decode()
-    with RecordingServer(chats_and_streams, context) as server, SocksProxy() as proxy:
+    with RecordingServer(chats_and_streams, tls_context(authority, "localhost")) as server, SocksProxy() as proxy:
         url = f"https://localhost:{server.port}"
         with chat_api_at(url, ca_cert_data=trusted, proxy=proxy.address(scheme)) as api:
             assert api.list_chats() == []

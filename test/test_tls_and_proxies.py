@@ -13,7 +13,7 @@ import trustme
 from freechat_sdk import ApiConnectionError, ApiException, ApiTimeoutError
 from test.clients import TOKEN, chat_api, chat_api_at, texts_until_closed
 from test.hostile import never_ending_stream, repeats, stall
-from test.proxies import tunnel
+from test.proxies import in_clear, tunnel
 from test.server import (
     Connection,
     Handler,
@@ -21,6 +21,7 @@ from test.server import (
     Request,
     chats_and_streams,
     refused_port,
+    tls_context,
 )
 
 # TLS
@@ -38,14 +39,8 @@ def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFacto
     return str(path)
 
 
-def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(*names).configure_cert(context)
-    return context
-
-
 def test_calls_and_streams_go_over_tls_on_one_connection(authority: trustme.CA, authority_file: str) -> None:
-    context = server_context(authority, "127.0.0.1")
+    context = tls_context(authority, "127.0.0.1")
     with chat_api(chats_and_streams, tls=context, ssl_ca_cert=authority_file) as (api, server):
         assert api.list_chats() == []
         assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
@@ -55,7 +50,7 @@ def test_calls_and_streams_go_over_tls_on_one_connection(authority: trustme.CA, 
 
 def test_an_authority_may_be_given_as_text(authority: trustme.CA) -> None:
     with chat_api(
-        chats_and_streams, tls=server_context(authority, "127.0.0.1"), ca_cert_data=authority.cert_pem.bytes().decode()
+        chats_and_streams, tls=tls_context(authority, "127.0.0.1"), ca_cert_data=authority.cert_pem.bytes().decode()
     ) as (api, _):
         assert api.list_chats() == []
 
@@ -67,7 +62,7 @@ def test_a_certificate_that_does_not_fit_is_refused_once_and_nothing_is_sent(
     trusted = authority_file if names != ("127.0.0.1",) else None  # else the system's authorities hold
     refusal = pytest.raises(ApiConnectionError, match=r"the TLS connection failed .*certificate verify failed")
     with (
-        chat_api(chats_and_streams, tls=server_context(authority, *names), ssl_ca_cert=trusted) as (api, server),
+        chat_api(chats_and_streams, tls=tls_context(authority, *names), ssl_ca_cert=trusted) as (api, server),
         refusal as caught,
     ):
         api.list_chats()
@@ -79,21 +74,21 @@ def test_the_name_in_the_certificate_can_be_given(
     authority: trustme.CA, authority_file: str, settings: dict[str, str]
 ) -> None:
     with chat_api(
-        chats_and_streams, tls=server_context(authority, "chat.example.com"), ssl_ca_cert=authority_file, **settings
+        chats_and_streams, tls=tls_context(authority, "chat.example.com"), ssl_ca_cert=authority_file, **settings
     ) as (api, _):
         assert api.list_chats() == []
 
 
 def test_without_verification_any_certificate_will_do_and_a_warning_says_so(authority: trustme.CA) -> None:
     with (
-        chat_api(chats_and_streams, tls=server_context(authority, "chat.example.com"), verify_ssl=False) as (api, _),
+        chat_api(chats_and_streams, tls=tls_context(authority, "chat.example.com"), verify_ssl=False) as (api, _),
         pytest.warns(Warning, match="Unverified HTTPS request"),
     ):
         assert api.list_chats() == []
 
 
 def test_the_client_shows_its_own_certificate(authority: trustme.CA, authority_file: str, tmp_path: Path) -> None:
-    context = server_context(authority, "127.0.0.1")
+    context = tls_context(authority, "127.0.0.1")
     context.verify_mode = ssl.CERT_REQUIRED
     authority.configure_trust(context)
     own = authority.issue_cert("client.example.com")
@@ -124,7 +119,7 @@ def test_https_to_a_server_without_tls_is_named_as_the_cause() -> None:
 def test_a_stream_over_tls_is_ended_from_another_thread(authority: trustme.CA) -> None:
     with chat_api(
         never_ending_stream,
-        tls=server_context(authority, "127.0.0.1"),
+        tls=tls_context(authority, "127.0.0.1"),
         ca_cert_data=authority.cert_pem.bytes().decode(),
     ) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
@@ -133,7 +128,7 @@ def test_a_stream_over_tls_is_ended_from_another_thread(authority: trustme.CA) -
 
 
 def test_tls_is_1_2_at_least(authority: trustme.CA, authority_file: str) -> None:
-    context = server_context(authority, "127.0.0.1")
+    context = tls_context(authority, "127.0.0.1")
     context.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -158,9 +153,6 @@ def test_a_server_that_says_nothing_in_the_handshake_ends_in_time() -> None:
 
 
 # Proxies
-
-in_clear = pytest.mark.filterwarnings("ignore::freechat_sdk.InsecureTransportWarning")
-"""For hosts that no proxy of the test really asks."""
 
 
 def forward(request: Request, connection: Connection) -> None:
@@ -217,7 +209,7 @@ def test_https_goes_through_a_tunnel_that_does_not_see_the_token(
     proxy: RecordingServer, monkeypatch: pytest.MonkeyPatch, authority: trustme.CA, authority_file: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-    context = server_context(authority, "127.0.0.1")
+    context = tls_context(authority, "127.0.0.1")
     with chat_api(chats_and_streams, tls=context, ssl_ca_cert=authority_file) as (api, server):
         assert api.list_chats() == []
         assert api.list_chats() == []

@@ -44,7 +44,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 @pytest.fixture(scope="session")
 def ours(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the Python of a clean venv with our wheel alone."""
+    """Return the Python of a clean venv that has only our wheel."""
     folder = tmp_path_factory.mktemp("ours")
     run(sys.executable, "-m", "venv", folder)
     python = folder / "bin" / "python"

@@ -1,4 +1,4 @@
-"""The sandbox answers the recorded `/chat` requests, sent in their order, as the recorded servers did."""
+"""The sandbox responds to the recorded `/chat` requests, sent in their order, as the recorded servers did."""
 
 import http.client
 import json
@@ -16,8 +16,8 @@ RELEASES = {"v1": "2.0.0", "v2.6": "2.6.0", "v2": "2.9.0"}
 NOT_SENT = {
     ("v1", "stream that lasts 40 s"): "the server ends it after 30 s",
     ("v1", "chats, one of them broken"): "the newest message is what became of that stream",
-    ("v1", "stream, model sends broken JSON after 3 tokens"): "the server fails at what is no JSON",
-    ("v2", "stream, model sends broken JSON after 3 tokens"): "the server fails at what is no JSON",
+    ("v1", "stream, model sends broken JSON after 3 tokens"): "the server fails at what is not JSON",
+    ("v2", "stream, model sends broken JSON after 3 tokens"): "the server fails at what is not JSON",
     ("v2", "stream, model resets the connection after 3 tokens"): "how many of the tokens arrive is a race",
     ("v2.6", "stream, model resets the connection after 3 tokens"): "how many of the tokens arrive is a race",
     **{
@@ -85,7 +85,7 @@ class World:
     ids: dict[str, str] = field(default_factory=dict)
 
     def send(self, exchange: Exchange) -> tuple[int, dict[str, str], bytes, bool]:
-        """Make a recorded request; return status, headers, body, and whether the answer was cut."""
+        """Make a recorded request; return status, headers, body, and whether the response was cut."""
         connection = http.client.HTTPConnection("127.0.0.1", self.sandbox.port, timeout=MAX_WAIT)
         path, body = self.translated(exchange.request["path"]), exchange.request.get("body")
         connection.request(exchange.request["method"], path, body and body.encode(), exchange.request["headers"])

@@ -29,7 +29,7 @@ from freechat_sdk import (
 from freechat_sdk.sandbox import ModelError, Prompt, Reply, Sandbox, Usage, echo
 from test.server import MAX_WAIT
 
-MOMENT = datetime(2024, 10, 18, 9, 42, 44, tzinfo=timezone.utc)
+INSTANT = datetime(2024, 10, 18, 9, 42, 44, tzinfo=timezone.utc)
 RELEASES = ["2.0.0", "2.6.0", "2.9.0"]
 
 
@@ -85,11 +85,11 @@ def test_every_operation_of_a_conversation_works(sandbox: Sandbox, api: ChatApi)
 
     assert api.send_assistant(chat, uid).answer == api.stream_send_assistant(chat, uid).until_done().answer
     assert api.rollback_messages(chat, 2) == [5, 4]
-    assert api.update_chat(chat, ChatUpdateDTO(user_nickname="Ada", gmt_read=MOMENT)) is True
+    assert api.update_chat(chat, ChatUpdateDTO(user_nickname="Ada", gmt_read=INSTANT)) is True
     (session,) = api.list_chats()
     assert session.context is not None
     assert (session.context.user_nickname, session.context.chat_id) == ("Ada", chat)
-    assert session.context.gmt_read == MOMENT
+    assert session.context.gmt_read == INSTANT
     assert session.latest_message_record is not None
     assert session.latest_message_record.id == 3
 
@@ -133,7 +133,7 @@ def test_who_is_not_known_is_sent_to_the_login_or_refused(sandbox: Sandbox) -> N
             anonymous.list_chats()
 
 
-def test_what_is_not_there_is_answered_as_servers_do(sandbox: Sandbox, api: ChatApi) -> None:
+def test_what_is_not_there_is_responded_to_as_servers_do(sandbox: Sandbox, api: ChatApi) -> None:
     unknown = "0" * 32
     with pytest.raises(BadRequestException):
         api.start_chat(ChatCreateDTO(character_uid=unknown))
@@ -278,7 +278,7 @@ def test_a_faithful_sandbox_fails_to_clear_until_the_chat_is_updated(release: st
 
 
 @pytest.mark.parametrize("is_faithful", [False, True])
-def test_taking_everything_back_breaks_faithful_sandboxes_alone(is_faithful: bool) -> None:
+def test_taking_everything_back_breaks_only_faithful_sandboxes(is_faithful: bool) -> None:
     with Sandbox(faithful=is_faithful) as sandbox:
         api = api_for(sandbox)
         with api.api_client:
@@ -344,7 +344,7 @@ def test_a_wrong_setting_is_refused(settings: Any) -> None:
         Sandbox(**settings)
 
 
-def test_a_character_has_known_fields_alone(sandbox: Sandbox) -> None:
+def test_a_character_has_only_known_fields(sandbox: Sandbox) -> None:
     with pytest.raises(TypeError, match="no 'colour'"):
         sandbox.add_character("x", colour="red")
     with pytest.raises(ValueError, match="no character"):
@@ -369,10 +369,10 @@ def ask(connection: http.client.HTTPConnection, sandbox: Sandbox, **headers: str
     return response
 
 
-def test_a_connection_closes_with_its_hundredth_answer(sandbox: Sandbox) -> None:
+def test_a_connection_closes_with_its_hundredth_response(sandbox: Sandbox) -> None:
     with closing(http.client.HTTPConnection("127.0.0.1", sandbox.port, MAX_WAIT)) as connection:
-        answers = [ask(connection, sandbox).getheader("Connection") for _ in range(100)]
-        assert answers == [None] * 99 + ["close"]
+        headers = [ask(connection, sandbox).getheader("Connection") for _ in range(100)]
+        assert headers == [None] * 99 + ["close"]
 
 
 def test_a_request_may_come_in_chunks_and_is_refused_above_10_mib(sandbox: Sandbox) -> None:
