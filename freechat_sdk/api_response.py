@@ -1,6 +1,6 @@
 """ApiResponse: the value of a call together with status and headers."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -27,6 +27,9 @@ class Headers(dict[str, str]):
             return default
 
 
+_NO_HEADERS = Headers(())
+
+
 class ApiResponse(Generic[T]):
     """The response to a call, as the `_with_http_info` methods return it.
 
@@ -40,8 +43,8 @@ class ApiResponse(Generic[T]):
     def __init__(
         self,
         status_code: int,
-        headers: Mapping[str, str] | None,
-        data: T,
+        headers: Headers = _NO_HEADERS,
+        data: T = None,  # type: ignore[assignment]
         raw_data: bytes | Callable[[], bytes] | None = None,
         attempts: int = 1,
     ) -> None:

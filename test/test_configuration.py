@@ -74,7 +74,12 @@ def test_a_token_of_the_environment_does_not_go_elsewhere(host: str, monkeypatch
     assert Configuration(host, access_token=TOKEN).access_token == TOKEN
 
 
-BAD_TOKENS = ["", " ", f"{TOKEN}\n", f"{TOKEN}\r\nX: 1", f" {TOKEN}", f"{TOKEN}\0", "tökén", f"{TOKEN}\x7f"]
+BAD_TOKENS = [" ", f"{TOKEN}\n", f"{TOKEN}\r\nX: 1", f" {TOKEN}", f"{TOKEN}\0", "tökén", f"{TOKEN}\x7f"]
+
+
+def test_an_empty_token_is_none_as_environments_give_it() -> None:
+    assert Configuration(access_token="").access_token is None
+    assert Configuration(access_token=lambda: "").bearer_token() is None
 
 
 @pytest.mark.parametrize("token", BAD_TOKENS)
@@ -88,7 +93,6 @@ def test_a_token_that_cannot_be_a_header_is_refused_and_not_shown(token: str) ->
 
 
 BAD_HOSTS: list[Any] = [
-    "chat.example.com",
     "ftp://chat.example.com",
     "http://",
     "http://a b",
@@ -99,6 +103,10 @@ BAD_HOSTS: list[Any] = [
     "http://a#b",
     "http://[::1",
 ]
+
+
+def test_a_host_without_a_scheme_is_one_with_http() -> None:
+    assert Configuration("127.0.0.1:8080").host == "http://127.0.0.1:8080"
 
 
 @pytest.mark.parametrize("host", BAD_HOSTS)

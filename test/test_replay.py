@@ -238,7 +238,7 @@ def test_what_no_operation_sends_is_sent_by_hand(exchange: Exchange) -> None:
     with chat_api_of(exchange) as (api, server):
         headers = {name: value for name, value in request["headers"].items() if name in ("Accept", "Content-Type")}
         response = api.api_client.call_api(
-            request["method"], server.url + request["path"], headers, request.get("body")
+            request["method"], server.url + request["path"], headers, request.get("body", "").encode() or None
         )
         assert (response.status, response.read(), response.data) == (exchange.status, exchange.body, exchange.body)
         (sent,) = server.requests

@@ -188,6 +188,7 @@ def test_a_proxy_that_is_not_there_is_the_proxys_failure(scheme: str) -> None:
     assert "secret" not in f"{caught.value!s} {caught.value.__cause__!r}"
 
 
+@in_clear
 def test_a_proxy_whose_name_is_not_known_is_the_proxys_failure() -> None:
     with (
         chat_api_at("http://127.0.0.1:1", proxy="socks5h://no-such-proxy.invalid", retries=0) as api,
