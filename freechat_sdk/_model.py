@@ -103,11 +103,11 @@ class Model(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as a dict with JSON names as keys and without `None` values. Dates are datetimes."""
-        return self.model_dump(by_alias=True, exclude_none=True, serialize_as_any=True)
+        return self.model_dump(by_alias=True, exclude_none=True)
 
     def to_json(self) -> str:
         """Return the model as the JSON text that is sent to a server: without nulls, and with dates in UTC (`Z`)."""
-        return self.model_dump_json(by_alias=True, exclude_none=True, serialize_as_any=True)
+        return self.model_dump_json(by_alias=True, exclude_none=True)
 
     def to_str(self) -> str:
         """Return `to_dict()` formatted for reading, with secrets masked."""

@@ -55,7 +55,7 @@ def _json(body: object) -> bytes:
         ApiValueError: if it holds what JSON cannot: NaN, an infinite number, a lone surrogate.
     """
     try:
-        text = to_json(body, by_alias=True, exclude_none=True, serialize_as_any=True)  # fields of subclasses too
+        text = to_json(body, by_alias=True, exclude_none=True)
         if b"NaN" in text or b"Infinity" in text:  # the text of a message may say so too
             from_json(text, allow_inf_nan=False)
     except (PydanticSerializationError, ValueError):

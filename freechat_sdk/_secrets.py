@@ -43,13 +43,6 @@ class Credential(str):
         return Credential(super().__getitem__(key))
 
 
-class CredentialDict(dict[str, str]):
-    """A dict whose repr masks the values."""
-
-    def __repr__(self) -> str:
-        return repr(dict.fromkeys(self, MASK))
-
-
 def mask(text: str, secrets: Iterable[str] = ()) -> str:
     """Mask everything in a text that looks like a credential, and each of the given secrets."""
     import re

@@ -195,8 +195,8 @@ class ApiClient:
 
         `url` is absolute, or a path below the configured host. The token, the default headers and the cookie are only
         sent to the configured host.
-        A `body` of bytes is sent as it is, and a str too unless its Content-Type is JSON, which is the default; any other
-        is sent as JSON. `post_params` are the fields of a form.
+        A `body` of bytes is sent as it is, and a str too unless its Content-Type is JSON, which is the default; any
+        other is sent as JSON. `post_params` are the fields of a form.
         Nothing is sent a second time, and without `_request_timeout` nothing limits the time.
         """
         try:
@@ -227,7 +227,7 @@ class ApiClient:
 
     def sanitize_for_serialization(self, obj: object) -> Any:
         """Return `obj` as plain JSON values, with models and dates as the body of a request would hold them."""
-        return from_json(to_json(obj, by_alias=True, exclude_none=True, serialize_as_any=True))
+        return from_json(to_json(obj, by_alias=True, exclude_none=True))
 
     @property
     def cookie(self) -> str | None:

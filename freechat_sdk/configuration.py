@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from freechat_sdk._headers import checked_headers
-from freechat_sdk._secrets import MASK, Credential, CredentialDict
+from freechat_sdk._secrets import MASK, Credential
 from freechat_sdk.exceptions import ApiTypeError, ApiValueError, InsecureTransportWarning
 
 TYPE_CHECKING = False
@@ -201,8 +201,6 @@ class Configuration:
             value = checked_headers(name, value)
         elif name == "password" and isinstance(value, str):
             value = Credential(value)
-        elif name in ("api_key", "api_key_prefix") and isinstance(value, dict):
-            value = CredentialDict(value)
         elif name == "api_version" and value not in GENERATIONS:
             raise ApiValueError(f"api_version must be one of {', '.join(GENERATIONS)}")  # it may be a misplaced token
         object.__setattr__(self, name, value)

@@ -238,8 +238,8 @@ class RESTClientObject:
     ) -> RESTResponse:
         """Send a request to any address, once, and return the response unread, whatever its status.
 
-        A `body` of bytes is sent as it is, and a str too unless its Content-Type is JSON, which is the default; any other
-        is sent as JSON. `post_params` are the fields of a form.
+        A `body` of bytes is sent as it is, and a str too unless its Content-Type is JSON, which is the default; any
+        other is sent as JSON. `post_params` are the fields of a form.
 
         Raises:
             ApiValueError: if both are given.
