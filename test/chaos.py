@@ -114,6 +114,9 @@ class _Link:
         left = fate.after if is_request == fate.is_request and fate.ending is not Ending.NONE else None
         passed = 0
         try:
+            if left == 0:
+                self._finish(source, target)
+                return
             while data := self._received(source, draw):
                 for piece in self._pieces(data if left is None else data[: left - passed], draw):
                     target.sendall(piece)

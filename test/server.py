@@ -246,9 +246,7 @@ class RecordingServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.refuse_connections()
         for connection in self.connections:
             with suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
@@ -257,6 +255,12 @@ class RecordingServer:
             assert not thread.is_alive(), "a thread of the server hangs"
         if kind is None and self._errors:
             raise self._errors[0]
+
+    def refuse_connections(self) -> None:
+        """Stop listening; connections that are open stay so."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
 
     def _start(self, function: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=function, args=arguments)

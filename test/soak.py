@@ -434,7 +434,7 @@ class Round:
                 self.unsent.add(number)
                 return f"{type(error).__name__}, nothing sent"
             return type(error).__name__
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it fails the run
             if KINDS[kind].may_be_refused and isinstance(error, ServiceUnavailableException):
                 return type(error).__name__
             self.figures.failures.append(f"operation {number}, {kind}: {traceback.format_exc()}")
@@ -447,6 +447,13 @@ class Round:
                 if time.monotonic() - began > MAX_WAIT:
                     self.figures.failures.append(f"operation {number} has not ended after {MAX_WAIT} s")
                     done.wait(MAX_WAIT)
+
+
+class _ServerSocket(ssl.SSLSocket):
+    """Closes itself silently where the ssl module leaves it open: if the peer resets before the handshake."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def responder(record: Record) -> Handler:
@@ -498,6 +505,7 @@ def _run(
     settings: dict[str, Any] = {"connection_pool_block": block, "connection_pool_maxsize": POOL_SIZE}
     if authority is not None:
         tls = tls_context(authority, "127.0.0.1")
+        tls.sslsocket_class = _ServerSocket
         settings["ca_cert_data"] = authority.cert_pem.bytes().decode()
     retries = at_once(2, backoff=0.0, budget=1e6)
     server = RecordingServer(responder(record), tls)
