@@ -121,7 +121,7 @@ def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
     start = b""
     for chunk in source:
         start += chunk
-        if len(start) >= len(_BOM) or not _BOM.startswith(start):
+        if not _BOM.startswith(start):
             break
     yield start.removeprefix(_BOM)
     yield from source

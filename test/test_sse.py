@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import Buffer
 
-from freechat_sdk._sse import ServerSentEvent, data_only, decode
+from freechat_sdk._sse import EventTooLargeError, ServerSentEvent, data_only, decode
 
 CASES = [
     ("the standard's first example", b"data: YHOO\ndata: +2\ndata: 10\n\n", [("message", "YHOO\n+2\n10", "", None)]),
@@ -137,5 +137,22 @@ def test_a_long_line_in_small_chunks_is_joined_once() -> None:
     assert CountingBytes.copies <= 1
 
 
+@pytest.mark.parametrize(
+    ("chunks", "size", "data"),
+    [
+        ([b"data: 12345\n", b"\n", b"data: 67890\n", b"\n"], 11, [b"12345", b"67890"]),
+        ([b"data: 1234", b"5\n", b"\n"], 11, [b"12345"]),
+        ([b"data:1\ndata:2\n", b"data:3\n", b"\n"], 18, [b"1\n2\n3"]),
+        ([b"data\n", b"data\n", b"\n"], 8, [b"\n"]),
+        ([b":" + b"-" * 10, b"\n"], 11, []),
+    ],
+)
+def test_an_event_may_have_just_as_many_bytes_as_allowed(chunks: list[bytes], size: int, data: list[bytes]) -> None:
+    assert list(data_only(chunks, size)) == data
+    with pytest.raises(EventTooLargeError, match=f"more than {size - 1} bytes"):
+        list(data_only(chunks, size - 1))
+
+
 def test_events_are_values() -> None:
+    assert ServerSentEvent() == ServerSentEvent("message", "", "", None)
     assert ServerSentEvent(data="a") == ServerSentEvent("message", "a", "", None)

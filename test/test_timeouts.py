@@ -132,3 +132,21 @@ def test_a_policy_checks_its_numbers(wrong: dict[str, Any]) -> None:
 def test_wrong_retries_are_refused(wrong: object) -> None:
     with pytest.raises((ApiTypeError, ApiValueError), match="retries"):
         RetryPolicy.of(wrong)
+
+
+def test_the_default_policy() -> None:
+    policy = RetryPolicy()
+    assert (policy.retries, policy.backoff, policy.max_wait, policy.max_retry_after) == (2, 0.5, 8, 30)
+    assert (policy.budget, policy.refill) == (20, 0.125)
+
+
+@pytest.mark.parametrize(
+    ("retry", "count"),
+    [
+        (Retry(total=None, connect=0, read=None, status=None), 0),
+        (Retry(total=None, connect=None, read=None, status=None), 0),
+        (Retry(total=None, connect=1, read=4, status=2), 4),
+    ],
+)
+def test_a_retry_of_urllib3_without_a_total_counts_the_largest(retry: Retry, count: int) -> None:
+    assert RetryPolicy.of(retry).retries == count
