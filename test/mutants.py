@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 LIST = Path(__file__).with_suffix(".yaml")
 PROCESSES = 2
 PRELOADED = ["hypothesis", "pydantic", "pytest", "trustme", "urllib3", "yaml"]
-UNCHANGED_FIELDS = {"annotation", "returns", "decorator_list", "bases", "keywords_of_class"}
+UNCHANGED_FIELDS = {"annotation", "returns", "decorator_list", "bases"}
 UNCHANGED_CALLS = {"TypeVar", "ParamSpec", "NamedTuple", "warn"}
 OTHER: dict[type[ast.AST], type[ast.AST]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -89,8 +89,8 @@ def _is_left_alone(node: ast.AST) -> bool:
     match node:
         case ast.Expr(value=ast.Constant()) | ast.JoinedStr() | ast.Import() | ast.ImportFrom():
             return True
-        case ast.keyword(arg="message" | "hint") | ast.Raise(cause=ast.Constant()):
-            return isinstance(node, ast.keyword)
+        case ast.keyword(arg="message" | "hint"):
+            return True
         case ast.Call(func=ast.Name(id=name)) if name in UNCHANGED_CALLS or name.endswith(("Error", "Exception")):
             return True
         case ast.Assign(targets=[ast.Name(id="__all__" | "__slots__" | "message" | "hint" | "_advice")]):
@@ -145,7 +145,7 @@ class _Loader(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
         if name != self.name:
             return None
-        return importlib.util.spec_from_file_location(name, self.path, loader=self)  # type: ignore[arg-type]
+        return importlib.util.spec_from_file_location(name, self.path, loader=self)
 
     def get_source(self, fullname: str) -> str:
         return self.source
@@ -159,7 +159,7 @@ def _test(module: str, source: str, tests: Sequence[str]) -> None:
     import pytest
 
     os.chdir(ROOT)
-    with open(os.devnull, "w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
     sys.meta_path.insert(0, _Loader(f"freechat_sdk.{module}", ROOT / f"freechat_sdk/{module}.py", source))
@@ -218,7 +218,8 @@ def main(names: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = folder
-        return 0 if all([run(name, modules[name]) for name in names or modules]) else 1
+        outcomes = [run(name, modules[name]) for name in names or modules]
+    return 0 if all(outcomes) else 1
 
 
 if __name__ == "__main__":
