@@ -268,6 +268,28 @@ class _Chunks(_Lines):
             self._is_in_trailer = self._left == 0
         return line
 
+    def payload(self, max_bytes: int) -> Iterator[bytes]:
+        """Yield the data of each chunk as it arrives, in parts of at most `max_bytes`, up to the end of the body."""
+        read = super().read
+        while not self._is_in_trailer:
+            self.readline()
+            while self._left > max_bytes:
+                yield self._part(read(max_bytes))
+            left, self._left = self._left, 0
+            if left:
+                data = read(left + 2)
+                if data[left:] != b"\r\n":
+                    raise http.client.HTTPException("invalid or missing end of a chunk")
+                yield data[:left]
+        while self.readline() not in _BLANK:
+            pass
+
+    def _part(self, data: bytes) -> bytes:
+        if not data:
+            raise http.client.IncompleteRead(data)
+        self._left -= len(data)
+        return data
+
     def read(self, size: int | None = -1, /) -> bytes:
         return self._checked(super().read(size))
 
@@ -468,6 +490,20 @@ class TlsConnection(Connection, HTTPSConnection):
         """Limit the TLS handshake, which comes next, to what is left of the deadline."""
         sock.settimeout(self.exchange.deadline.for_connect())
         return sock
+
+
+def read_chunks(response: BaseHTTPResponse, max_bytes: int) -> Iterator[bytes]:
+    """Yield the body of a chunked response as it arrives, and give its connection back at its end.
+
+    `read_chunked` of urllib3 does the same in three times as many steps for each chunk.
+    """
+    original: Any = getattr(response, "_original_response", None)
+    if not isinstance(original, _StrictResponse) or not isinstance(original.fp, _Chunks):
+        yield from response.read_chunked(max_bytes)
+        return
+    yield from original.fp.payload(max_bytes)
+    original.close()
+    response.release_conn()
 
 
 def is_unpacked_whole(response: BaseHTTPResponse) -> bool:
