@@ -1,5 +1,6 @@
 # Targets: demo (a conversation), test (everything), check (test without pytest), bench (how fast it is),
-# test-oldest (pytest with the oldest dependencies), compat (held against the official packages), clean.
+# test-oldest (pytest with the oldest dependencies), compat (held against the official packages),
+# soak (100,000 calls through a proxy that harms connections), mutants (whether the tests notice small changes), clean.
 # Another Python or place: make test PYTHON=python3.10 VENV=.venv-3.10
 
 PYTHON ?= python3
@@ -39,6 +40,10 @@ test-oldest: $(OLDEST_VENV)/installed
 .PHONY: compat
 compat: $(VENV)/installed $(COMPAT_VENV)/2.0.0/installed $(COMPAT_VENV)/2.10.0/installed
 	FREECHAT_COMPAT_VENV=$(abspath $(COMPAT_VENV)) $(BIN)/python -m pytest test/compat
+
+.PHONY: soak
+soak: $(VENV)/installed
+	@$(BIN)/python -X dev -W error -m test.soak
 
 .PHONY: clean
 clean:

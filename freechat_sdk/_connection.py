@@ -77,6 +77,7 @@ class Exchange(Timeout):
         self._previous_attempts = previous_attempts
         self.request_sent = False
         """Whether a byte of the request may have been sent in the present attempt."""
+        self._was_sent_before = previous_attempts > 0
         self.place: object = None
         """The call's place in a pool with a fixed number of them. It goes back when it is dropped."""
         self.body_error: Exception | None = None
@@ -87,6 +88,17 @@ class Exchange(Timeout):
     def attempts(self) -> int:
         """The number of requests made for the call, including those of earlier exchanges."""
         return self._previous_attempts + self.attempt
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether a byte of the request may have been sent in any attempt."""
+        return self._was_sent_before or self.request_sent
+
+    def begin_attempt(self) -> None:
+        """Begin another attempt."""
+        self._was_sent_before = self.was_sent
+        self.request_sent = False
+        self.attempt += 1
 
     @property
     def secrets(self) -> list[str]:

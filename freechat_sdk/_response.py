@@ -263,7 +263,7 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
         "method": request.method,
         "path": request.template,
         "attempts": exchange.attempts,
-        "request_sent": exchange.request_sent,
+        "request_sent": exchange.was_sent,
         "secrets": exchange.secrets,
     }
     if isinstance(error, EmptyPoolError):

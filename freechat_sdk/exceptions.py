@@ -267,7 +267,7 @@ class ApiConnectionError(ApiException, ConnectionError):
     """There was no response, or it was incomplete.
 
     Attributes:
-        request_sent: False if no byte of the request was sent; True if the server may have acted on it.
+        request_sent: False if no byte of the request was sent, in any attempt; True if the server may have acted on it.
     """
 
     def __init__(

@@ -188,7 +188,7 @@ class RESTClientObject:
             if exchange.observer is not None:
                 exchange.observer.retry(wait)
             self.policy.sleep(wait)
-            exchange.attempt += 1
+            exchange.begin_attempt()
 
     def _attempt(self, exchange: Exchange, pool: HTTPConnectionPool, target: str, preload: Preload) -> Response:
         observer = exchange.observer
@@ -217,7 +217,7 @@ class RESTClientObject:
 
     def _wait_after_error(self, exchange: Exchange, error: ApiConnectionError) -> float | None:
         """Return the wait before the next attempt, if one is allowed. A request that was not sent may be repeated."""
-        is_allowed = not error.request_sent or exchange.request.retry in _REPEATABLE
+        is_allowed = not exchange.request_sent or exchange.request.retry in _REPEATABLE
         is_hopeless = isinstance(error.__cause__, SSLError) and not _ended_early(error.__cause__)
         return self.policy.wait(exchange.attempt) if is_allowed and not is_hopeless else None
 

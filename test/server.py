@@ -116,11 +116,13 @@ class Connection:
         return True
 
     def read_request(self) -> Request | None:
-        """Return the next request, or None when the peer has closed, or does not speak HTTP."""
+        """Return the next request, or None when the peer has closed, or does not speak HTTP.
+
+        A request that breaks off drops the connection and is not recorded.
+        """
         if not self._file.peek(1)[:1].isalpha():
             return None
-        line = self._file.readline()
-        method, target, _ = line.decode("latin-1").split(" ", 2)
+        method, target, _ = self._read_line().split(" ", 2)
         headers = tuple(self._read_headers())
         return Request(method, target, headers, self._read_body(dict(headers)), self.number)
 
@@ -128,18 +130,24 @@ class Connection:
         if headers.get("Transfer-Encoding") == "chunked":
             return b"".join(self._read_chunks())
         lengths = [int(value) for name, value in headers.items() if name.lower() == "content-length"]
-        return self._file.read(lengths[0]) if lengths else b""
+        return self.read(lengths[0]) if lengths else b""
 
     def _read_chunks(self) -> Iterator[bytes]:
-        while size := int(self._file.readline(), 16):
-            yield self._file.read(size)
-            self._file.readline()
-        self._file.readline()
+        while size := int(self._read_line(), 16):
+            yield self.read(size)
+            self._read_line()
+        self._read_line()
 
     def _read_headers(self) -> Iterator[tuple[str, str]]:
-        while line := self._file.readline().decode("latin-1").rstrip("\r\n"):
+        while line := self._read_line():
             name, _, value = line.partition(":")
             yield name, value.strip()
+
+    def _read_line(self) -> str:
+        line = self._file.readline()
+        if not line.endswith(b"\n"):
+            raise ConnectionResetError("the peer has closed")
+        return line.decode("latin-1").rstrip("\r\n")
 
 
 Handler = Callable[[Request, Connection], None]
@@ -238,9 +246,7 @@ class RecordingServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.refuse_connections()
         for connection in self.connections:
             with suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
@@ -249,6 +255,12 @@ class RecordingServer:
             assert not thread.is_alive(), "a thread of the server hangs"
         if kind is None and self._errors:
             raise self._errors[0]
+
+    def refuse_connections(self) -> None:
+        """Stop listening; connections that are open stay so."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
 
     def _start(self, function: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=function, args=arguments)

@@ -118,6 +118,17 @@ def test_attempts_count_the_requests_to_the_other_generation() -> None:
     assert [request.path for request in server.requests] == ["/api/v1/chat", "/api/v2/chat"]
 
 
+def test_an_error_says_whether_any_attempt_was_sent_not_only_the_last() -> None:
+    def lose_and_refuse(_: Request, connection: Connection) -> None:
+        server.refuse_connections()
+        connection.reset()
+
+    with chat_api(lose_and_refuse) as (api, server), pytest.raises(ApiConnectionError) as caught:
+        api.list_chats()
+    assert "whether the server is running" in str(caught.value)
+    assert (caught.value.request_sent, caught.value.attempts, len(server.requests)) == (True, 3, 1)
+
+
 # What is not
 
 
