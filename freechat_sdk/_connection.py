@@ -36,6 +36,12 @@ from freechat_sdk.upload import MultipartBody
 MAX_LINE_BYTES: Final = 65536
 """The longest line of chunk framing; http.client has the same limit for header lines."""
 
+MAX_FIELDS: Final = 100
+"""The most lines of a header; http.client has the same limit."""
+
+_BLANK: Final = (b"\r\n", b"\n", b"")
+_FIELD: Final = re.compile(r"^([!-9;-~]+):[ \t]*([^\r\n]*)\r?$", re.MULTILINE)
+"""A well-formed line of a header (RFC 9112, 5)."""
 _MALFORMED: Final = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 _MIN_CHANGE: Final = 0.02
 """How far a socket's timeout may be off, in seconds: each change of it releases the GIL."""
@@ -274,6 +280,28 @@ class _Chunks(_Lines):
             self._is_in_trailer = self._left == 0
         return line
 
+    def payload(self, max_bytes: int) -> Iterator[bytes]:
+        """Yield the data of each chunk as it arrives, in parts of at most `max_bytes`, up to the end of the body."""
+        read = super().read
+        while not self._is_in_trailer:
+            self.readline()
+            while self._left > max_bytes:
+                yield self._part(read(max_bytes))
+            left, self._left = self._left, 0
+            if left:
+                data = read(left + 2)
+                if data[left:] != b"\r\n":
+                    raise http.client.HTTPException("invalid or missing end of a chunk")
+                yield data[:left]
+        while self.readline() not in _BLANK:
+            pass
+
+    def _part(self, data: bytes) -> bytes:
+        if not data:
+            raise http.client.IncompleteRead(data)
+        self._left -= len(data)
+        return data
+
     def read(self, size: int | None = -1, /) -> bytes:
         return self._checked(super().read(size))
 
@@ -291,6 +319,10 @@ class _Chunks(_Lines):
 class _StrictResponse(http.client.HTTPResponse):
     """The response of http.client over a timed reader, and stricter about where the body ends."""
 
+    _method: str
+    _read_status: Callable[[], tuple[str, int, str]]
+    _check_close: Callable[[], bool]
+
     def __init__(self, reader: _TimedReader, *args: Any, **kwargs: Any) -> None:
         source: Any = reader
         super().__init__(source, *args, **kwargs)
@@ -298,30 +330,83 @@ class _StrictResponse(http.client.HTTPResponse):
         self._lines: Any = self.fp
 
     def begin(self) -> None:
-        """Read up to the body. Skip interim responses (RFC 9110, 15.2), of which http.client skips only 100."""
-        super().begin()
-        while 100 < self.status < 200:
+        """Read up to the body, past interim responses (RFC 9110, 15.2).
+
+        This sets what `begin` of http.client sets. It reads the header faster, and is stricter about the framing.
+        """
+        known: object = self.headers
+        if known is not None:
+            return
+        while 100 <= self._read_head() < 200:
             if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
                 raise http.client.HTTPException("the server switches to another protocol without being asked")
-            self.headers = self.msg = None  # type: ignore[assignment]
-            super().begin()
-        if self.will_close:
-            self._reader.hold()
         if self._reader.has_ended:  # http.client takes the end of the connection for the end of the header
             raise http.client.IncompleteRead(b"")
-        self._check_framing()
+        self._find_end()
+        if self.will_close:
+            self._reader.hold()
         if self.chunked:
             self._lines.__class__ = _Chunks
 
-    def _check_framing(self) -> None:
+    def _read_head(self) -> int:
+        """Read a status line and a header, and return the status."""
+        version, status, reason = self._read_status()
+        if not version.startswith(("HTTP/1.", "HTTP/0.9")):
+            raise http.client.UnknownProtocol(version)
+        self.version = 10 if version in ("HTTP/1.0", "HTTP/0.9") else 11
+        self.code = self.status = status
+        self.reason = reason.strip()
+        self.headers = self.msg = _read_fields(self._lines.readline)
+        return status
+
+    def _find_end(self) -> None:
+        """Find out where the body ends (RFC 9112, 6.3).
+
+        Raises:
+            HTTPException: if that is in doubt.
+        """
         headers = self.headers
+        if headers.defects and any(isinstance(defect, _MALFORMED) for defect in headers.defects):
+            raise http.client.HTTPException("malformed header line")
+        coding = headers.get("Transfer-Encoding")
+        self.chunked = coding is not None and coding.lower() == "chunked"
+        self.chunk_left = None
+        if coding is not None and not self.chunked:
+            raise http.client.HTTPException("unsupported Transfer-Encoding")
         lengths = headers.get_all("Content-Length", ())
         if lengths and not (lengths[0].isascii() and lengths[0].isdigit() and len(set(lengths)) == 1):
             raise InvalidLengthError("invalid Content-Length")
-        if headers.defects and any(isinstance(defect, _MALFORMED) for defect in headers.defects):
-            raise http.client.HTTPException("malformed header line")
-        if not self.chunked and "Transfer-Encoding" in headers:
-            raise http.client.HTTPException("unsupported Transfer-Encoding")
+        self.length = int(lengths[0]) if lengths and not self.chunked else None
+        if self.status in (http.HTTPStatus.NO_CONTENT, http.HTTPStatus.NOT_MODIFIED) or self._method == "HEAD":
+            self.length = 0
+        self.will_close = self._check_close() or (self.length is None and not self.chunked)
+
+
+def _read_fields(readline: Callable[[int], bytes]) -> http.client.HTTPMessage:
+    """Read a header up to its blank line.
+
+    Well-formed fields are taken as they are; everything else (folding, malformed lines) goes through the parser of the
+    standard library, which is made for mail and takes a third of the time of a small call.
+
+    Raises:
+        LineTooLong, HTTPException: if a line is too long, or there are too many.
+    """
+    lines: list[bytes] = []
+    while (line := readline(MAX_LINE_BYTES + 1)) not in _BLANK:
+        if len(line) > MAX_LINE_BYTES:
+            raise http.client.LineTooLong("header line")
+        if len(lines) == MAX_FIELDS:
+            raise http.client.HTTPException(f"more than {MAX_FIELDS} header lines")
+        lines.append(line)
+    block = b"".join(lines)
+    fields = _FIELD.findall(block.decode("iso-8859-1"))
+    if len(fields) != len(lines):
+        return http.client.parse_headers(io.BytesIO(block))
+    message = http.client.HTTPMessage()
+    for name, value in fields:
+        message.set_raw(name, value)
+    message.set_payload("")
+    return message
 
 
 class ShownTarget(str):
@@ -417,6 +502,20 @@ class TlsConnection(Connection, HTTPSConnection):
         """Limit the TLS handshake, which comes next, to what is left of the deadline."""
         sock.settimeout(self.exchange.deadline.for_connect())
         return sock
+
+
+def read_chunks(response: BaseHTTPResponse, max_bytes: int) -> Iterator[bytes]:
+    """Yield the body of a chunked response as it arrives, and give its connection back at its end.
+
+    `read_chunked` of urllib3 does the same in three times as many steps for each chunk.
+    """
+    original: Any = getattr(response, "_original_response", None)
+    if not isinstance(original, _StrictResponse) or not isinstance(original.fp, _Chunks):
+        yield from response.read_chunked(max_bytes)
+        return
+    yield from original.fp.payload(max_bytes)
+    original.close()
+    response.release_conn()
 
 
 def is_unpacked_whole(response: BaseHTTPResponse) -> bool:

@@ -32,6 +32,10 @@ class StreamedResponse(ReadableResponse, Protocol):
     """The part of a response that streams and downloads use."""
 
     @property
+    def max_response_bytes(self) -> int | None:
+        """The size of the largest body that is kept in memory. None means unlimited."""
+
+    @property
     def max_event_bytes(self) -> int | None:
         """The size of the largest event that a stream may have. None means unlimited."""
 

@@ -19,7 +19,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.response import BaseHTTPResponse
 
-from freechat_sdk._connection import Exchange, InvalidLengthError, is_unpacked_whole
+from freechat_sdk._connection import Exchange, InvalidLengthError, is_unpacked_whole, read_chunks
 from freechat_sdk._secrets import without_frames
 from freechat_sdk.configuration import MEBIBYTE
 from freechat_sdk.exceptions import (
@@ -132,7 +132,7 @@ class Response:
         Raises:
             ApiDecodeError: if the size is larger.
         """
-        allowed = self.exchange.configuration.max_response_bytes
+        allowed = self.max_response_bytes
         if allowed is not None and size > allowed:
             self.release()
             hint = "Raise the limit with Configuration(max_response_bytes=...)."
@@ -148,7 +148,7 @@ class Response:
         self._begin_body()
         try:
             if self.raw.chunked and "Content-Encoding" not in self.headers:
-                yield from self.raw.read_chunked(CHUNK_BYTES)  # four times as fast as `read1`
+                yield from read_chunks(self.raw, CHUNK_BYTES)
                 self._check_not_interrupted()
                 return
             is_empty = True
@@ -160,6 +160,9 @@ class Response:
             self._check_not_interrupted()
         except TRANSPORT_ERRORS as error:
             raise self._failure(error) from without_frames(error, self.exchange.secrets)
+        except BaseException:
+            self.release()
+            raise
 
     def _check_not_interrupted(self) -> None:
         """Refuse an end that `interrupt` made."""
@@ -181,6 +184,11 @@ class Response:
         self._is_spent = True
         self.raw.close()
         self.raw.release_conn()
+
+    @property
+    def max_response_bytes(self) -> int | None:
+        """The size of the largest body that is kept in memory. None means unlimited."""
+        return self.exchange.configuration.max_response_bytes
 
     @property
     def max_event_bytes(self) -> int | None:

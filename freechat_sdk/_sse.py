@@ -23,34 +23,28 @@ class ServerSentEvent:
 def decode(chunks: Iterable[bytes]) -> Iterator[ServerSentEvent]:
     """Yield the events of a stream of UTF-8 bytes, each as soon as the blank line after it has arrived.
 
-    Chunks may end anywhere. Invalid UTF-8 is replaced. A block without data is not an event, and a block without a
-    blank line after it is dropped.
+    Invalid UTF-8 is replaced. A block without data, or without its blank line, is not an event.
     """
     event = last_id = ""
     data: list[str] = []
     retry: int | None = None
-    for lines in _lines(chunks):
-        for line in lines:
-            if not line:
-                if data:
-                    yield ServerSentEvent(event or "message", "\n".join(data), last_id, retry)
-                event, data, retry = "", [], None
-                continue
-            name, value = _field(line)
-            if name == "data":
-                data.append(value)
-            elif name == "event":
-                event = value
-            elif name == "id" and "\0" not in value:
-                last_id = value
-            elif name == "retry" and value.isascii() and value.isdigit():
-                retry = int(value)
-
-
-def _field(line: bytes) -> tuple[str, str]:
-    """Return the name and the value of a line. A comment has an empty name."""
-    name, _, value = line.decode("utf-8", "replace").partition(":")
-    return name, value.removeprefix(" ")
+    splitter = _LineSplitter()
+    for line in (line for chunk in chunks for line in splitter.lines(chunk)):
+        if not line:
+            if data:
+                yield ServerSentEvent(event or "message", "\n".join(data), last_id, retry)
+            event, data, retry = "", [], None
+            continue
+        name, _, value = line.decode("utf-8", "replace").partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            data.append(value)
+        elif name == "event":
+            event = value
+        elif name == "id" and "\0" not in value:
+            last_id = value
+        elif name == "retry" and value.isascii() and value.isdigit():
+            retry = int(value)
 
 
 class EventTooLargeError(ValueError):
@@ -65,8 +59,13 @@ def data_only(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator
     """
     data: list[bytes] = []
     size = 0
-    for lines in _lines(chunks, max_bytes):
-        for line in lines:
+    splitter = _LineSplitter(max_bytes)
+    for chunk in chunks:
+        if not size and splitter.is_between_lines and _is_one_event(chunk):
+            _check_size(len(chunk) - 2, max_bytes)
+            yield chunk[6:-2] if chunk[5:6] == b" " else chunk[5:-2]
+            continue
+        for line in splitter.lines(chunk):
             if line[:5] == b"data:":  # cheaper than startswith
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
                 size += len(line)
@@ -78,8 +77,12 @@ def data_only(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator
             elif line == b"data":
                 data.append(b"")
                 size += len(line)
-        if size:
-            _check_size(size, max_bytes)
+        _check_size(size, max_bytes)
+
+
+def _is_one_event(chunk: bytes) -> bool:
+    """Return whether a chunk is one whole event of one line, as most are."""
+    return chunk[:5] == b"data:" and chunk.find(b"\n") == len(chunk) - 2 and chunk[-1:] == b"\n" and b"\r" not in chunk
 
 
 def _check_size(size: int, max_bytes: int | None) -> None:
@@ -87,41 +90,40 @@ def _check_size(size: int, max_bytes: int | None) -> None:
         raise EventTooLargeError(f"an event of the stream has more than {max_bytes} bytes")
 
 
-def _lines(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator[list[bytes]]:
-    """Yield the lines that each chunk completes, without their ends: CR, LF or CR LF.
+class _LineSplitter:
+    """Splits a stream into lines without their ends (CR, LF or CR LF), and removes a byte order mark at its start."""
 
-    Raises:
-        EventTooLargeError: if a line has more than `max_bytes` bytes.
-    """
-    pending = bytearray()  # not a list: each of many small parts would cost more than its bytes
-    ended_by_cr = False
-    for chunk in _without_bom(chunks):
-        if ended_by_cr and chunk:
+    def __init__(self, max_bytes: int | None = None) -> None:
+        self._max_bytes = max_bytes
+        self._pending = bytearray()  # not a list: each of many small parts would cost more than its bytes
+        self._is_at_start = True
+        self._ended_by_cr = False
+
+    @property
+    def is_between_lines(self) -> bool:
+        """Whether the next chunk begins a line."""
+        return not (self._pending or self._is_at_start or self._ended_by_cr)
+
+    def lines(self, chunk: bytes) -> list[bytes]:
+        """Return the lines that a chunk completes.
+
+        Raises:
+            EventTooLargeError: if a line has more than `max_bytes` bytes.
+        """
+        if self._ended_by_cr and chunk:
             chunk = chunk.removeprefix(b"\n")  # the other half of a CR LF
-            ended_by_cr = False
+            self._ended_by_cr = False
         if b"\r" in chunk:
-            ended_by_cr = chunk.endswith(b"\r")
+            self._ended_by_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = chunk.split(b"\n")
-        rest = lines.pop()
-        if lines and pending:
-            pending += lines[0]
-            lines[0] = bytes(pending)
-            pending.clear()
-        if rest:
-            pending += rest
-            _check_size(len(pending), max_bytes)
-        if lines:
-            yield lines
-
-
-def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the chunks without a byte order mark at the start."""
-    source = iter(chunks)
-    start = b""
-    for chunk in source:
-        start += chunk
-        if not _BOM.startswith(start):
-            break
-    yield start.removeprefix(_BOM)
-    yield from source
+        *lines, rest = chunk.split(b"\n")
+        if lines and self._pending:
+            self._pending += lines[0]
+            lines[0] = bytes(self._pending)
+            self._pending.clear()
+        if lines and self._is_at_start:
+            lines[0] = lines[0].removeprefix(_BOM)
+            self._is_at_start = False
+        self._pending += rest
+        _check_size(len(self._pending), self._max_bytes)
+        return lines

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from types import TracebackType
 from typing import Final
 
@@ -155,12 +156,13 @@ class _Received:
 def _events(response: StreamedResponse, source: Iterable[bytes], received: _Received) -> Generator[LlmResultDTO]:
     """Yield the events of a stream up to its final one, and add them to `received`."""
     parse, keep, keep_text = as_json(LlmResultDTO).decode, received.data.append, received.texts.append
-    note_event, check_size = response.note_event, response.check_size
+    note_event, max_bytes = response.note_event, response.max_response_bytes or inf
     data, size = b"", 0
     try:
         for data in source:
             size += len(data)
-            check_size(size)  # the data of all events is kept in memory
+            if size > max_bytes:  # the data of all events is kept in memory
+                response.check_size(size)
             event = parse(data)
             if not received.data:
                 response.begin_stream()
