@@ -9,8 +9,6 @@ package promises; cosmic-ray removes no statements, and wants a session for each
 
 import ast
 import copy
-import importlib.abc
-import importlib.machinery
 import importlib.util
 import multiprocessing
 import os
@@ -20,18 +18,17 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 ROOT = Path(__file__).parent.parent
-LIST = Path(__file__).with_suffix(".yaml")
 PROCESSES = 2
 PRELOADED = ["hypothesis", "pydantic", "pytest", "trustme", "urllib3", "yaml"]
+OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 UNCHANGED_FIELDS = {"annotation", "returns", "decorator_list", "bases"}
 UNCHANGED_CALLS = {"TypeVar", "ParamSpec", "NamedTuple", "warn"}
-OTHER: dict[type[ast.AST], type[ast.AST]] = {
+OTHER: dict[type[ast.AST], type[Any]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And,
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
@@ -39,31 +36,18 @@ OTHER: dict[type[ast.AST], type[ast.AST]] = {
 }  # fmt: skip
 
 
-class Mutant(NamedTuple):
-    change: str
-    """The place and the line before and after, as it stands in the list."""
-    source: str
-
-
-def mutants(source: str) -> Iterator[Mutant]:
-    """Yield each small change of a module."""
+def mutants(source: str) -> Iterator[tuple[str, str]]:
+    """Yield each small change of a module: place, line before and line after, as in the list; and the whole text."""
     tree = ast.parse(source)
     before = ast.unparse(tree).splitlines()
     for holder, key, new, place in _sites(tree, ""):
-        old = holder[key] if isinstance(holder, list) else getattr(holder, key)
-        _put(holder, key, new)
+        old, holder[key] = holder[key], new
         text = ast.unparse(ast.fix_missing_locations(tree))
-        _put(holder, key, old)
-        changed = [pair for pair in zip(before, text.splitlines(), strict=False) if pair[0] != pair[1]]
-        if changed:
-            yield Mutant(f"{place}: {changed[0][0].strip()} -> {changed[0][1].strip()}", text)
-
-
-def _put(holder: Any, key: Any, new: object) -> None:
-    if isinstance(holder, list):
-        holder[key] = new
-    else:
-        setattr(holder, key, new)
+        holder[key] = old
+        for line, changed in zip(before, text.splitlines(), strict=False):
+            if line != changed:
+                yield f"{place}: {line.strip()} -> {changed.strip()}", text
+                break
 
 
 def _sites(node: ast.AST, place: str) -> Iterator[tuple[Any, Any, ast.AST, str]]:
@@ -73,15 +57,13 @@ def _sites(node: ast.AST, place: str) -> Iterator[tuple[Any, Any, ast.AST, str]]
     for field, value in ast.iter_fields(node):
         if field in UNCHANGED_FIELDS or (isinstance(node, ast.ClassDef) and field == "keywords"):
             continue
-        for holder, key, child in (
-            [(value, index, item) for index, item in enumerate(value)]
-            if isinstance(value, list)
-            else [(node, field, value)]
-        ):
-            if not isinstance(child, ast.AST) or _is_left_alone(child):
-                continue
-            yield from ((holder, key, new, place) for new in _others(child))
-            yield from _sites(child, place)
+        holder: Any = value if isinstance(value, list) else vars(node)
+        keys: Any = range(len(value)) if isinstance(value, list) else [field]
+        for key in keys:
+            child = holder[key]
+            if isinstance(child, ast.AST) and not _is_left_alone(child):
+                yield from ((holder, key, new, place) for new in _others(child))
+                yield from _sites(child, place)
 
 
 def _is_left_alone(node: ast.AST) -> bool:
@@ -104,7 +86,7 @@ def _others(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Compare():
             for index, operator in enumerate(node.ops):
                 other = copy.copy(node)
-                other.ops = [*node.ops[:index], OTHER[type(operator)](), *node.ops[index + 1 :]]  # type: ignore[list-item]
+                other.ops = [*node.ops[:index], OTHER[type(operator)](), *node.ops[index + 1 :]]
                 yield other
         case ast.BoolOp() | ast.BinOp() | ast.AugAssign() if type(node.op) in OTHER:
             changed: Any = copy.copy(node)
@@ -136,24 +118,6 @@ def _others(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.Pass()
 
 
-class _Loader(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    """Loads one module from a text instead of its file."""
-
-    def __init__(self, name: str, path: Path, source: str) -> None:
-        self.name, self.path, self.source = name, path, source
-
-    def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
-        if name != self.name:
-            return None
-        return importlib.util.spec_from_file_location(name, self.path, loader=self)
-
-    def get_source(self, fullname: str) -> str:
-        return self.source
-
-    def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self.source, str(self.path), "exec"), module.__dict__)
-
-
 def _test(module: str, source: str, tests: Sequence[str]) -> None:
     """Run tests with a changed module, and end this process with 0 if they notice nothing."""
     import pytest
@@ -162,19 +126,12 @@ def _test(module: str, source: str, tests: Sequence[str]) -> None:
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-    sys.meta_path.insert(0, _Loader(f"freechat_sdk.{module}", ROOT / f"freechat_sdk/{module}.py", source))
-    options = [
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-o",
-        "addopts=",
-        "-W",
-        "ignore::pytest.PytestAssertRewriteWarning",
-    ]
+    spec = importlib.util.find_spec(f"freechat_sdk.{module}")
+    assert spec is not None
+    sys.modules[spec.name] = changed = importlib.util.module_from_spec(spec)
+    exec(compile(source, str(spec.origin), "exec"), vars(changed))
     # File by file: most changes are noticed by the first, and collecting the others takes longer than running it.
-    os._exit(next((int(status) for test in tests if (status := pytest.main([*options, test]))), 0))
+    os._exit(next((int(status) for test in tests if (status := pytest.main([*OPTIONS, test]))), 0))
 
 
 def outcome(module: str, source: str, tests: Sequence[str], limit: float | None = None) -> int | None:
@@ -195,12 +152,13 @@ def run(module: str, about: dict[str, Any]) -> bool:
     argued = {entry["change"] for entry in about.get("unnoticed", ())}
     began = time.monotonic()
     if outcome(module, source, tests) != 0:
-        raise SystemExit(f"{module}: the tests fail without a change")
+        print(f"{module}: the tests fail without a change", flush=True)
+        return False
     limit = 20 + 3 * (time.monotonic() - began)
     found = list(mutants(source))
     with ThreadPoolExecutor(PROCESSES) as pool:
-        statuses = list(pool.map(lambda mutant: outcome(module, mutant.source, tests, limit), found))
-    unnoticed = [mutant.change for mutant, status in zip(found, statuses, strict=True) if status == 0]
+        statuses = list(pool.map(lambda mutant: outcome(module, mutant[1], tests, limit), found))
+    unnoticed = [change for (change, _), status in zip(found, statuses, strict=True) if status == 0]
     new, gone = [change for change in unnoticed if change not in argued], argued - set(unnoticed)
     noticed = len(found) - len(unnoticed)
     print(f"{module}: {noticed} of {len(found)} noticed, {100 * noticed / len(found):.1f} %", end="")
@@ -213,7 +171,7 @@ def run(module: str, about: dict[str, Any]) -> bool:
 
 
 def main(names: Sequence[str]) -> int:
-    modules = yaml.safe_load(LIST.read_text())
+    modules = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
     multiprocessing.set_forkserver_preload(PRELOADED)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
