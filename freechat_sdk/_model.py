@@ -6,7 +6,7 @@ response may omit. `Secret` marks a field that is masked when a model is printed
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import MAXYEAR, MINYEAR, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, overload
 
 from pydantic import (
@@ -229,18 +229,55 @@ def _refuse_none(value: object) -> object:
     return value
 
 
+class _NoDefault(datetime):
+    """A default for dateutil, which would fill in what a text leaves out: "Monday" would be a date of this week."""
+
+    def replace(self, **given: Any) -> datetime:  # type: ignore[override]
+        if not {"year", "month", "day"} <= given.keys():
+            raise ValueError("incomplete date")
+        return datetime(**given)
+
+
+_NO_DEFAULT = _NoDefault(1, 1, 1)
+
+
+def _zone(name: str | None, offset: int | None) -> timezone | None:
+    """Return the zone that dateutil found in a text.
+
+    Raises:
+        ValueError: if it knows only a name: "CST" is one of three zones.
+    """
+    if offset is not None:
+        return timezone(timedelta(seconds=offset))
+    if name is not None:
+        raise ValueError("unknown time zone")
+    return None
+
+
 def _by_dateutil(text: str) -> datetime:
     """Parse a date that pydantic does not parse, in RFC 1123 and similar formats."""
     from dateutil import parser
 
     try:
-        return parser.parse(text)
-    except OverflowError as error:  # dateutil raises it for large numbers; pydantic expects a ValueError
-        raise ValueError(str(error)) from error
+        return parser.parse(text, default=_NO_DEFAULT, tzinfos=_zone)
+    except (ValueError, OverflowError):  # their messages hold the text
+        message = "a date needs a day, a month and a year; a zone must be UTC, GMT or an offset"
+        raise ValueError(message) from None
 
 
 def _aware(value: datetime) -> datetime:
-    return value if value.tzinfo is not None else value.replace(tzinfo=timezone.utc)
+    """Return a date with its zone; without one, it is UTC.
+
+    Raises:
+        ValueError: if it does not exist in UTC, in which dates are sent: year 1 begins in UTC later than at +14:00.
+    """
+    aware = value if value.tzinfo is not None else value.replace(tzinfo=timezone.utc)
+    if not MINYEAR < aware.year < MAXYEAR:
+        try:
+            aware.astimezone(timezone.utc)
+        except OverflowError:
+            raise ValueError("the date does not exist in UTC") from None
+    return aware
 
 
 def _write_z(value: datetime) -> str:

@@ -303,14 +303,20 @@ def timeouts_for(defaults: CallTimeouts, timeout: object) -> CallTimeouts:
     if isinstance(timeout, Timeout):
         running = timeout.clone()
         running.start_connect()
-        connect = Timeout.resolve_default_timeout(running.connect_timeout)
-        read = Timeout.resolve_default_timeout(running.read_timeout)
-        return defaults.with_steps(timeout.total if isinstance(timeout.total, (int, float)) else None, connect, read)
+        total = timeout.total if isinstance(timeout.total, (int, float)) else None
+        parts = (total, running.connect_timeout, running.read_timeout)
+        return defaults.with_steps(*map(_seconds_of_part, parts))
     if isinstance(timeout, (tuple, list)):
         if len(timeout) != 2:
             raise ApiTypeError(f"_request_timeout takes a pair (connect, read), not {len(timeout)} values")
         return defaults.with_steps(None, *(check_seconds("_request_timeout", part) for part in timeout))
     return defaults.within(check_seconds("_request_timeout", timeout))
+
+
+def _seconds_of_part(part: Any) -> float | None:
+    """Return a part of a urllib3 Timeout in seconds; None means unlimited."""
+    seconds = Timeout.resolve_default_timeout(part)
+    return None if seconds is None else check_seconds("_request_timeout", seconds)
 
 
 def _payload(headers: dict[str, str], body: object, fields: Sequence[tuple[str, Any]] | None) -> bytes | None:
