@@ -58,6 +58,7 @@ class Model(BaseModel):
         hide_input_in_errors=True,
         populate_by_name=True,
         protected_namespaces=(),
+        ser_json_inf_nan="constants",  # refused before sending; null would be sent as if nothing had been given
         val_temporal_unit="milliseconds",
         validate_assignment=True,
         json_schema_extra=_state_required,
