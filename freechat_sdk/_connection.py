@@ -51,6 +51,10 @@ class BodyError(Exception):
     """The body of a request could not be produced; `Exchange.body_error` tells why."""
 
 
+class BodyTimeoutError(TimeoutError):
+    """The deadline passed while the body was read; the caller's own file may raise a TimeoutError too."""
+
+
 class Exchange(Timeout):
     """One call under way: its deadline, and how far the present attempt has come. For urllib3 it is a `Timeout`.
 
@@ -144,16 +148,16 @@ def _in_time(chunks: Iterator[bytes], deadline: Deadline) -> Iterator[bytes]:
     """Yield chunks that another thread reads, each within what is left: a read from a pipe may block for ever.
 
     Raises:
-        TimeoutError: if the deadline passes. The thread is left to its read; it does not keep the process alive.
+        BodyTimeoutError: if the deadline passes. The thread is left to its read; it does not keep the process alive.
     """
     wanted: SimpleQueue[bool] = SimpleQueue()
-    read: SimpleQueue[bytes | Exception | None] = SimpleQueue()
+    read: SimpleQueue[bytes | BaseException | None] = SimpleQueue()
 
     def run() -> None:
         try:
             while wanted.get():
                 read.put(next(chunks, None))
-        except Exception as error:  # noqa: BLE001 - raised again in the thread of the call
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread of the call
             read.put(error)
 
     Thread(target=run, daemon=True, name="freechat_sdk upload").start()
@@ -162,11 +166,11 @@ def _in_time(chunks: Iterator[bytes], deadline: Deadline) -> Iterator[bytes]:
             wanted.put(True)
             try:
                 chunk = read.get(timeout=deadline.for_read())
-            except Empty:
-                raise TimeoutError("reading the file took too long") from None
+            except (Empty, TimeoutError):
+                raise BodyTimeoutError("reading the file took too long") from None
             if chunk is None:
                 return
-            if isinstance(chunk, Exception):
+            if isinstance(chunk, BaseException):
                 raise chunk
             yield chunk
     finally:

@@ -22,7 +22,7 @@ from urllib3.filepost import encode_multipart_formdata
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import Retry, Timeout
 
-from freechat_sdk._connection import BodyError, Exchange
+from freechat_sdk._connection import BodyError, BodyTimeoutError, Exchange
 from freechat_sdk._generation import Generation
 from freechat_sdk._headers import is_token
 from freechat_sdk._operation import IDEMPOTENT, ONCE, ORDINARY, READ
@@ -290,7 +290,7 @@ def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Response
 def _body_error(exchange: Exchange) -> Exception:
     """Return why the body could not be produced: the caller's own error as it is, a file's or a timeout as ours."""
     error = exchange.body_error
-    if isinstance(error, (FileChangedError, TimeoutError)):
+    if isinstance(error, (FileChangedError, BodyTimeoutError)):
         return translate(error, exchange)
     return error or AssertionError("a body failed without an error")
 

@@ -131,10 +131,17 @@ class Connection:
         return self._file.read(lengths[0]) if lengths else b""
 
     def _read_chunks(self) -> Iterator[bytes]:
-        while size := int(self._file.readline(), 16):
-            yield self._file.read(size)
-            self._file.readline()
+        while size := int(self._read_line(), 16):
+            yield self.read(size)
+            self._read_line()
         self._file.readline()
+
+    def _read_line(self) -> bytes:
+        """Return the next line; when the peer closes before, the server drops the connection."""
+        line = self._file.readline()
+        if not line:
+            raise ConnectionResetError("the peer has closed")
+        return line
 
     def _read_headers(self) -> Iterator[tuple[str, str]]:
         while line := self._file.readline().decode("latin-1").rstrip("\r\n"):
