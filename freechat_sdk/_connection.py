@@ -39,6 +39,8 @@ MAX_LINE_BYTES: Final = 65536
 _MALFORMED: Final = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 _MIN_CHANGE: Final = 0.02
 """How far a socket's timeout may be off, in seconds: each change of it releases the GIL."""
+_LENGTH: Final = re.compile("[0-9]{1,18}")
+"""A Content-Length. Python refuses to convert numbers of thousands of digits, and http.client then ignores them."""
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?\r\n")
 """A line that begins a chunk (RFC 9112, 7.1)."""
 
@@ -308,7 +310,7 @@ class _StrictResponse(http.client.HTTPResponse):
     def _check_framing(self) -> None:
         headers = self.headers
         lengths = headers.get_all("Content-Length", ())
-        if lengths and not (lengths[0].isascii() and lengths[0].isdigit() and len(set(lengths)) == 1):
+        if lengths and not (_LENGTH.fullmatch(lengths[0]) and len(set(lengths)) == 1):
             raise InvalidLengthError("invalid Content-Length")
         if headers.defects and any(isinstance(defect, _MALFORMED) for defect in headers.defects):
             raise http.client.HTTPException("malformed header line")

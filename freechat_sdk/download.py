@@ -1,5 +1,6 @@
 """Downloads: responses that are files."""
 
+import errno
 import os
 import re
 import secrets
@@ -25,7 +26,8 @@ MAX_NAME_BYTES: Final = 255
 """The longest file name that common file systems take."""
 
 _DEVICE_NAME: Final = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\.|$)")
-_UNFIT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff]')
+_UNFIT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
+"""What file systems refuse, and what makes a name look like another: line ends and changes of direction."""
 
 
 class Download:
@@ -115,7 +117,7 @@ class Download:
                 with path.open("wb") as device:
                     self._write(chunks, device, progress)
             else:
-                self._replace(path.resolve(), chunks, progress)
+                self._replace(_followed(path), chunks, progress)
         except BaseException as error:  # noqa: BLE001 - raised again
             self.close()
             raise without_frames(error)  # noqa: B904 - the same error
@@ -166,6 +168,18 @@ class Download:
 
     def __repr__(self) -> str:
         return f"Download(file_name={self.file_name!r}, content_type={self.content_type!r}, length={self.length!r})"
+
+
+def _followed(path: Path) -> Path:
+    """Return what a path stands for, whatever links it has.
+
+    Raises:
+        OSError: if its links lead nowhere but to each other.
+    """
+    found = Path(os.path.realpath(path))
+    if found.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return found
 
 
 def _closing(response: StreamedResponse) -> Generator[bytes]:
