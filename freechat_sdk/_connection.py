@@ -39,7 +39,7 @@ MAX_LINE_BYTES: Final = 65536
 _MALFORMED: Final = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 _MIN_CHANGE: Final = 0.02
 """How far a socket's timeout may be off, in seconds: each change of it releases the GIL."""
-_LENGTH: Final = re.compile("[0-9]{1,18}")
+_LENGTH: Final = re.compile("[0-9]{1,4000}")
 """A Content-Length. Python refuses to convert numbers of thousands of digits, and http.client then ignores them."""
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?\r\n")
 """A line that begins a chunk (RFC 9112, 7.1)."""
