@@ -15,6 +15,7 @@ from urllib.parse import unquote_plus
 from typing_extensions import Self
 
 from freechat_sdk._decoders import StreamedResponse
+from freechat_sdk._response import joined
 from freechat_sdk._secrets import without_frames
 from freechat_sdk.exceptions import ApiException
 from freechat_sdk.upload import Progress
@@ -84,10 +85,12 @@ class Download:
             ApiException: if the file has been read in another way, or the download has been closed.
         """
         if self._content is None:
-            content = bytearray()
-            for chunk in self._response.limited(iter(self)):
-                content += chunk
-            self._content = bytes(content)
+            chunks = self._take()
+            try:
+                self._content = joined(self._response.limited(chunks))
+            except BaseException as error:  # noqa: BLE001 - raised again
+                self.close()
+                raise without_frames(error)  # noqa: B904 - the same error
         return self._content
 
     def __bytes__(self) -> bytes:
