@@ -206,7 +206,7 @@ class Pools:
         pool: Any = self.manager.connection_from_url(url)
         pool.clock = self._clock
         is_forwarded = pool.proxy is not None and parts.scheme == "http"
-        return pool, url if is_forwarded else parts.request_uri
+        return pool, parts._replace(auth=None, fragment=None).url if is_forwarded else parts.request_uri
 
     @property
     def manager(self) -> urllib3.PoolManager:
