@@ -190,16 +190,15 @@ class _TimedReader(io.RawIOBase):
     def __init__(self, surplus: _Surplus, sock: socket.socket, exchange: Exchange) -> None:
         self._surplus = surplus
         self._sock = sock
-        self._exchange = exchange
+        self._exchange: Exchange | None = exchange
         self._hold: io.RawIOBase | None = None
-        self._is_done = False
         self.has_ended = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if self._is_done:
+        if self._exchange is None:
             return None
         self._exchange.apply(self._sock)
         count = self._sock.recv_into(buffer)
@@ -207,8 +206,11 @@ class _TimedReader(io.RawIOBase):
         return count
 
     def finish(self, left: Callable[[], bytes]) -> None:
-        """Stop reading. Surplus bytes make the connection unusable."""
-        self._is_done = True
+        """Stop reading. Surplus bytes make the connection unusable.
+
+        The idle connection keeps its last response, which must not keep the exchange, its place and its credentials.
+        """
+        self._exchange = None
         pending = self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
         self._surplus.found = bool(left()) or pending > 0
 
