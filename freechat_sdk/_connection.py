@@ -270,6 +270,11 @@ class _Chunks(_Lines):
     def read1(self, size: int = -1, /) -> bytes:
         return self._checked(super().read1(size))
 
+    def readinto(self, buffer: Any, /) -> int:
+        count = super().readinto(buffer)
+        self._checked(bytes(memoryview(buffer)[:count]))
+        return count
+
     def _checked(self, data: bytes) -> bytes:
         if self._left:
             self._left -= len(data)
@@ -355,10 +360,9 @@ class Connection(HTTPConnection):
             raise NameResolutionError(self.host, self, error) from error
         failure: OSError = OSError("the host has no address")
         for *_, address in found:
-            target: Any = address[:2]
             try:
                 timeout = self.exchange.deadline.for_connect()
-                self.sock = create_connection(target, timeout, self.source_address, self.socket_options)
+                self.sock = create_connection(_target(address), timeout, self.source_address, self.socket_options)
             except OSError as error:
                 failure = error
             else:
@@ -386,6 +390,12 @@ class Connection(HTTPConnection):
 
     def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
         return _StrictResponse(_TimedReader(self._surplus, sock, self.exchange), *args, **kwargs)
+
+
+def _target(address: Any) -> tuple[str, int]:
+    """Return an address that was looked up as host and port. Link-local IPv6 addresses keep their zone."""
+    host, port, *rest = address
+    return (f"{host}%{rest[1]}" if rest and rest[1] else host), port
 
 
 class TlsConnection(Connection, HTTPSConnection):
