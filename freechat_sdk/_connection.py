@@ -214,16 +214,15 @@ class _TimedReader(io.RawIOBase):
     def __init__(self, surplus: _Surplus, sock: socket.socket, exchange: Exchange) -> None:
         self._surplus = surplus
         self._sock = sock
-        self._exchange = exchange
+        self._exchange: Exchange | None = exchange
         self._hold: io.RawIOBase | None = None
-        self._is_done = False
         self.has_ended = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if self._is_done:
+        if self._exchange is None:
             return None
         self._exchange.apply(self._sock)
         count = self._sock.recv_into(buffer)
@@ -231,8 +230,11 @@ class _TimedReader(io.RawIOBase):
         return count
 
     def finish(self, left: Callable[[], bytes]) -> None:
-        """Stop reading. Surplus bytes make the connection unusable."""
-        self._is_done = True
+        """Stop reading. Surplus bytes make the connection unusable.
+
+        The idle connection keeps its last response, which must not keep the exchange, its place and its credentials.
+        """
+        self._exchange = None
         pending = self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
         self._surplus.found = bool(left()) or pending > 0
 
@@ -313,6 +315,11 @@ class _Chunks(_Lines):
 
     def read1(self, size: int = -1, /) -> bytes:
         return self._checked(super().read1(size))
+
+    def readinto(self, buffer: Any, /) -> int:
+        count = super().readinto(buffer)
+        self._checked(bytes(memoryview(buffer)[:count]))
+        return count
 
     def _checked(self, data: bytes) -> bytes:
         if self._left:
@@ -456,10 +463,9 @@ class Connection(HTTPConnection):
             raise NameResolutionError(self.host, self, error) from error
         failure: OSError = OSError("the host has no address")
         for *_, address in found:
-            target: Any = address[:2]
             try:
                 timeout = self.exchange.deadline.for_connect()
-                self.sock = create_connection(target, timeout, self.source_address, self.socket_options)
+                self.sock = create_connection(_target(address), timeout, self.source_address, self.socket_options)
             except OSError as error:
                 failure = error
             else:
@@ -487,6 +493,12 @@ class Connection(HTTPConnection):
 
     def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
         return _StrictResponse(_TimedReader(self._surplus, sock, self.exchange), *args, **kwargs)
+
+
+def _target(address: Any) -> tuple[str, int]:
+    """Return an address that was looked up as host and port. Link-local IPv6 addresses keep their zone."""
+    host, port, *rest = address
+    return (f"{host}%{rest[1]}" if rest and rest[1] else host), port
 
 
 class TlsConnection(Connection, HTTPSConnection):
