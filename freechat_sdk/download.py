@@ -67,12 +67,24 @@ class Download:
         if self._content is not None:
             return iter((self._content,))
         if self._is_taken:
-            message = "the file has been read before, or the download has been closed"
-            raise self._response.error(
-                ApiException, message=message, hint="Call read() first to use it more than once."
-            )
+            raise self._unreadable("the file has been read before, or the download has been closed")
         self._is_taken = True
-        return self._chunks
+        return self._whole()
+
+    def _whole(self) -> Iterator[bytes]:
+        """Yield the chunks.
+
+        Raises:
+            ApiException: if the download is closed before its end, perhaps by another thread.
+        """
+        is_whole: bool | None = False
+        with suppress(ValueError):  # the generator is running: another thread closes it
+            is_whole = yield from self._chunks
+        if not is_whole:
+            raise self._unreadable("the download has been closed before its end")
+
+    def _unreadable(self, message: str) -> ApiException:
+        return self._response.error(ApiException, message=message, hint="Call read() first to use it more than once.")
 
     def read(self) -> bytes:
         """Return all bytes. They are kept, so that a second call, `save()` and `bytes(download)` can use them again.
@@ -168,8 +180,8 @@ class Download:
         return f"Download(file_name={self.file_name!r}, content_type={self.content_type!r}, length={self.length!r})"
 
 
-def _closing(response: StreamedResponse) -> Generator[bytes]:
-    """Yield the chunks of a response, and end it after the last one or on an error."""
+def _closing(response: StreamedResponse) -> Generator[bytes, None, bool]:
+    """Yield the chunks of a response, and end it after the last one or on an error. Return True after the last one."""
     count = 0
     try:
         for chunk in response.chunks():
@@ -180,6 +192,7 @@ def _closing(response: StreamedResponse) -> Generator[bytes]:
             yield chunk
     finally:
         response.end_stream()
+    return True
 
 
 def file_name(disposition: str | None) -> str | None:
