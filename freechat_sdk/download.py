@@ -78,8 +78,12 @@ class Download:
             ApiException: if the download is closed before its end, perhaps by another thread.
         """
         is_whole: bool | None = False
-        with suppress(ValueError):  # the generator is running: another thread closes it
+        try:
             is_whole = yield from self._chunks
+        except ApiException:
+            raise
+        except ValueError:  # the generator is running: another thread closes it
+            pass
         if not is_whole:
             raise self._unreadable("the download has been closed before its end")
 
