@@ -70,12 +70,28 @@ class Download:
         if self._content is not None:
             return iter((self._content,))
         if self._is_taken:
-            message = "the file has been read before, or the download has been closed"
-            raise self._response.error(
-                ApiException, message=message, hint="Call read() first to use it more than once."
-            )
+            raise self._unreadable("the file has been read before, or the download has been closed")
         self._is_taken = True
-        return self._chunks
+        return self._whole()
+
+    def _whole(self) -> Iterator[bytes]:
+        """Yield the chunks.
+
+        Raises:
+            ApiException: if the download is closed before its end, perhaps by another thread.
+        """
+        is_whole: bool | None = False
+        try:
+            is_whole = yield from self._chunks
+        except ApiException:
+            raise
+        except ValueError:  # the generator is running: another thread closes it
+            pass
+        if not is_whole:
+            raise self._unreadable("the download has been closed before its end")
+
+    def _unreadable(self, message: str) -> ApiException:
+        return self._response.error(ApiException, message=message, hint="Call read() first to use it more than once.")
 
     def read(self) -> bytes:
         """Return all bytes. They are kept, so that a second call, `save()` and `bytes(download)` can use them again.
@@ -185,8 +201,8 @@ def _followed(path: Path) -> Path:
     return found
 
 
-def _closing(response: StreamedResponse) -> Generator[bytes]:
-    """Yield the chunks of a response, and end it after the last one or on an error."""
+def _closing(response: StreamedResponse) -> Generator[bytes, None, bool]:
+    """Yield the chunks of a response, and end it after the last one or on an error. Return True after the last one."""
     count = 0
     try:
         for chunk in response.chunks():
@@ -197,6 +213,7 @@ def _closing(response: StreamedResponse) -> Generator[bytes]:
             yield chunk
     finally:
         response.end_stream()
+    return True
 
 
 def file_name(disposition: str | None) -> str | None:

@@ -6,7 +6,7 @@ import signal
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any
 
@@ -106,9 +106,20 @@ def test_the_context_manager_closes_the_sockets_and_a_later_call_opens_new_ones(
         api.api_client.close()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt, also if the tests run in the background, where shells ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_call_leaves_a_working_client() -> None:
     def interrupt(_: Request, connection: Connection) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        # Just before it waits, Python does not see a signal. A byte ends the wait.
+        connection.send(b"H")
         assert connection.wait_closed()
 
     with chat_api(in_order(interrupt, json_response([]))) as (api, _):

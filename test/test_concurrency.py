@@ -1,7 +1,9 @@
 """One client for many threads and processes: no cross-talk, no leak, no more connections than allowed."""
 
 import gc
+import logging
 import multiprocessing
+import os
 import random
 import threading
 import warnings
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from freechat_sdk import ApiClient, ApiTimeoutError, ChatApi
+from freechat_sdk import ApiClient, ApiException, ApiTimeoutError, ChatApi, NotFoundException
 from test.clients import TOKEN, Clock, at_once, chat_api, configured, texts_until_closed
 from test.hostile import never_ending_stream
 from test.server import (
@@ -138,8 +140,8 @@ def test_a_call_whose_time_is_over_before_it_begins_leaves_its_place_to_the_next
     assert len(server.requests) == 1
 
 
-@pytest.mark.filterwarnings("ignore:Connection pool is full")
-def test_a_pool_that_does_not_wait_keeps_no_more_connections_than_allowed() -> None:
+def test_a_pool_that_does_not_wait_keeps_no_more_connections_than_allowed(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     with chat_api(echo, connection_pool_maxsize=2, retries=0) as (api, server):
         streams = [api.stream_send_message(f"chat{number}", "Hi") for number in range(6)]
         assert [stream.until_done().answer for stream in streams] == [f"chat{number}" * 3 for number in range(6)]
@@ -147,6 +149,7 @@ def test_a_pool_that_does_not_wait_keeps_no_more_connections_than_allowed() -> N
         api.get_default_chat_id(1)
         api.get_default_chat_id(2)
         assert len(server.connections) == before == 6
+    assert "full" not in caplog.text
 
 
 def test_many_readers_are_ended_from_other_threads() -> None:
@@ -181,22 +184,148 @@ def test_a_client_that_was_closed_or_never_used_is_not_warned_of() -> None:
         gc.collect()
 
 
+def test_a_closed_client_leaves_no_socket_open_whoever_keeps_its_streams_and_errors() -> None:
+    def serve(request: Request, connection: Connection) -> None:
+        (json_response({"message": "gone"}, 404) if request.method == "DELETE" else echo)(request, connection)
+
+    kept: list[object] = []
+    with RecordingServer(serve) as server:
+        for number in range(50):
+            with ApiClient(configured(server.url)) as client:
+                api = ChatApi(client)
+                stream = api.stream_send_message(f"chat{number}", "Hi")
+                stream.until_done()
+                with pytest.raises(NotFoundException) as caught:
+                    api.delete_chat("gone")
+                kept += [stream, caught.value, api.list_chats_without_preload_content(), client]
+                kept[-2].read()  # type: ignore[attr-defined]
+        assert len(server.connections) >= 50
+        assert all(connection.wait_closed() for connection in server.connections)
+
+
+def test_a_stream_outlives_the_close_of_its_client_and_then_closes_its_connection() -> None:
+    with chat_api(echo) as (api, server):
+        stream = api.stream_send_message("chat", "Hi")
+        api.api_client.close()
+        assert stream.until_done().answer == "chat" * 3
+        assert server.connections[0].wait_closed()
+
+
+def test_close_does_not_disturb_calls_that_run_in_other_threads() -> None:
+    """Calls that run go on, with their own response; their connections are closed when they come back."""
+    is_done = threading.Event()
+    with chat_api(echo, connection_pool_maxsize=4, connection_pool_block=True, retries=0) as (api, server):
+
+        def close() -> None:
+            while not is_done.is_set():
+                api.api_client.close()
+
+        def work(thread: int) -> None:
+            for turn in range(25):
+                name = f"{thread:02d}{turn:02d}"
+                assert api.get_default_chat_id(int(name)) == str(int(name))
+                assert api.stream_send_message(name, "Hi").until_done().answer == name * 3
+                for event in api.stream_send_message(name, "Hi"):
+                    assert event.text == name
+                    break
+
+        closer = threading.Thread(target=close)
+        closer.start()
+        try:
+            in_threads(work, 8)
+        finally:
+            is_done.set()
+            closer.join(MAX_WAIT)
+        api.api_client.close()
+        assert all(connection.wait_closed() for connection in server.connections if connection.is_open)
+
+
 # Processes
 
 
-def default_chat(api: ChatApi, number: int) -> str | None:
-    return api.get_default_chat_id(number)
+def own_responses(api: ChatApi, first: int, count: int = 300) -> int:
+    """Make some calls and return how many got their own response, up to the first that did not."""
+    for number in range(first, first + count):
+        try:
+            if api.get_default_chat_id(number, _request_timeout=MAX_WAIT) != str(number):
+                return number - first
+        except ApiException:
+            return number - first
+    return count
+
+
+def in_child(work: Callable[[], bool]) -> Callable[[], bool]:
+    """Fork a child that does some work, and return a function that waits for it and returns its result."""
+    child = os.fork()
+    if child == 0:
+        is_right = False
+        try:
+            is_right = work()
+        finally:
+            os._exit(0 if is_right else 1)
+    return lambda: os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+in_clean_fork = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+
+
+@forks
+@in_clean_fork
+def test_four_forked_children_of_a_client_in_use_get_their_own_responses() -> None:
+    with chat_api(echo, retries=0) as (api, server):
+        assert own_responses(api, 0, 1) == 1
+        children = [in_child(lambda first=first: own_responses(api, first) == 300) for first in range(1000, 5000, 1000)]
+        assert own_responses(api, 5000) == 300
+        assert [is_right() for is_right in children] == [True] * 4
+        assert own_responses(api, 6000, 1) == 1
+    assert len(server.connections) == 5
+
+
+@forks
+@in_clean_fork
+def test_a_child_forked_in_the_middle_of_another_threads_call_gets_its_own_responses() -> None:
+    is_there, may_respond = threading.Event(), threading.Event()
+
+    def hold_the_first(request: Request, connection: Connection) -> None:
+        if request.path.endswith("/1"):
+            is_there.set()
+            assert may_respond.wait(MAX_WAIT)
+        echo(request, connection)
+
+    settings = {"connection_pool_maxsize": 1, "connection_pool_block": True}
+    with chat_api(hold_the_first, **settings, retries=0) as (api, server), ThreadPoolExecutor(1) as pool:
+        held = pool.submit(api.get_default_chat_id, 1)
+        assert is_there.wait(MAX_WAIT)
+        is_right = in_child(lambda: own_responses(api, 1000, 20) == 20)
+        assert is_right()
+        may_respond.set()
+        assert held.result(MAX_WAIT) == "1"
+        assert own_responses(api, 2000, 1) == 1
+    assert len(server.connections) == 2
+
+
+@forks
+@in_clean_fork
+def test_a_child_forked_while_another_thread_holds_the_locks_of_the_client_can_call() -> None:
+    with chat_api(echo, connection_pool_maxsize=1, connection_pool_block=True) as (api, _):
+        assert own_responses(api, 0, 1) == 1
+        transport = api.api_client.rest_client.transport
+        pool: Any = transport.pools.host()[0]
+        with transport.pools._lock, transport.budget._lock, pool._places._lock:
+            is_right = in_child(lambda: own_responses(api, 1000, 1) == 1)
+        assert is_right()
 
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+@in_clean_fork
 def test_a_client_serves_a_pool_of_processes(method: str) -> None:
     with chat_api(echo, retries=0) as (api, server):
-        assert default_chat(api, 0) == "0"
+        assert own_responses(api, 0, 1) == 1
         with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
-            done = [pool.submit(default_chat, api, number) for number in range(8)]
-            assert [future.result(MAX_WAIT * 3) for future in done] == [str(number) for number in range(8)]
-        assert default_chat(api, 9) == "9"
+            done = [pool.submit(own_responses, api, first) for first in range(1000, 5000, 1000)]
+            assert [future.result(MAX_WAIT * 3) for future in done] == [300] * 4
+        assert own_responses(api, 5000, 1) == 1
     first, *others, last = server.requests
     assert first.connection == last.connection
     assert first.connection not in {request.connection for request in others}

@@ -135,6 +135,16 @@ def test_leaving_early_closes_the_connection() -> None:
         assert [request.connection for request in server.requests] == [0, 1, 2]
 
 
+def test_an_unknown_encoding_is_a_decode_error(tmp_path: Path) -> None:
+    def encoded(_: Request, connection: Connection) -> None:
+        connection.respond(200, CONTENT, [("Content-Encoding", "x-odd")])
+
+    with api_of(FileApi, encoded) as (api, _):
+        for read in (lambda: api.export().read(), lambda: api.export().save(tmp_path), lambda: list(api.export())):
+            with pytest.raises(ApiDecodeError, match="unsupported Content-Encoding 'x-odd'"):
+                read()
+
+
 def test_an_error_or_a_web_page_is_not_a_file() -> None:
     with api_of(FileApi, in_order(json_response({"message": "no such character"}, 404), html_response())) as (api, _):
         with pytest.raises(NotFoundException, match="no such character"):

@@ -3,13 +3,15 @@
 import gc
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
-from freechat_sdk import ApiConnectionError, ApiException, Call, CharacterApi, ChatApi, Download, Hooks
+from freechat_sdk import ApiException, Call, CharacterApi, ChatApi, Download, Hooks
 from test.clients import chat_api
-from test.hostile import response, stall
+from test.hostile import response, says, stall
 from test.server import (
     MAX_WAIT,
     Connection,
@@ -167,39 +169,55 @@ def test_the_iterator_of_a_dropped_stream_goes_on_and_closes_it_at_its_end() -> 
 # Another thread
 
 
-def test_close_of_a_download_from_another_thread_ends_the_reader_with_an_error() -> None:
-    def half(_: Request, connection: Connection) -> None:
-        connection.send(head(200, [("Content-Length", str(len(CONTENT)))]) + CONTENT[:1000])
-        stall(connection)
+HALVES = {
+    "a length": head(200, [("Content-Length", "9")]) + b"file",
+    "no length": head(200) + b"file",
+    "chunks": head(200, [("Transfer-Encoding", "chunked")]) + b"4\r\nfile\r\n",
+}
+"""Files that stop. Without a length, the end that `close` makes looks like the end of the file."""
 
-    with chat_api(in_order(half, json_response([])), retries=0) as (api, _):
+
+def read_all(download: Download, is_reading: Callable[[], object]) -> None:
+    for _ in download:
+        is_reading()
+
+
+def save(download: Download, is_reading: Callable[[], object]) -> None:
+    with TemporaryDirectory() as folder:
+        try:
+            download.save(folder, lambda count, length: is_reading() and None)
+        finally:
+            assert list(Path(folder).iterdir()) == []
+
+
+@pytest.mark.parametrize("read", [read_all, save], ids=lambda read: read.__name__)
+@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
+def test_close_of_a_download_from_another_thread_ends_the_reader_with_an_error(
+    half: bytes, read: Callable[[Download, Callable[[], object]], None]
+) -> None:
+    with chat_api(in_order(says(half, stall), json_response([])), retries=0) as (api, _):
         download = export(api)
         closer = threading.Thread(target=download.close)
-        with pytest.raises(ApiConnectionError, match="lost"):
-            for _ in download:
-                closer.start()
+        with pytest.raises(ApiException, match=r"closed|lost"):
+            read(download, closer.start)
         closer.join(MAX_WAIT)
         with pytest.raises(ApiException, match="closed"):
             download.read()
         assert api.list_chats() == []
 
 
-@pytest.mark.parametrize("framing", ["no length", "chunks"])
-def test_close_of_a_download_from_another_thread_never_makes_it_look_whole(framing: str) -> None:
-    """Without a length, the end that `close` makes looks like the end of the file."""
-
-    def half(_: Request, connection: Connection) -> None:
-        connection.send(head(200, [] if framing == "no length" else [("Transfer-Encoding", "chunked")]))
-        connection.send(b"file" if framing == "no length" else b"4\r\nfile\r\n")
-        stall(connection)
-
-    with chat_api(half, retries=0) as (api, _):
+@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
+def test_a_download_closed_between_two_chunks_is_an_error(half: bytes) -> None:
+    with chat_api(says(half, stall), retries=0) as (api, _):
         download = export(api)
-        closer = threading.Thread(target=download.close)
-        with pytest.raises(ApiConnectionError, match="lost"):
-            for _ in download:
-                closer.start()
-        closer.join(MAX_WAIT)
+
+        def close() -> None:
+            closer = threading.Thread(target=download.close)
+            closer.start()
+            closer.join(MAX_WAIT)
+
+        with pytest.raises(ApiException, match="has been closed before its end"):
+            read_all(download, close)
 
 
 def test_a_late_close_of_a_stream_never_touches_the_connection_of_another_call() -> None:
