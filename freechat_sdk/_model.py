@@ -26,7 +26,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
 from typing_extensions import LiteralString, Self
 
-from freechat_sdk._secrets import MASK, Credential
+from freechat_sdk._secrets import MASK, Credential, without_frames
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
@@ -69,7 +69,8 @@ class Model(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise hide_input(error) from None
+            values = extra = None  # type: ignore[assignment]
+            raise without_frames(hide_input(error)) from None
         if extra is not None:
             self.additional_properties = {**self.additional_properties, **_checked_mapping(type(self), extra)}
 
@@ -90,7 +91,8 @@ class Model(BaseModel):
         try:
             super().__setattr__(name, value)
         except ValidationError as error:
-            raise hide_input(error) from None
+            value = None
+            raise without_frames(hide_input(error)) from None
 
     @property
     def additional_properties(self) -> dict[str, Any]:
@@ -130,7 +132,8 @@ class Model(BaseModel):
         try:
             return cls.model_validate(obj)
         except ValidationError as error:
-            raise hide_input(error) from None
+            obj = None
+            raise without_frames(hide_input(error)) from None
 
     @classmethod
     def from_json(cls, json_str: str | bytes) -> Self:
@@ -142,6 +145,7 @@ class Model(BaseModel):
         try:
             return cls.model_validate_json(json_str)
         except ValidationError as error:
+            json_str = ""
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             if first["type"] != "json_invalid":
                 raise hide_input(error) from None

@@ -7,10 +7,12 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
-    from typing import SupportsIndex, TypeVar
+    from typing import ParamSpec, SupportsIndex, TypeVar
 
+    P = ParamSpec("P")
+    T = TypeVar("T")
     E = TypeVar("E", bound=BaseException)
 
 MASK = "***"
@@ -77,6 +79,21 @@ def secrets_in(headers: Mapping[str, str]) -> list[str]:
 def is_secret_header(name: str) -> bool:
     """Return whether a header holds a credential, judging by its name."""
     return any(part in name.lower() for part in _SECRET_PARTS)
+
+
+def sealed(function: Callable[P, T]) -> Callable[P, T]:
+    """Return a function whose errors leave it without its arguments and without inner frames."""
+    from functools import wraps
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001 - raised again
+            args, kwargs = (), {}  # type: ignore[assignment]
+            raise without_frames(error)  # noqa: B904 - it is the same error
+
+    return call
 
 
 def without_frames(error: E, secrets: Iterable[str] = ()) -> E:
