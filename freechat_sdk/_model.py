@@ -26,7 +26,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
 from typing_extensions import LiteralString, Self
 
-from freechat_sdk._secrets import MASK, Credential, without_frames
+from freechat_sdk._secrets import MASK, Credential, sealed
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
@@ -64,19 +64,20 @@ class Model(BaseModel):
         json_schema_extra=_state_required,
     )
 
+    @sealed
     def __init__(self, /, **values: Any) -> None:
         extra = values.pop("additional_properties", None)
         try:
             super().__init__(**values)
         except ValidationError as error:
-            values = extra = None  # type: ignore[assignment]
-            raise without_frames(hide_input(error)) from None
+            raise hide_input(error) from None
         if extra is not None:
             self.additional_properties = {**self.additional_properties, **_checked_mapping(type(self), extra)}
 
     # With this mark pydantic does not call `__init__` when it validates a response.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
+    @sealed
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a field, validated and converted as in the constructor.
 
@@ -91,8 +92,7 @@ class Model(BaseModel):
         try:
             super().__setattr__(name, value)
         except ValidationError as error:
-            value = None
-            raise without_frames(hide_input(error)) from None
+            raise hide_input(error) from None
 
     @property
     def additional_properties(self) -> dict[str, Any]:
@@ -125,6 +125,7 @@ class Model(BaseModel):
     @classmethod
     def from_dict(cls, obj: None) -> None: ...
     @classmethod
+    @sealed
     def from_dict(cls, obj: Mapping[str, Any] | None) -> Self | None:
         """Build a model from a dict with JSON names or Python names. `None` gives `None`."""
         if obj is None:
@@ -132,10 +133,10 @@ class Model(BaseModel):
         try:
             return cls.model_validate(obj)
         except ValidationError as error:
-            obj = None
-            raise without_frames(hide_input(error)) from None
+            raise hide_input(error) from None
 
     @classmethod
+    @sealed
     def from_json(cls, json_str: str | bytes) -> Self:
         """Build a model from the JSON text of a response. Required fields may be missing.
 
@@ -145,7 +146,6 @@ class Model(BaseModel):
         try:
             return cls.model_validate_json(json_str)
         except ValidationError as error:
-            json_str = ""
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             if first["type"] != "json_invalid":
                 raise hide_input(error) from None

@@ -24,6 +24,7 @@ from urllib3.util import Url, make_headers, parse_url
 from urllib3.util.connection import is_connection_dropped
 
 from freechat_sdk._connection import Connection, Exchange, ShownTarget, TlsConnection
+from freechat_sdk._headers import checked_headers
 from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_proxy
 from freechat_sdk.exceptions import ApiValueError
 
@@ -259,9 +260,11 @@ def _manager_for(configuration: Configuration) -> urllib3.PoolManager:
     if proxy is None:
         manager = urllib3.PoolManager(**given)
     else:
-        headers = {**_proxy_credentials(proxy), **(configuration.proxy_headers or {})}
+        own = checked_headers("proxy", _proxy_credentials(proxy))
+        headers = {**own, **(configuration.proxy_headers or {})}
         context = configuration.proxy_ssl_context
-        manager = urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=context, **given)
+        address = parse_url(proxy)._replace(auth=None).url  # urllib3 only keeps a password there
+        manager = urllib3.ProxyManager(address, proxy_headers=headers, proxy_ssl_context=context, **given)
     manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
     return manager
 
