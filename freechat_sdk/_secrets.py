@@ -73,7 +73,19 @@ def secrets_in(headers: Mapping[str, str]) -> list[str]:
     values = [value for value in headers.values() if isinstance(value, Credential)]
     parts = [part.partition("=")[2] or part for value in values for part in str.split(value, "; ")]
     found = [str.partition(part, " ")[2] or part for part in parts]
-    return [Credential(secret) for secret in (*found, *parts) if len(secret) >= MIN_LENGTH]
+    passwords = [_basic_password(value) for value in values]
+    return [Credential(secret) for secret in (*found, *parts, *passwords) if len(secret) >= MIN_LENGTH]
+
+
+def _basic_password(value: str) -> str:
+    """Return the password in the value of a header, if its scheme is Basic (RFC 7617)."""
+    from base64 import b64decode
+
+    scheme, _, encoded = str.partition(value, " ")
+    try:
+        return b64decode(encoded).decode("latin-1").partition(":")[2] if scheme.lower() == "basic" else ""
+    except ValueError:
+        return ""
 
 
 def is_secret_header(name: str) -> bool:
