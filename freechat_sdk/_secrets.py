@@ -25,6 +25,7 @@ _CREDENTIAL_PATTERNS = (
     (r"\bfc-[0-9A-Za-z*]{8,}", MASK),
     (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+", rf"\1 {MASK}"),
     (r'(?i)("[\w-]*(?:token|api_?key|api_?key_?value|password|secret)"\s*:\s*)"(?:[^"\\]|\\.)*"?', rf'\1"{MASK}"'),
+    (r'("headers"\s*:\s*)\{(?:[^"{}]|"(?:[^"\\]|\\.)*"?)*\}?', rf'\1"{MASK}"'),  # of a connector
 )
 _SECRET_PARTS = ("auth", "cookie", "key", "secret", "token")
 """A header holds a credential if its name contains one of these."""
@@ -123,7 +124,7 @@ def without_frames(error: E, secrets: Iterable[str] = ()) -> E:
         frames = _outer_frames(found.__traceback__)
         if not KEEPS_FRAMES:
             found.__traceback__ = frames
-        if frames is None:
+        if frames is None and not _is_ours(found):  # ours mask themselves; the text of a stream stays as received
             _mask_values(found, secrets)
         behind = (found.__cause__, found.__context__, *found.args)
         waiting += [other for other in behind if isinstance(other, BaseException)]
@@ -138,6 +139,10 @@ def _outer_frames(traceback: TracebackType | None) -> TracebackType | None:
             return traceback
         traceback = traceback.tb_next
     return None
+
+
+def _is_ours(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] == "freechat_sdk"
 
 
 def _mask_values(error: BaseException, secrets: Iterable[str]) -> None:
