@@ -12,7 +12,7 @@ import io
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
@@ -87,6 +87,8 @@ class Exchange(Timeout):
         self.place: object = None
         """The call's place in a pool with a fixed number of them. It goes back when it is dropped."""
         self.body_error: Exception | None = None
+        self.proxy_headers: Mapping[str, str] = {}
+        """The headers for a proxy, which may show them in a page of its own."""
         self._socket: socket.socket | None = None
         self._socket_lock = Lock()
 
@@ -108,8 +110,8 @@ class Exchange(Timeout):
 
     @property
     def secrets(self) -> list[str]:
-        """The credentials that the request holds, which errors must not show."""
-        return secrets_in(self.request.headers)
+        """The credentials that the request holds, and those for the proxy, which errors must not show."""
+        return secrets_in(self.request.headers) + secrets_in(self.proxy_headers)
 
     def clone(self) -> "Exchange":
         """Return the object itself: all attempts share one deadline."""

@@ -29,7 +29,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
 from typing_extensions import LiteralString, Self
 
-from freechat_sdk._secrets import MASK, Credential
+from freechat_sdk._secrets import MASK, Credential, sealed
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
@@ -67,6 +67,7 @@ class Model(BaseModel):
         json_schema_extra=_state_required,
     )
 
+    @sealed
     def __init__(self, /, **values: Any) -> None:
         extra = values.pop("additional_properties", None)
         try:
@@ -79,6 +80,7 @@ class Model(BaseModel):
     # With this mark pydantic does not call `__init__` when it validates a response.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
+    @sealed
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a field, validated and converted as in the constructor.
 
@@ -126,6 +128,7 @@ class Model(BaseModel):
     @classmethod
     def from_dict(cls, obj: None) -> None: ...
     @classmethod
+    @sealed
     def from_dict(cls, obj: Mapping[str, Any] | None) -> Self | None:
         """Build a model from a dict with JSON names or Python names. `None` gives `None`."""
         if obj is None:
@@ -136,6 +139,7 @@ class Model(BaseModel):
             raise hide_input(error) from None
 
     @classmethod
+    @sealed
     def from_json(cls, json_str: str | bytes) -> Self:
         """Build a model from the JSON text of a response. Required fields may be missing.
 

@@ -24,6 +24,7 @@ from urllib3.util import Url, make_headers, parse_url
 from urllib3.util.connection import is_connection_dropped
 
 from freechat_sdk._connection import Connection, Exchange, ShownTarget, TlsConnection
+from freechat_sdk._headers import checked_headers
 from freechat_sdk._timeouts import Deadline, shortest
 from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_proxy
 from freechat_sdk.exceptions import ApiValueError
@@ -115,6 +116,7 @@ class Pool(HTTPConnectionPool):
                 raise EmptyPoolError(self, "no place became free") from None
         connection: Any = self._idle_connection() or self._new_conn()
         connection.exchange = exchange
+        exchange.proxy_headers = self.proxy_headers
         return connection
 
     def _idle_connection(self) -> Connection | None:
@@ -282,16 +284,34 @@ def _manager_for(configuration: Configuration) -> urllib3.PoolManager:
     }
     given = {name: value for name, value in options.items() if value is not None}
     proxy = proxy_for(configuration)
+    if proxy is not None:
+        _check_proxy_address(proxy)
     if is_socks_proxy_url(proxy):
         return _socks_manager(str(proxy), given)
     if proxy is None:
         manager = urllib3.PoolManager(**given)
     else:
-        headers = {**_proxy_credentials(proxy), **(configuration.proxy_headers or {})}
+        own = checked_headers("proxy", _proxy_credentials(proxy))
+        headers = {**own, **(configuration.proxy_headers or {})}
         context = configuration.proxy_ssl_context
-        manager = urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=context, **given)
+        address = parse_url(proxy)._replace(auth=None).url  # without the password, which the manager would keep
+        manager = urllib3.ProxyManager(address, proxy_headers=headers, proxy_ssl_context=context, **given)
     manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
     return manager
+
+
+def _check_proxy_address(proxy: str) -> None:
+    """Refuse an address of a proxy that urllib3 cannot read, or reads differently from us.
+
+    Raises:
+        ApiValueError: if it is one. The message does not show it.
+    """
+    try:
+        host = parse_url(proxy).host
+    except LocationParseError:
+        host = None
+    if host is None or host.strip("[]").lower() != urlsplit(proxy).hostname:
+        raise ApiValueError("the address of the proxy cannot be used. Percent-encode its user name and password.")
 
 
 def is_socks_proxy_url(url: str | None) -> bool:
@@ -366,8 +386,8 @@ def _is_exempt(parts: Url, no_proxy: str) -> bool:
     except ValueError:
         address = None
     for entry in no_proxy.lower().replace(",", " ").split():
-        name = entry.removesuffix(f":{parts.port}").strip("[]").lstrip("*.").rstrip(".")
-        if entry == "*" or (name and (host == name or host.endswith(f".{name}"))):
+        name = entry.removesuffix(f":{_origin(parts)[2]}").strip("[]").lstrip("*.").rstrip(".")
+        if entry == "*" or (name and (host == name or (address is None and host.endswith(f".{name}")))):
             return True
         with suppress(ValueError):
             if address is not None and address in ip_network(entry.strip("[]"), strict=False):

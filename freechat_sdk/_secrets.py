@@ -7,10 +7,12 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
-    from typing import SupportsIndex, TypeVar
+    from typing import ParamSpec, SupportsIndex, TypeVar
 
+    P = ParamSpec("P")
+    T = TypeVar("T")
     E = TypeVar("E", bound=BaseException)
 
 MASK = "***"
@@ -23,6 +25,7 @@ _CREDENTIAL_PATTERNS = (
     (r"\bfc-[0-9A-Za-z*]{8,}", MASK),
     (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+", rf"\1 {MASK}"),
     (r'(?i)("[\w-]*(?:token|api_?key|api_?key_?value|password|secret)"\s*:\s*)"(?:[^"\\]|\\.)*"?', rf'\1"{MASK}"'),
+    (r'("headers"\s*:\s*)\{(?:[^"{}]|"(?:[^"\\]|\\.)*"?)*\}?', rf'\1"{MASK}"'),  # of a connector
 )
 _SECRET_PARTS = ("auth", "cookie", "key", "secret", "token")
 """A header holds a credential if its name contains one of these."""
@@ -71,12 +74,39 @@ def secrets_in(headers: Mapping[str, str]) -> list[str]:
     values = [value for value in headers.values() if isinstance(value, Credential)]
     parts = [part.partition("=")[2] or part for value in values for part in str.split(value, "; ")]
     found = [str.partition(part, " ")[2] or part for part in parts]
-    return [Credential(secret) for secret in (*found, *parts) if len(secret) >= MIN_LENGTH]
+    passwords = [_basic_password(value) for value in values]
+    return [Credential(secret) for secret in (*found, *parts, *passwords) if len(secret) >= MIN_LENGTH]
+
+
+def _basic_password(value: str) -> str:
+    """Return the password in the value of a header, if its scheme is Basic (RFC 7617)."""
+    from base64 import b64decode
+
+    scheme, _, encoded = str.partition(value, " ")
+    try:
+        return b64decode(encoded).decode("latin-1").partition(":")[2] if scheme.lower() == "basic" else ""
+    except ValueError:
+        return ""
 
 
 def is_secret_header(name: str) -> bool:
     """Return whether a header holds a credential, judging by its name."""
     return any(part in name.lower() for part in _SECRET_PARTS)
+
+
+def sealed(function: Callable[P, T]) -> Callable[P, T]:
+    """Return a function whose errors leave it without its arguments and without inner frames."""
+    from functools import wraps
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001 - raised again
+            args, kwargs = (), {}  # type: ignore[assignment]
+            raise without_frames(error)  # noqa: B904 - it is the same error
+
+    return call
 
 
 def without_frames(error: E, secrets: Iterable[str] = ()) -> E:
@@ -94,7 +124,7 @@ def without_frames(error: E, secrets: Iterable[str] = ()) -> E:
         frames = _outer_frames(found.__traceback__)
         if not KEEPS_FRAMES:
             found.__traceback__ = frames
-        if frames is None:
+        if frames is None and not _is_ours(found):  # ours mask themselves; the text of a stream stays as received
             _mask_values(found, secrets)
         behind = (found.__cause__, found.__context__, *found.args)
         waiting += [other for other in behind if isinstance(other, BaseException)]
@@ -109,6 +139,10 @@ def _outer_frames(traceback: TracebackType | None) -> TracebackType | None:
             return traceback
         traceback = traceback.tb_next
     return None
+
+
+def _is_ours(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] == "freechat_sdk"
 
 
 def _mask_values(error: BaseException, secrets: Iterable[str]) -> None:

@@ -7,8 +7,10 @@ from urllib.parse import unquote, urlsplit
 import socks  # first: without PySocks, urllib3 would warn before it fails
 from urllib3.contrib.socks import SOCKSConnection, SOCKSProxyManager
 from urllib3.exceptions import NameResolutionError, ProxyError
+from urllib3.util import parse_url
 
 from freechat_sdk._connection import Connection, TlsConnection
+from freechat_sdk._secrets import Credential
 from freechat_sdk._timeouts import CallTimeouts, Deadline
 from freechat_sdk.exceptions import ApiValueError
 
@@ -25,7 +27,8 @@ def make_socks_manager(proxy: str, options: dict[str, Any]) -> SOCKSProxyManager
         ApiValueError: if PySocks cannot send the credentials. The message does not show them.
     """
     user, password = _credentials(proxy)
-    return SOCKSProxyManager(proxy, user, password, **options)
+    address = parse_url(proxy)._replace(auth=None).url  # without the password, which the manager would keep
+    return SOCKSProxyManager(address, user, password, **options)
 
 
 def _credentials(proxy: str) -> tuple[str, str]:
@@ -37,7 +40,7 @@ def _credentials(proxy: str) -> tuple[str, str]:
             f"The user name or the password of the SOCKS proxy has more than {MAX_CREDENTIAL_BYTES} bytes, "
             "which PySocks cannot send. Use shorter ones."
         )
-    return user, password
+    return Credential(user), Credential(password)
 
 
 class _HandshakeSocket(socks.socksocket):

@@ -17,7 +17,7 @@ from freechat_sdk._operation import READ, Operation
 from freechat_sdk._pool import is_same_origin, proxy_for
 from freechat_sdk._request import build_request, content_headers
 from freechat_sdk._response import Preload, Response, size_advice
-from freechat_sdk._secrets import without_frames
+from freechat_sdk._secrets import sealed
 from freechat_sdk._timeouts import CallTimeouts, Deadline
 from freechat_sdk.api_response import ApiResponse, Headers
 from freechat_sdk.configuration import Configuration, is_encrypted_or_loopback
@@ -44,6 +44,7 @@ class ApiClient:
 
     _default: ClassVar["ApiClient | None"] = None
 
+    @sealed
     def __init__(
         self,
         configuration: Configuration | None = None,
@@ -185,6 +186,7 @@ class ApiClient:
             return self.default_headers
         return {**self.default_headers, "Cookie": self.cookie}
 
+    @sealed
     def call_api(
         self,
         method: str,
@@ -202,21 +204,6 @@ class ApiClient:
         other is sent as JSON. `post_params` are the fields of a form.
         Nothing is sent a second time, and without `_request_timeout` nothing limits the time.
         """
-        try:
-            return self._call_api(method, url, header_params, body, post_params, _request_timeout)
-        except BaseException as error:  # noqa: BLE001 - raised again
-            url, header_params, body, post_params = "", None, None, None
-            raise without_frames(error)  # noqa: B904 - it is the same error
-
-    def _call_api(
-        self,
-        method: str,
-        url: str,
-        header_params: Mapping[str, str] | None,
-        body: object,
-        post_params: Sequence[tuple[str, Any]] | None,
-        _request_timeout: Any,
-    ) -> RESTResponse:
         configuration = self.configuration
         address = configuration.host + url if url.startswith("/") else url
         own: dict[str, str] = {"Accept": "*/*"}
@@ -242,6 +229,7 @@ class ApiClient:
         return self._cookie
 
     @cookie.setter
+    @sealed
     def cookie(self, value: str | None) -> None:
         self._cookie = None if value is None else checked_headers("cookie", {"Cookie": value})["Cookie"]
 
@@ -251,9 +239,11 @@ class ApiClient:
         return self.default_headers["User-Agent"]
 
     @user_agent.setter
+    @sealed
     def user_agent(self, value: str) -> None:
         self.set_default_header("User-Agent", value)
 
+    @sealed
     def set_default_header(self, header_name: str, header_value: str) -> None:
         """Send a header with every request. It replaces one whose name differs only in case.
 

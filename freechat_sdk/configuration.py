@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from freechat_sdk._headers import checked_headers
-from freechat_sdk._secrets import MASK, Credential
+from freechat_sdk._secrets import MASK, Credential, sealed
 from freechat_sdk.exceptions import ApiTypeError, ApiValueError, InsecureTransportWarning
 
 TYPE_CHECKING = False
@@ -89,6 +89,7 @@ class Configuration:
 
     _default: ClassVar[Configuration | None] = None
 
+    @sealed
     def __init__(
         self,
         host: str | None = None,
@@ -190,6 +191,7 @@ class Configuration:
         if debug is not None:
             self.debug = debug
 
+    @sealed
     def __setattr__(self, name: str, value: object) -> None:
         if name.endswith("timeout") and value is not None:
             value = check_seconds(name, value)
@@ -199,6 +201,8 @@ class Configuration:
             value = Credential(check_proxy(name, value))
         elif name == "proxy_headers" and value is not None:
             value = checked_headers(name, value)
+        elif name == "api_key" and isinstance(value, dict):
+            value = {key: Credential(text) if isinstance(text, str) else text for key, text in value.items()}
         elif name == "password" and isinstance(value, str):
             value = Credential(value)
         elif name == "api_version" and value not in GENERATIONS:
@@ -257,7 +261,7 @@ class Configuration:
                 f"FREECHAT_TOKEN is not sent to {self.host}, because this host is set in code and the connection to it "
                 "is not encrypted. Use https, or set access_token in code.",
                 InsecureTransportWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
             return None
         return token

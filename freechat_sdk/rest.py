@@ -30,7 +30,7 @@ from freechat_sdk._pool import Pools, is_socks_proxy_url, parsed_address
 from freechat_sdk._request import JSON, Request, json_bytes
 from freechat_sdk._response import TRANSPORT_ERRORS, Preload, Response, translate
 from freechat_sdk._retry import RetryBudget, RetryPolicy
-from freechat_sdk._secrets import mask, without_frames
+from freechat_sdk._secrets import mask, sealed, without_frames
 from freechat_sdk._timeouts import UNLIMITED, CallTimeouts, Deadline
 from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_seconds
 from freechat_sdk.exceptions import ApiConnectionError, ApiException, ApiTypeError, ApiValueError
@@ -70,6 +70,7 @@ class RESTResponse:
         self.data: bytes | None = None
         """The body, after `read()`."""
 
+    @sealed
     def read(self) -> bytes:
         """Return the body, and give the connection back. A second call returns the body again.
 

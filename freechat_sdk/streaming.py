@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from freechat_sdk._decoders import StreamedResponse, as_json
 from freechat_sdk._model import hide_input
-from freechat_sdk._secrets import without_frames
+from freechat_sdk._secrets import sealed, without_frames
 from freechat_sdk._sse import EventTooLargeError, data_only
 from freechat_sdk.exceptions import (
     ApiConnectionError,
@@ -95,6 +95,7 @@ class SseEmitter:
             if event.text and (event.message is None or not _is_thinking(event.message)):
                 yield event.text
 
+    @sealed
     def until_done(self) -> LlmResultDTO:
         """Read the stream to its end and return the final event.
 

@@ -9,6 +9,8 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
+from types import FrameType
 from typing import Any, TypeVar
 
 from freechat_sdk import ApiClient, ChatApi, Configuration, RetryPolicy, SseEmitter
@@ -78,6 +80,22 @@ def chat_api(handler: Handler, **settings: Any) -> Iterator[tuple[ChatApi, Recor
     """Yield a ChatApi, and the server that it calls; the arguments are those of `api_of`."""
     with api_of(ChatApi, handler, **settings) as pair:
         yield pair
+
+
+def inner_frames(error: BaseException) -> list[FrameType]:
+    """Return the frames below the test's own ones, of an error, its causes and its contexts."""
+    frames, waiting = [], [error]
+    while waiting:
+        found = waiting.pop()
+        frames += [frame for frame, _ in walk_tb(found.__traceback__) if "/test/" not in frame.f_code.co_filename]
+        waiting += [other for other in (found.__cause__, found.__context__) if other is not None]
+    return frames
+
+
+def shown_in_frames(error: BaseException) -> str:
+    """Return what tools show of the variables in the inner frames: containers by repr, objects opened."""
+    values = [value for frame in inner_frames(error) for value in frame.f_locals.values()]
+    return "\n".join(f"{value!r} {getattr(value, '__dict__', None)!r}" for value in values)
 
 
 def texts_until_closed(stream: SseEmitter) -> list[str | None]:

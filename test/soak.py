@@ -517,7 +517,8 @@ def _run(
             round_.run()
             round_.figures.seconds = time.monotonic() - began
             pool: Any = client.rest_client.transport.pools.host()[0]
-            places, idle = pool._free.qsize(), len(pool._idle)
+            taken = [place for place in pool._places._taken if place() is not None]
+            places, idle = POOL_SIZE - len(taken), len(pool._idle)
     figures.add(round_.figures)
     figures.requests = len(server.requests)
     figures.endings = proxy.fates

@@ -10,6 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -254,6 +255,10 @@ def own_responses(api: ChatApi, first: int, count: int = 300) -> int:
     return count
 
 
+def gets_its_own(api: ChatApi, first: int) -> bool:
+    return own_responses(api, first) == 300
+
+
 def in_child(work: Callable[[], bool]) -> Callable[[], bool]:
     """Fork a child that does some work, and return a function that waits for it and returns its result."""
     child = os.fork()
@@ -275,7 +280,7 @@ in_clean_fork = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:Deprecatio
 def test_four_forked_children_of_a_client_in_use_get_their_own_responses() -> None:
     with chat_api(echo, retries=0) as (api, server):
         assert own_responses(api, 0, 1) == 1
-        children = [in_child(lambda first=first: own_responses(api, first) == 300) for first in range(1000, 5000, 1000)]
+        children = [in_child(partial(gets_its_own, api, first)) for first in range(1000, 5000, 1000)]
         assert own_responses(api, 5000) == 300
         assert [is_right() for is_right in children] == [True] * 4
         assert own_responses(api, 6000, 1) == 1

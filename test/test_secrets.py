@@ -1,18 +1,26 @@
 """A token planted everywhere it can be given shows nowhere: no repr, log, message, traceback, report or pickle."""
 
 import copy
+import html
 import http.client
 import io
+import json
 import logging
+import os
 import pickle
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 
+import freechat_sdk
 from freechat_sdk import (
     AccountApi,
     AiApiKeyCreateDTO,
@@ -21,20 +29,31 @@ from freechat_sdk import (
     ApiException,
     ApiValueError,
     Call,
+    CharacterApi,
     ChatApi,
     ChatContextDTO,
     ChatCreateDTO,
     Configuration,
     Hooks,
+    StreamInterruptedError,
 )
-from test.clients import TOKEN, configured
-from test.hostile import LOST, STALLS, response, says
+from freechat_sdk._decoders import as_json
+from freechat_sdk._model import _secret_names
+from freechat_sdk._names import MODEL_MODULES
+from freechat_sdk._operation import READ, Operation
+from test.clients import TOKEN, api_of, configured, inner_frames, shown_in_frames
+from test.hostile import LOST, STALLS, close, response, says
 from test.server import (
+    EVENT_STREAM,
     JSON,
+    Connection,
     Handler,
     RecordingServer,
+    Request,
+    chats_and_streams,
     events_response,
     html_response,
+    in_order,
     json_response,
     login_redirect,
     refused_port,
@@ -243,3 +262,275 @@ def test_the_token_is_in_the_pickle_of_a_client_as_documented() -> None:
         assert copied.configuration.access_token == TOKEN
         assert TOKEN not in repr(vars(copied))
         copied.close()
+
+
+# Masked by value
+
+OPAQUE = 'opaque"en%41\\/x~&+<1>'
+"""A token that looks like none, of characters that are escaped in many ways."""
+ESCAPED = {
+    "raw": OPAQUE,
+    "JSON": json.dumps(OPAQUE)[1:-1],
+    "JSON, slashes escaped": json.dumps(OPAQUE)[1:-1].replace("/", "\\/"),
+    "JSON, for HTML": json.dumps(OPAQUE)[1:-1].replace("<", "\\u003c").replace(">", "\\u003E").replace("&", "\\u0026"),
+    "JSON in JSON": json.dumps(json.dumps(OPAQUE))[3:-3],
+    "percent": quote(OPAQUE, safe=""),
+    "percent, lower case": quote(OPAQUE, safe="").lower(),
+    "percent in a path": quote(OPAQUE),
+    "percent twice": quote(quote(OPAQUE, safe=""), safe=""),
+    "HTML": html.escape(OPAQUE),
+}
+WAYS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "configured": (OPAQUE, {}),
+    "from a function": (lambda: OPAQUE, {}),
+    "header": (None, {"_request_auth": {"in": "header", "key": "X-Any", "value": OPAQUE}}),
+    "bearer": (None, {"_request_auth": {"in": "header", "key": "Authorization", "value": f"Bearer {OPAQUE}"}}),
+    "cookie": (None, {"_request_auth": {"in": "cookie", "key": "session", "value": f"a=b; session={OPAQUE}"}}),
+    "_headers": (None, {"_headers": {"Authorization": f"Token {OPAQUE}"}}),
+}
+
+
+def echoes(form: str) -> Handler:
+    """Return a handler that shows a text wherever a response can hold it: one place after the other."""
+    text = form.encode()
+    body = b'{"message":"bad ' + text + b'"}'
+    return in_order(
+        says(response(body, JSON, ("X-Any", form), ("Location", f"http://a/{form}"), status=400)),
+        lambda _, connection: connection.respond(500, b"bad " + text, [], form),
+        says(b"HTTP/1.1 abc " + text + b"\r\n\r\n", close),
+        says(b"HTTP/1.1 200 OK\r\n" + text + b"\r\n\r\n", close),
+        says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + text + b"\r\n\r\n", close),
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + text, close),
+        says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n" + text, close),
+        says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + text + b"\r\n", close),
+        says(response(b"[]", ("Content-Encoding", form))),
+        says(response(b'{"chatId":"' + text + b'"}', JSON)),
+        says(response(b"x", ("Content-Type", form))),
+    )
+
+
+def kept_by(error: BaseException) -> str:
+    """Return everything that an error and its causes keep."""
+    texts = [repr(pickle.loads(pickle.dumps(error)).__dict__), pickle.dumps(error).decode("latin-1")]
+    waiting = [error]
+    while waiting:
+        found = waiting.pop()
+        texts += [str(found), repr(found), repr(found.args), repr(vars(found))]
+        waiting += [other for other in (found.__cause__, found.__context__) if other is not None]
+    return "\n".join(texts)
+
+
+@pytest.mark.parametrize("form", ESCAPED)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_token_that_a_call_used_is_masked_however_it_comes_back(form: str, way: str, told: Callable[[], str]) -> None:
+    token, options = WAYS[way]
+    configuration = {"access_token": token, "retries": 0, "log_bodies": True}
+    with api_of(ChatApi, echoes(ESCAPED[form]), **configuration) as (api, server):
+        for _ in range(11):
+            with pytest.raises(ApiException) as caught:
+                api.list_chats(**options)
+            text = kept_by(caught.value) + shown_in_frames(caught.value) + told()
+            assert ESCAPED[form] not in text
+            assert repr(ESCAPED[form])[1:-1] not in text
+    assert OPAQUE in "".join(value for _, value in server.requests[0].headers), "the token is really sent"
+
+
+def test_the_text_and_the_events_of_a_stream_stay_as_received() -> None:
+    broken = events_response({"text": f"{TOKEN} "}, {"text": OPAQUE})
+    with (
+        api_of(ChatApi, broken, access_token=OPAQUE) as (api, _),
+        pytest.raises(StreamInterruptedError) as caught,
+    ):
+        api.stream_send_message("chat", "Hi").until_done()
+    error = caught.value
+    assert error.text == f"{TOKEN} {OPAQUE}"
+    assert [event.text for event in error.events] == [f"{TOKEN} ", OPAQUE]
+    assert OPAQUE not in f"{error}{error.body}{error.headers}"
+
+
+def secret_fields() -> Iterator[Any]:
+    for name in sorted(MODEL_MODULES.keys() - {"SseEmitter"}):
+        model = getattr(freechat_sdk, name)
+        for field in sorted(_secret_names(model)):
+            value = {"X-Key": OPAQUE} if "dict" in str(model.model_fields[field].annotation) else OPAQUE
+            yield pytest.param(model, {to_camel(field): value}, id=f"{name}.{field}")
+
+
+@pytest.mark.parametrize(("model", "fields"), list(secret_fields()))
+def test_the_secret_fields_of_a_model_are_masked_in_logged_bodies(
+    model: Any, fields: dict[str, Any], told: Callable[[], str]
+) -> None:
+    body = model.from_json(json.dumps(fields))
+    operation = Operation("POST", "/secret", as_json(list[model]), {}, retry=READ, body=body)
+    with api_of(ChatApi, json_response([fields]), log_bodies=True) as (api, server):
+        (received,) = api.api_client.run(operation)
+    assert (received, server.requests[0].json) == (body, fields)
+    text = told()
+    assert text.count('"***"') == 2 * 2, "request and response, in the log and its copy"
+    assert "opaque" not in text
+
+
+# Frames
+
+
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+PHASES = [
+    "socket.getaddrinfo",
+    "freechat_sdk._connection.create_connection",
+    "http.client.HTTPConnection.endheaders",
+    "http.client.HTTPResponse.begin",
+    "freechat_sdk._connection._TimedReader.readinto",
+]
+AUTH = {"_request_auth": {"in": "header", "key": "X-Any", "value": OPAQUE}}
+CALLS: list[Callable[[ChatApi], object]] = [
+    lambda api: api.list_chats(),
+    lambda api: api.list_chats(**AUTH),  # type: ignore[arg-type]
+    lambda api: api.list_chats_with_http_info(_headers={"X-Any": OPAQUE}),
+    lambda api: api.list_chats_without_preload_content(),
+    lambda api: api.stream_send_message("chat", "Hi"),
+    lambda api: api.api_client.call_api("GET", "/", {"X-Any": OPAQUE}),
+]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("call", CALLS)
+def test_an_interrupted_call_leaves_one_frame_of_ours_and_no_credential(
+    phase: str, call: Callable[[ChatApi], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with api_of(ChatApi, chats_and_streams, access_token=OPAQUE) as (api, _):
+        with monkeypatch.context() as patch:
+            patch.setattr(phase, interrupt)
+            with pytest.raises(KeyboardInterrupt) as caught:
+                call(api)
+        names = [frame.f_code.co_name for frame in inner_frames(caught.value)]
+        assert names == ["call"]
+        assert "opaque" not in shown_in_frames(caught.value)
+        assert api.list_chats() == []
+
+
+READERS: dict[str, Callable[[Any], object]] = {
+    "list": list,
+    "next": next,
+    "until_done": lambda source: source.until_done(),
+    "text_deltas": lambda source: list(source.text_deltas()),
+    "read": lambda source: source.read(),
+    "save": lambda source: source.save(os.devnull),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "reader"),
+    [
+        *(("stream", name) for name in ("list", "next", "until_done", "text_deltas")),
+        *(("download", name) for name in ("list", "read", "save")),
+        ("by hand", "read"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["interrupt", "reset"])
+def test_a_body_that_breaks_off_leaves_no_credential_in_a_frame(
+    kind: str, reader: str, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def respond(request: Request, connection: Connection) -> None:
+        connection.start_chunked(headers=[EVENT_STREAM] if kind == "stream" else [])
+        connection.event({"text": "a"})
+        connection.chunk(f"data: {OPAQUE}".encode())
+        if ending == "reset":
+            connection.reset()
+
+    with api_of(ChatApi, respond, access_token=OPAQUE) as (api, _), monkeypatch.context() as patch:
+        source: Any
+        if kind == "stream":
+            source = api.stream_send_message("chat", "Hi")
+        elif kind == "download":
+            source = CharacterApi(api.api_client).export_character(1)
+        else:
+            source = api.api_client.call_api("GET", "/")
+        if reader == "next":
+            next(source)
+        if ending == "interrupt":
+            patch.setattr("urllib3.response.HTTPResponse._handle_chunk", interrupt)
+        with pytest.raises((KeyboardInterrupt, ApiException)) as caught:
+            READERS[reader](source)
+    frames = inner_frames(caught.value)
+    assert {frame.f_globals["__package__"] for frame in frames} == {"freechat_sdk"}
+    assert "opaque" not in repr([frame.f_locals for frame in frames])
+
+
+REFUSED: list[Callable[[], object]] = [
+    lambda: Configuration(f"http://a b/{OPAQUE}"),
+    lambda: Configuration(f"ftp://{OPAQUE}"),
+    lambda: Configuration(api_version=OPAQUE),
+    lambda: Configuration(access_token=f"{OPAQUE}\n"),
+    lambda: Configuration(access_token=OPAQUE, timeout=-1),
+    lambda: Configuration(proxy_headers={"X-Any": f"{OPAQUE}\n"}),
+    lambda: setattr(Configuration(), "access_token", f"{OPAQUE}\n"),
+    lambda: ApiClient(Configuration(), "X-Any", f"{OPAQUE}\n"),
+    lambda: ApiClient(Configuration(), cookie=f"{OPAQUE}\n"),
+    lambda: setattr(ApiClient(Configuration()), "cookie", f"{OPAQUE}\n"),
+    lambda: ApiClient(Configuration()).set_default_header("X-Any", f"{OPAQUE}\n"),
+    lambda: ApiClient(Configuration()).call_api("GET", "/", {"X-Any": f"{OPAQUE}\n"}),
+    lambda: keys(name=1, token=OPAQUE),
+    lambda: keys.from_dict({"token": OPAQUE}),
+    lambda: keys.from_json(json.dumps({"token": [OPAQUE]})),
+    lambda: setattr(keys(name="a", provider="b", token="c"), "token", [OPAQUE]),
+    lambda: setattr(keys(name="a", provider="b", token="c"), "tokn", OPAQUE),
+    lambda: services.add_ai_api_key({"token": OPAQUE}),
+]
+
+
+@pytest.mark.parametrize("refused", REFUSED)
+def test_what_is_refused_shows_in_no_frame_and_no_message(refused: Callable[[], object]) -> None:
+    with pytest.raises((ApiValueError, ValidationError)) as caught:
+        refused()
+    error = caught.value
+    assert len(inner_frames(error)) == 1
+    assert "opaque" not in f"{error}{error!r}{error.args}{vars(error)}{shown_in_frames(error)}"
+
+
+FULL = """
+import traceback
+from freechat_sdk import ApiClient, ApiException, ChatApi, Configuration
+with ApiClient(Configuration("http://127.0.0.1:1", retries=0)) as client:
+    try:
+        ChatApi(client).list_chats()
+    except ApiException as error:
+        print(len(traceback.extract_tb(error.__traceback__)))
+"""
+
+
+@pytest.mark.parametrize(("switch", "is_whole"), [("1", True), ("", False)])
+def test_a_switch_of_the_environment_keeps_the_frames_for_debugging(switch: str, is_whole: bool) -> None:
+    environment = {**os.environ, "FREECHAT_FULL_TRACEBACKS": switch}
+    run = subprocess.run([sys.executable, "-c", FULL], env=environment, capture_output=True, check=True, text=True)
+    assert (int(run.stdout) > 2) == is_whole
+
+
+def test_no_variable_of_a_client_and_no_part_of_a_token_shows_it() -> None:
+    configuration = Configuration(
+        access_token=OPAQUE,
+        api_key={"a": OPAQUE},
+        password=OPAQUE,
+        proxy=f"http://user:{quote(OPAQUE, safe='')}@127.0.0.1:1",
+        proxy_headers={"Proxy-Authorization": OPAQUE},
+    )
+    with ApiClient(configuration, "X-Api-Key", OPAQUE, cookie=f"a={OPAQUE}") as client:
+        objects: list[object] = [
+            vars(client),
+            vars(configuration),
+            vars(copy.deepcopy(configuration)),
+            client.default_headers,
+        ]
+        token = configuration.access_token
+        objects += [token, token[2:], [token[:9]], (token[1],), {"token": token[::-1]}]
+        assert "opaque" not in repr(objects)
+        assert str(token[0:6]) == "opaque"
+
+
+def test_a_configuration_has_a_repr_at_every_moment() -> None:
+    half_made = Configuration.__new__(Configuration)
+    assert repr(half_made) == "Configuration(host=None, access_token=None, api_version=None)"
+    half_made._access_token = lambda: OPAQUE
+    assert "opaque" not in repr(half_made)

@@ -10,8 +10,17 @@ from pathlib import Path
 import pytest
 import trustme
 
-from freechat_sdk import ApiConnectionError, ApiException, ApiTimeoutError
-from test.clients import TOKEN, chat_api, chat_api_at, texts_until_closed
+from freechat_sdk import (
+    ApiClient,
+    ApiConnectionError,
+    ApiException,
+    ApiTimeoutError,
+    ApiValueError,
+    Configuration,
+    InsecureTransportWarning,
+)
+from freechat_sdk._pool import proxy_for
+from test.clients import TOKEN, chat_api, chat_api_at, shown_in_frames, texts_until_closed
 from test.hostile import never_ending_stream, repeats, stall
 from test.proxies import in_clear, tunnel
 from test.server import (
@@ -274,3 +283,143 @@ def test_a_proxy_that_fails_is_named_as_the_cause_and_no_credential_is_shown(
     assert "secret" not in f"{error!s} {error!r} {error.__cause__!r} {api!r}"
     del caught, error
     gc.collect()  # so that the warning comes here
+
+
+# Settings of proxies
+
+PASSWORD = "opaque-pass-word"
+
+UNUSABLE = [
+    "ftp://{}:1",
+    "proxy:1",
+    "http://",
+    "http://{}:x",
+    "http://{}:99999",
+    "http://{}:0",
+    "socks9://{}:1",
+    "http://u:p/{}@h:1",
+    "http://u:{}\\@h:1",
+    "http://u:{}@h:1\n",
+    "http://u:{}@h:1 ",
+    "//{}:1",
+]
+
+
+def refusal(settings: dict[str, str]) -> ApiValueError:
+    """Return the error of a client with some settings, which must come before anything is sent."""
+
+    def call() -> None:
+        with chat_api_at("http://chat.example.com", access_token=None, **settings) as api:
+            api.list_chats()
+
+    with pytest.raises(ApiValueError) as caught:
+        call()
+    return caught.value
+
+
+@pytest.mark.parametrize("proxy", UNUSABLE, ids=ascii)
+def test_a_proxy_that_cannot_work_is_refused_without_its_password(proxy: str) -> None:
+    error = refusal({"proxy": proxy.format(PASSWORD)})
+    assert PASSWORD not in f"{error}{error!r}{vars(error)}{shown_in_frames(error)}"
+
+
+@pytest.mark.parametrize("proxy", UNUSABLE, ids=ascii)
+def test_a_proxy_of_the_environment_that_cannot_work_is_refused_without_its_password(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if proxy in ("proxy:1", "//{}:1"):
+        pytest.skip("addresses without a scheme are usual in the environment")
+    monkeypatch.setenv("http_proxy", proxy.format(PASSWORD))
+    assert PASSWORD not in str(refusal({}))
+
+
+def shown_by(client: ApiClient) -> str:
+    manager = client.rest_client.pool_manager
+    objects = [client, vars(client), vars(client.configuration), vars(client.rest_client), vars(manager)]
+    return repr([*objects, getattr(manager, "proxy_headers", None), manager.connection_pool_kw])
+
+
+@in_clear
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5h", "socks4"])
+def test_no_object_and_no_error_shows_the_password_of_a_proxy(scheme: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    with (
+        refused_port() as port,
+        chat_api_at("http://a.example", proxy=f"{scheme}://user:{PASSWORD}@127.0.0.1:{port}", retries=0) as api,
+    ):
+        with pytest.raises(ApiConnectionError) as caught:
+            api.list_chats()
+        text = f"{caught.value}{shown_in_frames(caught.value)}{shown_by(api.api_client)}{caplog.text}"
+    assert PASSWORD not in text
+    assert b64encode(f"user:{PASSWORD}".encode()).decode() not in text
+
+
+@in_clear
+def test_a_proxy_that_repeats_its_password_is_masked() -> None:
+    def refuse(request: Request, connection: Connection) -> None:
+        connection.respond(407, f"{PASSWORD} {request.header('Proxy-Authorization')}".encode())
+
+    with RecordingServer(refuse) as proxy:
+        address = f"http://user:{PASSWORD}@127.0.0.1:{proxy.port}"
+        with chat_api_at("http://a.example", proxy=address) as api, pytest.raises(ApiException) as caught:
+            api.list_chats()
+    assert proxy.requests[0].header("Proxy-Authorization")
+    assert caught.value.body == "*** Basic ***"
+
+
+def test_the_warning_about_plain_http_looks_at_the_proxy_too() -> None:
+    for proxy, warns in (
+        ("http://proxy.example:1", True),
+        ("https://proxy.example:1", False),
+        ("http://[::1]:1", False),
+    ):
+        with chat_api_at("http://127.0.0.1:1", proxy=proxy) as api, warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            api.api_client._token()
+        assert [warning.category for warning in caught] == [InsecureTransportWarning] * warns
+        assert all("the proxy" in str(warning.message) for warning in caught)
+    with chat_api_at("HTTPS://a.example", proxy="http://proxy.example:1") as api:
+        api.api_client._token()  # warnings are errors
+
+
+@pytest.mark.parametrize(
+    ("host", "no_proxy", "is_exempt"),
+    [
+        ("http://[::1]:80", "::1", True),
+        ("http://[::1]:80", "[::1]", True),
+        ("http://[::1]:80", "[::1]:80", True),
+        ("http://[::1]:80", "[::1]:81", False),
+        ("http://[fe80::1]", "fe80::/10", True),
+        ("http://10.1.2.3", "10.0.0.0/8", True),
+        ("http://10.1.2.3", "10.1.2.3/32", True),
+        ("http://10.1.2.3", "0.0.0.0/0", True),
+        ("http://10.1.2.3", "10.0.0.0/99", False),
+        ("http://11.1.2.3", "10.0.0.0/8", False),
+        ("http://10.1.2.3", "2.3", False),
+        ("http://10.1.2.3:8080", "10.1.2.3:8080", True),
+        ("http://10.1.2.3:8080", "10.1.2.3:80", False),
+        ("http://a.example.com", "*", True),
+        ("http://a.example.com", ".example.com", True),
+        ("http://example.com", ".example.com", True),
+        ("http://a.example.com", "*.example.com", True),
+        ("http://A.example.com.", "EXAMPLE.com.", True),
+        ("http://a.example.com", "example.com:80", True),
+        ("https://a.example.com", "example.com:443", True),
+        ("https://a.example.com", "example.com:80", False),
+        ("http://aexample.com", "example.com", False),
+        ("http://example.com.evil", "example.com", False),
+        ("http://a", " x ,a", True),
+        ("http://a", ",.,*.,", False),
+    ],
+)
+@pytest.mark.parametrize("is_set", [True, False], ids=["set", "environment"])
+def test_no_proxy_takes_names_addresses_blocks_and_ports(
+    host: str, no_proxy: str, is_exempt: bool, is_set: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_set:
+        configuration = Configuration(host, proxy="http://proxy.example:1", no_proxy=no_proxy)
+    else:
+        monkeypatch.setenv("all_proxy", "http://proxy.example:1")
+        monkeypatch.setenv("no_proxy", no_proxy)
+        configuration = Configuration(host)
+    assert (proxy_for(configuration) is None) == is_exempt
