@@ -6,7 +6,7 @@ import signal
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -103,6 +103,15 @@ def test_the_context_manager_closes_the_sockets_and_a_later_call_opens_new_ones(
         api.api_client.close()
 
 
+@pytest.fixture
+def _interrupts_raise() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interrupts_raise")
 def test_an_interrupted_call_leaves_a_working_client() -> None:
     def interrupt(_: Request, connection: Connection) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
