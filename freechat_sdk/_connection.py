@@ -45,6 +45,8 @@ _FIELD: Final = re.compile(r"^([!-9;-~]+):[ \t]*([^\r\n]*)\r?$", re.MULTILINE)
 _MALFORMED: Final = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 _MIN_CHANGE: Final = 0.02
 """How far a socket's timeout may be off, in seconds: each change of it releases the GIL."""
+_LENGTH: Final = re.compile("[0-9]{1,4000}")
+"""A Content-Length. Python refuses to convert numbers of thousands of digits, and http.client then ignores them."""
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?\r\n")
 """A line that begins a chunk (RFC 9112, 7.1)."""
 
@@ -55,6 +57,10 @@ class InvalidLengthError(http.client.HTTPException):
 
 class BodyError(Exception):
     """The body of a request could not be produced; `Exchange.body_error` tells why."""
+
+
+class BodyTimeoutError(TimeoutError):
+    """The deadline passed while the body was read; the caller's own file may raise a TimeoutError too."""
 
 
 class Exchange(Timeout):
@@ -162,16 +168,16 @@ def _in_time(chunks: Iterator[bytes], deadline: Deadline) -> Iterator[bytes]:
     """Yield chunks that another thread reads, each within what is left: a read from a pipe may block for ever.
 
     Raises:
-        TimeoutError: if the deadline passes. The thread is left to its read; it does not keep the process alive.
+        BodyTimeoutError: if the deadline passes. The thread is left to its read; it does not keep the process alive.
     """
     wanted: SimpleQueue[bool] = SimpleQueue()
-    read: SimpleQueue[bytes | Exception | None] = SimpleQueue()
+    read: SimpleQueue[bytes | BaseException | None] = SimpleQueue()
 
     def run() -> None:
         try:
             while wanted.get():
                 read.put(next(chunks, None))
-        except Exception as error:  # noqa: BLE001 - raised again in the thread of the call
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread of the call
             read.put(error)
 
     Thread(target=run, daemon=True, name="freechat_sdk upload").start()
@@ -180,11 +186,11 @@ def _in_time(chunks: Iterator[bytes], deadline: Deadline) -> Iterator[bytes]:
             wanted.put(True)
             try:
                 chunk = read.get(timeout=deadline.for_read())
-            except Empty:
-                raise TimeoutError("reading the file took too long") from None
+            except (Empty, TimeoutError):
+                raise BodyTimeoutError("reading the file took too long") from None
             if chunk is None:
                 return
-            if isinstance(chunk, Exception):
+            if isinstance(chunk, BaseException):
                 raise chunk
             yield chunk
     finally:
@@ -208,16 +214,15 @@ class _TimedReader(io.RawIOBase):
     def __init__(self, surplus: _Surplus, sock: socket.socket, exchange: Exchange) -> None:
         self._surplus = surplus
         self._sock = sock
-        self._exchange = exchange
+        self._exchange: Exchange | None = exchange
         self._hold: io.RawIOBase | None = None
-        self._is_done = False
         self.has_ended = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if self._is_done:
+        if self._exchange is None:
             return None
         self._exchange.apply(self._sock)
         count = self._sock.recv_into(buffer)
@@ -225,8 +230,11 @@ class _TimedReader(io.RawIOBase):
         return count
 
     def finish(self, left: Callable[[], bytes]) -> None:
-        """Stop reading. Surplus bytes make the connection unusable."""
-        self._is_done = True
+        """Stop reading. Surplus bytes make the connection unusable.
+
+        The idle connection keeps its last response, which must not keep the exchange, its place and its credentials.
+        """
+        self._exchange = None
         pending = self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
         self._surplus.found = bool(left()) or pending > 0
 
@@ -308,6 +316,11 @@ class _Chunks(_Lines):
     def read1(self, size: int = -1, /) -> bytes:
         return self._checked(super().read1(size))
 
+    def readinto(self, buffer: Any, /) -> int:
+        count = super().readinto(buffer)
+        self._checked(bytes(memoryview(buffer)[:count]))
+        return count
+
     def _checked(self, data: bytes) -> bytes:
         if self._left:
             self._left -= len(data)
@@ -374,7 +387,7 @@ class _StrictResponse(http.client.HTTPResponse):
         if coding is not None and not self.chunked:
             raise http.client.HTTPException("unsupported Transfer-Encoding")
         lengths = headers.get_all("Content-Length", ())
-        if lengths and not (lengths[0].isascii() and lengths[0].isdigit() and len(set(lengths)) == 1):
+        if lengths and not (_LENGTH.fullmatch(lengths[0]) and len(set(lengths)) == 1):
             raise InvalidLengthError("invalid Content-Length")
         self.length = int(lengths[0]) if lengths and not self.chunked else None
         if self.status in (http.HTTPStatus.NO_CONTENT, http.HTTPStatus.NOT_MODIFIED) or self._method == "HEAD":
@@ -450,10 +463,9 @@ class Connection(HTTPConnection):
             raise NameResolutionError(self.host, self, error) from error
         failure: OSError = OSError("the host has no address")
         for *_, address in found:
-            target: Any = address[:2]
             try:
                 timeout = self.exchange.deadline.for_connect()
-                self.sock = create_connection(target, timeout, self.source_address, self.socket_options)
+                self.sock = create_connection(_target(address), timeout, self.source_address, self.socket_options)
             except OSError as error:
                 failure = error
             else:
@@ -481,6 +493,12 @@ class Connection(HTTPConnection):
 
     def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
         return _StrictResponse(_TimedReader(self._surplus, sock, self.exchange), *args, **kwargs)
+
+
+def _target(address: Any) -> tuple[str, int]:
+    """Return an address that was looked up as host and port. Link-local IPv6 addresses keep their zone."""
+    host, port, *rest = address
+    return (f"{host}%{rest[1]}" if rest and rest[1] else host), port
 
 
 class TlsConnection(Connection, HTTPSConnection):

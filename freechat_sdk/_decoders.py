@@ -3,6 +3,7 @@
 The operation chooses the decoder, not the Content-Type: servers label raw text with whatever the client accepts.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, get_origin
@@ -15,6 +16,9 @@ from freechat_sdk.exceptions import ApiDecodeError, ApiException
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E", bound=ApiException)
+
+_HTML_START: Final = re.compile(rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)[\s>]")
+"""How a web page begins (WHATWG HTML, 13.1)."""
 
 
 class ReadableResponse(Protocol):
@@ -179,7 +183,7 @@ def decode(decoder: Decoder[T], response: ReadableResponse) -> T:
         return cast(T, None)  # operations whose body may be empty have an optional type
     try:
         value = decoder.decode(response.body)
-        if isinstance(value, str) and is_html(response.headers):
+        if isinstance(value, str) and is_html(response.headers, response.body):
             raise ValueError("the response is HTML")
     except (ValueError, RecursionError) as error:
         raise undecodable(response, decoder.accept) from hide_input(error)
@@ -191,7 +195,7 @@ def undecodable(response: ReadableResponse, accept: str) -> ApiDecodeError:
     expected = accept.partition(",")[0]
     got = response.headers.get("Content-Type") or "no Content-Type"
     hint = None
-    if is_html(response.headers):
+    if is_html(response.headers, response.body):
         hint = (
             "This does not look like a FreeChat server; a login page or a proxy may have answered. "
             "Check Configuration(host=...)."
@@ -200,6 +204,7 @@ def undecodable(response: ReadableResponse, accept: str) -> ApiDecodeError:
     return response.error(ApiDecodeError, message=message, body=response.body, hint=hint)
 
 
-def is_html(headers: Mapping[str, str]) -> bool:
-    """Return whether the response is an HTML page, judging by its headers."""
-    return headers.get("Content-Type", "").lower().startswith("text/html")
+def is_html(headers: Mapping[str, str], body: bytes = b"") -> bool:
+    """Return whether a response is an HTML page, judging by its label, and by its start if it has been read."""
+    is_labelled = headers.get("Content-Type", "").lower().startswith("text/html")
+    return is_labelled or _HTML_START.match(body) is not None

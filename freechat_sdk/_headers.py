@@ -64,19 +64,18 @@ def checked_headers(source: str, headers: object) -> Mapping[str, str]:
         return {}
     if not isinstance(headers, Mapping):
         raise ApiTypeError(f"{source} must be a dict of header names and values, not {type(headers).__name__}")
-    return {str.__str__(name): _checked_value(name, value) for name, value in headers.items()}
+    return dict(_checked_pair(name, value) for name, value in headers.items())
 
 
-def _checked_value(name: object, value: object) -> str:
+def _checked_pair(name: object, value: object) -> tuple[str, str]:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = str(value)
-    check_header(name, value)
-    text = str.__str__(value)
-    return Credential(text) if is_secret_header(str(name)) else text
+    name, value = check_header(name, value)
+    return name, Credential(value) if is_secret_header(name) else value
 
 
-def check_header(name: object, value: object) -> None:
-    """Refuse a header that could break out of its line (RFC 9110, 5.5).
+def check_header(name: object, value: object) -> tuple[str, str]:
+    """Return the name and the value of a header as plain str, unless it could break out of its line (RFC 9110, 5.5).
 
     Raises:
         ApiTypeError: if the name or the value is not a str.
@@ -84,14 +83,21 @@ def check_header(name: object, value: object) -> None:
     """
     if not isinstance(name, str) or not isinstance(value, str):
         raise ApiTypeError("the name and the value of a header must be str")
+    name, value = str.__str__(name), str.__str__(value)  # a subclass may show another text, as an Enum does
     if name.lower() in _FRAMING:
         raise ApiValueError(f"the header {name} follows from the body and cannot be set")
-    if not name or not all(letter.isascii() and (letter.isalnum() or letter in "!#$%&'*+-.^_`|~") for letter in name):
+    if not is_token(name):
         raise ApiValueError(f"invalid header name {name!r}")
     if any(not (" " <= letter <= "~" or "\xa0" <= letter <= "\xff" or letter == "\t") for letter in value):
         raise ApiValueError(
             f"invalid value of header {name}: it contains a line break, a control character or a non-Latin-1 character"
         )
+    return name, value
+
+
+def is_token(text: str) -> bool:
+    """Return whether a text can be the name of a header or a method (RFC 9110, 5.6.2)."""
+    return bool(text) and all(letter.isascii() and (letter.isalnum() or letter in "!#$%&'*+-.^_`|~") for letter in text)
 
 
 def _auth_header(auth: object) -> Mapping[str, str]:
@@ -100,13 +106,14 @@ def _auth_header(auth: object) -> Mapping[str, str]:
         return {}
     if not isinstance(auth, Mapping):
         raise ApiTypeError(f"_request_auth must be a dict with 'in', 'key' and 'value', not {type(auth).__name__}")
-    location, value = auth.get("in"), auth.get("value")
-    if location not in ("header", "cookie"):
+    location, name = auth.get("in"), auth.get("key")
+    if location == "header":
+        name, value = check_header(name, auth.get("value"))
+        return {name: Credential(value)}
+    if location != "cookie":
         raise ApiValueError("_request_auth: 'in' must be 'header' or 'cookie'")
-    name = auth.get("key")
-    if location == "cookie":
-        if name and isinstance(value, str) and "=" not in value:  # 2.x sends the name of a cookie too, 2.0.0 does not
-            value = f"{name}={value}"
-        name = "Cookie"
-    check_header(name, value)
-    return {str(name): Credential(str.__str__(value))}
+    _, value = check_header("Cookie", auth.get("value"))
+    if name and "=" not in value:  # 2.x sends the name of a cookie too, 2.0.0 does not
+        name, value = check_header(name, value)
+        value = f"{name}={value}"
+    return {"Cookie": Credential(value)}

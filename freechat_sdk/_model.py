@@ -6,7 +6,7 @@ response may omit. `Secret` marks a field that is masked when a model is printed
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import MAXYEAR, MINYEAR, datetime, timedelta, timezone
 from operator import methodcaller
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, overload
 
@@ -61,6 +61,7 @@ class Model(BaseModel):
         hide_input_in_errors=True,
         populate_by_name=True,
         protected_namespaces=(),
+        ser_json_inf_nan="constants",  # refused before sending; null would be sent as if nothing had been given
         val_temporal_unit="milliseconds",
         validate_assignment=True,
         json_schema_extra=_state_required,
@@ -232,18 +233,55 @@ def _refuse_none(value: object) -> object:
     return value
 
 
+class _NoDefault(datetime):
+    """A default for dateutil, which would fill in what a text leaves out: "Monday" would be a date of this week."""
+
+    def replace(self, **given: Any) -> datetime:  # type: ignore[override]
+        if not {"year", "month", "day"} <= given.keys():
+            raise ValueError("incomplete date")
+        return datetime(**given)
+
+
+_NO_DEFAULT = _NoDefault(1, 1, 1)
+
+
+def _zone(name: str | None, offset: int | None) -> timezone | None:
+    """Return the zone that dateutil found in a text.
+
+    Raises:
+        ValueError: if it knows only a name: "CST" is one of three zones.
+    """
+    if offset is not None:
+        return timezone(timedelta(seconds=offset))
+    if name is not None:
+        raise ValueError("unknown time zone")
+    return None
+
+
 def _by_dateutil(text: str) -> datetime:
     """Parse a date that pydantic does not parse, in RFC 1123 and similar formats."""
     from dateutil import parser
 
     try:
-        return parser.parse(text)
-    except OverflowError as error:  # dateutil raises it for large numbers; pydantic expects a ValueError
-        raise ValueError(str(error)) from error
+        return parser.parse(text, default=_NO_DEFAULT, tzinfos=_zone)
+    except (ValueError, OverflowError):  # their messages hold the text
+        message = "a date needs a day, a month and a year; a zone must be UTC, GMT or an offset"
+        raise ValueError(message) from None
 
 
 def _aware(value: datetime) -> datetime:
-    return value if value.tzinfo is not None else value.replace(tzinfo=timezone.utc)
+    """Return a date with its zone; without one, it is UTC.
+
+    Raises:
+        ValueError: if it does not exist in UTC, in which dates are sent: year 1 begins in UTC later than at +14:00.
+    """
+    aware = value if value.tzinfo is not None else value.replace(tzinfo=timezone.utc)
+    if not MINYEAR < aware.year < MAXYEAR:
+        try:
+            aware.astimezone(timezone.utc)
+        except OverflowError:
+            raise ValueError("the date does not exist in UTC") from None
+    return aware
 
 
 def _write_z(value: datetime) -> str:
@@ -255,13 +293,17 @@ Integer = StrictInt
 Number = StrictFloat
 Flag = StrictBool
 
+_EARLIEST = datetime(MINYEAR, 1, 2, tzinfo=timezone.utc)
+_LATEST = datetime(MAXYEAR, 12, 31, tzinfo=timezone.utc)
+"""The dates between these exist in UTC, whatever their zone; the others are looked at one by one."""
+
 if TYPE_CHECKING:
     Timestamp = datetime
 else:
     Timestamp = Annotated[
-        AwareDatetime
+        Annotated[AwareDatetime, Field(gt=_EARLIEST, lt=_LATEST)]
         | Annotated[NaiveDatetime, AfterValidator(methodcaller("replace", tzinfo=timezone.utc))]
-        | Annotated[str, AfterValidator(_by_dateutil), AfterValidator(_aware)],
+        | Annotated[datetime | Annotated[str, AfterValidator(_by_dateutil)], AfterValidator(_aware)],
         # From left to right: a smart union would call dateutil for every value. None of the usual forms reaches a
         # function of Python, whose frames cost more than the rest, and start the garbage collector (3.12 and later).
         Field(union_mode="left_to_right"),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from freechat_sdk._request import Request
-from freechat_sdk._secrets import mask
+from freechat_sdk._secrets import mask, secrets_in
 from freechat_sdk.configuration import Configuration
 from freechat_sdk.exceptions import ApiException, escape_unprintable
 from freechat_sdk.hooks import Call, Hooks
@@ -32,7 +32,7 @@ def observer_for(configuration: Configuration, request: Request, clock: Callable
     """Return the observer of a call, or None if there are no hooks and the log is off."""
     hooks = configuration.hooks
     if _log.isEnabledFor(logging.DEBUG):
-        hooks = (*hooks, _Log(configuration.log_bodies))
+        hooks = (*hooks, _Log(configuration.log_bodies, secrets_in(request.headers)))
     return Observer(hooks, request, clock) if hooks else None
 
 
@@ -94,8 +94,9 @@ class Observer:
 class _Log(Hooks):
     """Writes debug messages about each attempt, with bodies if the configuration asks for them."""
 
-    def __init__(self, shows_bodies: bool) -> None:
+    def __init__(self, shows_bodies: bool, secrets: Sequence[str]) -> None:
         self._shows_bodies = shows_bodies
+        self._secrets = secrets
 
     def on_response(self, call: Call) -> None:
         body = call.response_body
@@ -110,7 +111,7 @@ class _Log(Hooks):
         }
         self._write(call, facts)
         if self._shows_bodies:
-            self._write(call, {"request": _shown(call.request_body), "response": _shown(body)})
+            self._write(call, {"request": self._shown(call.request_body), "response": self._shown(body)})
 
     def on_error(self, call: Call) -> None:
         facts = {"error": _kind(call.error), "seconds": f"{call.seconds:.3f}", "attempt": call.attempt}
@@ -125,16 +126,15 @@ class _Log(Hooks):
     def _write(self, call: Call, facts: Mapping[str, object]) -> None:
         """Write one line with credentials masked. Line breaks in text from the server are escaped."""
         text = " ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
-        _log.debug("%s %s %s", call.method, call.path, escape_unprintable(mask(text)))
+        _log.debug("%s %s %s", call.method, call.path, escape_unprintable(mask(text, self._secrets)))
+
+    def _shown(self, body: bytes | None) -> str | None:
+        """Return the start of a body, with credentials masked."""
+        if body is None:
+            return None
+        text = mask(body.decode("utf-8", "replace"), self._secrets)
+        return text[:SHOWN_CHARACTERS] + ("..." if len(text) > SHOWN_CHARACTERS else "")
 
 
 def _kind(error: ApiException | None) -> str | None:
     return None if error is None else type(error).__name__
-
-
-def _shown(body: bytes | None) -> str | None:
-    """Return the start of a body, with credentials masked."""
-    if body is None:
-        return None
-    text = mask(body.decode("utf-8", "replace"))
-    return text[:SHOWN_CHARACTERS] + ("..." if len(text) > SHOWN_CHARACTERS else "")

@@ -24,6 +24,7 @@ from urllib3.util import Url, make_headers, parse_url
 from urllib3.util.connection import is_connection_dropped
 
 from freechat_sdk._connection import Connection, Exchange, ShownTarget, TlsConnection
+from freechat_sdk._timeouts import Deadline, shortest
 from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_proxy
 from freechat_sdk.exceptions import ApiValueError
 
@@ -31,21 +32,61 @@ MAX_IDLE_SECONDS: Final = 50.0
 """How long a connection may be idle and still be used again."""
 
 
-class _Place:
-    """The right to one connection of a pool with a fixed number of them. It goes back to the pool when it is dropped.
+RECHECK_SECONDS: Final = 1.0
+"""How often a call that waits for a place looks for itself: an interrupt can lose the news of a free one."""
 
-    So it is not lost, whatever is raised and wherever: an interrupt can come between any two instructions.
+
+class _Place:
+    """The right to one connection of a pool with a fixed number of them. It is free again when it is dropped."""
+
+    __slots__ = ("__weakref__",)
+
+
+class _Places:
+    """A fixed number of places, which are not lost, whatever is raised and wherever.
+
+    An interrupt can come between any two instructions of Python, also in `finally` and `__del__`. So a place is taken
+    as long as the object lives, and no code of ours gives it back: the news that it is free comes from a callback in C.
     """
 
-    __slots__ = ("_free",)
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._taken: list[weakref.ref[_Place]] = []
+        self._lock = Lock()
+        self._news: SimpleQueue[object] = SimpleQueue()
+        """One object for each place that has become free, unless a call has taken it without waiting."""
 
-    def __init__(self, free: "weakref.ref[SimpleQueue[_Place]]") -> None:
-        self._free = free
+    def take(self, deadline: Deadline) -> _Place:
+        """Return a free place, and wait for one within the deadline. One that is free at once is returned in any case.
 
-    def __del__(self) -> None:
-        free = self._free()
-        if free is not None:  # otherwise the pool is gone
-            free.put(_Place(self._free))
+        Raises:
+            Empty, TimeoutError: if none becomes free.
+        """
+        place = self._take_free()
+        if place is not None:
+            with suppress(Empty):
+                self._news.get_nowait()
+        seconds: float | None = None
+        while place is None:
+            seconds = shortest(seconds, deadline.for_read())
+            wait = RECHECK_SECONDS if seconds is None else min(seconds, RECHECK_SECONDS)
+            try:
+                self._news.get(timeout=wait)
+            except Empty:
+                if seconds == wait:
+                    raise
+                seconds = None if seconds is None else seconds - wait
+            place = self._take_free()
+        return place
+
+    def _take_free(self) -> _Place | None:
+        with self._lock:
+            self._taken = [taken for taken in self._taken if taken() is not None]
+            if len(self._taken) >= self._count:
+                return None
+            place = _Place()
+            self._taken.append(weakref.ref(place, self._news.put))
+            return place
 
 
 class Pool(HTTPConnectionPool):
@@ -61,33 +102,20 @@ class Pool(HTTPConnectionPool):
         super().__init__(host, port, maxsize=maxsize, **kwargs)
         self._maxsize = maxsize
         self._idle: deque[Connection] = deque()
-        self._free: SimpleQueue[_Place] = SimpleQueue()
+        self._places = _Places(maxsize)
         self._is_closed = False
-        for _ in range(maxsize):
-            self._free.put(_Place(weakref.ref(self._free)))
         weakref.finalize(self, _close_all, self._idle)
 
     def _get_conn(self, timeout: Any = None) -> Any:
         exchange: Exchange = timeout  # given to `urlopen` as `pool_timeout`
         if self.block:
-            exchange.place = self._next_place(exchange)
+            try:
+                exchange.place = self._places.take(exchange.deadline)
+            except (Empty, TimeoutError):
+                raise EmptyPoolError(self, "no place became free") from None
         connection: Any = self._idle_connection() or self._new_conn()
         connection.exchange = exchange
         return connection
-
-    def _next_place(self, exchange: Exchange) -> _Place:
-        """Return a free place, and wait for one within the deadline.
-
-        Raises:
-            EmptyPoolError: if none becomes free.
-        """
-        try:
-            try:
-                return self._free.get_nowait()  # also if the deadline has passed, which the connection then finds
-            except Empty:
-                return self._free.get(timeout=exchange.deadline.for_read())
-        except (Empty, TimeoutError):
-            raise EmptyPoolError(self, "no place became free") from None
 
     def _idle_connection(self) -> Connection | None:
         """Return the connection that was used last, closed if its peer has closed it or is about to."""
@@ -206,7 +234,7 @@ class Pools:
         pool: Any = self.manager.connection_from_url(url)
         pool.clock = self._clock
         is_forwarded = pool.proxy is not None and parts.scheme == "http"
-        return pool, url if is_forwarded else parts.request_uri
+        return pool, parts._replace(auth=None, fragment=None).url if is_forwarded else parts.request_uri
 
     @property
     def manager(self) -> urllib3.PoolManager:

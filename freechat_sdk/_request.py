@@ -44,22 +44,23 @@ def build_request(operation: Operation[T], prefix: str, headers: Mapping[str, st
     template, target = build_target(operation.template, operation.path, operation.query)
     body = operation.body
     if body is not None and not isinstance(body, MultipartBody):
-        body = _json(body)
+        body = json_bytes(body, exclude_none=True)
     return Request(operation.method, template, prefix + target, headers, body, operation.retry, operation.retry_busy)
 
 
-def _json(body: object) -> bytes:
+def json_bytes(body: object, *, exclude_none: bool = False) -> bytes:
     """Return a body as JSON.
 
     Raises:
-        ApiValueError: if it holds what JSON cannot: NaN, an infinite number, a lone surrogate.
+        ApiValueError: if it holds what JSON cannot hold: NaN, an infinite number, a lone surrogate, an object.
     """
     try:
-        text = to_json(body, by_alias=True, exclude_none=True)
+        text = to_json(body, by_alias=True, exclude_none=exclude_none)
         if b"NaN" in text or b"Infinity" in text:  # the text of a message may say so too
             from_json(text, allow_inf_nan=False)
     except (PydanticSerializationError, ValueError):
-        raise ApiValueError("the body holds NaN, an infinite number or a lone surrogate, which JSON cannot") from None
+        message = "the body holds NaN, an infinite number, a lone surrogate or an object, which JSON cannot hold"
+        raise ApiValueError(message) from None
     return text
 
 

@@ -105,11 +105,11 @@ class Response:
             ApiDecodeError: if it has an encoding that servers of FreeChat never use: some unpack to a million times
                 their size.
         """
-        if self._is_spent:
+        if self._is_spent or self.raw.tell():
             message = "the body has been read before, or the response has been closed"
             raise self.error(ApiException, message=message, hint="Call read() first to use the body more than once.")
         self._is_spent = True
-        encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
+        encoding = self.headers.get("Content-Encoding", "identity").lower()  # not stripped, as urllib3 reads it
         if encoding not in ENCODINGS:
             self.release()
             raise self.error(ApiDecodeError, message=f"unsupported Content-Encoding {encoding!r}")

@@ -7,7 +7,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
     from typing import SupportsIndex, TypeVar
 
@@ -48,20 +48,22 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
     import re
 
     for secret in secrets:
-        for form in _forms(secret):
-            text = text.replace(form, MASK)
+        text = re.sub("".join(map(_forms, secret)), MASK, text)
     for pattern, masked in _CREDENTIAL_PATTERNS:
         text = re.sub(pattern, masked, text)
     return text
 
 
-def _forms(secret: str) -> Iterator[str]:
-    """Yield a secret as it is, as a JSON string holds it, and percent-encoded."""
-    from json import dumps
-    from urllib.parse import quote
+def _forms(character: str) -> str:
+    """Return a pattern of a character as it is, and escaped for JSON, Python, an address or HTML, also twice."""
+    import re
+    from html import escape
 
-    encoded = quote(secret, safe="")
-    yield from (secret, dumps(secret)[1:-1], dumps(secret, ensure_ascii=False)[1:-1], encoded, encoded.lower())
+    if character.isascii() and character.isalnum():
+        return character
+    plain, code = re.escape(character), rf"(?i:{ord(character):02x})"
+    encoded = "".join(f"%(?:25)*(?i:{byte:02x})" for byte in character.encode())
+    return rf"(?:\\*{plain}|\\+u00{code}|{encoded}|{re.escape(escape(character))})"
 
 
 def secrets_in(headers: Mapping[str, str]) -> list[str]:
@@ -69,7 +71,7 @@ def secrets_in(headers: Mapping[str, str]) -> list[str]:
     values = [value for value in headers.values() if isinstance(value, Credential)]
     parts = [part.partition("=")[2] or part for value in values for part in str.split(value, "; ")]
     found = [str.partition(part, " ")[2] or part for part in parts]
-    return [secret for secret in (*found, *parts) if len(secret) >= MIN_LENGTH]
+    return [Credential(secret) for secret in (*found, *parts) if len(secret) >= MIN_LENGTH]
 
 
 def is_secret_header(name: str) -> bool:

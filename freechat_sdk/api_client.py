@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -20,7 +21,7 @@ from freechat_sdk._secrets import without_frames
 from freechat_sdk._timeouts import CallTimeouts, Deadline
 from freechat_sdk.api_response import ApiResponse, Headers
 from freechat_sdk.configuration import Configuration, is_encrypted_or_loopback
-from freechat_sdk.exceptions import ApiException, InsecureTransportWarning, kind_for
+from freechat_sdk.exceptions import ApiDecodeError, ApiException, InsecureTransportWarning, kind_for
 from freechat_sdk.rest import BaseHTTPResponse, RESTClientObject, RESTResponse, timeouts_for
 from freechat_sdk.upload import MultipartBody
 
@@ -163,6 +164,8 @@ class ApiClient:
         decoder = operation.decoder
         if not 200 <= response.status < 300:
             raise self._error(response)
+        if response.status == HTTPStatus.PARTIAL_CONTENT:
+            _check_range(response)
         if decoder.is_stream is False:
             return decode(decoder, response)
         if decoder.takes(response.headers.get("Content-Type", "").lower()):
@@ -300,6 +303,17 @@ class ApiClient:
 
 def _preload(decoder: Decoder[T] | StreamOpener[T]) -> Preload:
     return Preload.ERRORS if decoder.is_stream else Preload.ALL
+
+
+def _check_range(response: Response) -> None:
+    """Refuse a part of a body that was not asked for (RFC 9110, 15.3.7): it would pass for the whole.
+
+    Raises:
+        ApiDecodeError: if the request has no Range header.
+    """
+    if not any(name.lower() == "range" for name in response.exchange.request.headers):
+        response.release()
+        raise response.error(ApiDecodeError, message="the server sent a part of the body without being asked for one")
 
 
 def _size_hint(response: Response) -> str | None:

@@ -453,7 +453,7 @@ def check_seconds(name: str, value: object) -> float:
         raise ApiTypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
     if not 0 < value < float("inf"):
         raise ApiValueError(f"{name} must be a finite number of seconds above 0, not {value}")
-    return min(float(value), MAX_SECONDS)
+    return float(min(value, MAX_SECONDS))
 
 
 def _check_count(name: str, value: object) -> None:
@@ -525,7 +525,7 @@ def _checked_host(value: object) -> str:
         raise ApiValueError("host must be an address like https://chat.example.com")  # it may be a misplaced token
     if parts.query or parts.fragment:
         raise ApiValueError("host must not contain '?' or '#'")
-    return value.rstrip("/")
+    return f"{parts.scheme}://{value.partition('://')[2]}".rstrip("/")
 
 
 def check_proxy(name: str, value: object) -> str:

@@ -1,5 +1,6 @@
 """Downloads: responses that are files."""
 
+import errno
 import os
 import re
 import secrets
@@ -14,6 +15,7 @@ from urllib.parse import unquote_plus
 from typing_extensions import Self
 
 from freechat_sdk._decoders import StreamedResponse
+from freechat_sdk._response import joined
 from freechat_sdk._secrets import without_frames
 from freechat_sdk.exceptions import ApiException
 from freechat_sdk.upload import Progress
@@ -25,7 +27,8 @@ MAX_NAME_BYTES: Final = 255
 """The longest file name that common file systems take."""
 
 _DEVICE_NAME: Final = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\.|$)")
-_UNFIT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff]')
+_UNFIT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
+"""What file systems refuse, and what makes a name look like another: line ends and changes of direction."""
 
 
 class Download:
@@ -82,10 +85,12 @@ class Download:
             ApiException: if the file has been read in another way, or the download has been closed.
         """
         if self._content is None:
-            content = bytearray()
-            for chunk in self._response.limited(iter(self)):
-                content += chunk
-            self._content = bytes(content)
+            chunks = self._take()
+            try:
+                self._content = joined(self._response.limited(chunks))
+            except BaseException as error:  # noqa: BLE001 - raised again
+                self.close()
+                raise without_frames(error)  # noqa: B904 - the same error
         return self._content
 
     def __bytes__(self) -> bytes:
@@ -115,7 +120,7 @@ class Download:
                 with path.open("wb") as device:
                     self._write(chunks, device, progress)
             else:
-                self._replace(path.resolve(), chunks, progress)
+                self._replace(_followed(path), chunks, progress)
         except BaseException as error:  # noqa: BLE001 - raised again
             self.close()
             raise without_frames(error)  # noqa: B904 - the same error
@@ -166,6 +171,18 @@ class Download:
 
     def __repr__(self) -> str:
         return f"Download(file_name={self.file_name!r}, content_type={self.content_type!r}, length={self.length!r})"
+
+
+def _followed(path: Path) -> Path:
+    """Return what a path stands for, whatever links it has.
+
+    Raises:
+        OSError: if its links lead nowhere but to each other.
+    """
+    found = Path(os.path.realpath(path))
+    if found.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return found
 
 
 def _closing(response: StreamedResponse) -> Generator[bytes]:

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import urllib3
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 from typing_extensions import Self
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import SSLError
@@ -22,11 +22,12 @@ from urllib3.filepost import encode_multipart_formdata
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import Retry, Timeout
 
-from freechat_sdk._connection import BodyError, Exchange
+from freechat_sdk._connection import BodyError, BodyTimeoutError, Exchange
 from freechat_sdk._generation import Generation
+from freechat_sdk._headers import is_token
 from freechat_sdk._operation import IDEMPOTENT, ONCE, ORDINARY, READ
-from freechat_sdk._pool import Pools, is_socks_proxy_url
-from freechat_sdk._request import JSON, Request
+from freechat_sdk._pool import Pools, is_socks_proxy_url, parsed_address
+from freechat_sdk._request import JSON, Request, json_bytes
 from freechat_sdk._response import TRANSPORT_ERRORS, Preload, Response, translate
 from freechat_sdk._retry import RetryBudget, RetryPolicy
 from freechat_sdk._secrets import mask, without_frames
@@ -242,12 +243,17 @@ class RESTClientObject:
         other is sent as JSON. `post_params` are the fields of a form.
 
         Raises:
-            ApiValueError: if both are given.
+            ApiValueError: if both are given, or the address or the body cannot be sent.
         """
         own = dict(headers or {})
-        payload = _payload(own, body, post_params)
+        try:
+            payload = _payload(own, body, post_params)
+        except UnicodeEncodeError:
+            raise ApiValueError("the body holds a lone surrogate, which cannot be sent") from None
+        if not is_token(method):
+            raise ApiValueError(f"invalid method {method!r}")
         timeouts = timeouts_for(CallTimeouts.of(self.configuration, ORDINARY), _request_timeout)
-        request = Request(method.upper(), mask(urlsplit(url).path) or "/", url, own, payload, ONCE)
+        request = Request(method.upper(), mask(parsed_address(url).path or "/"), url, own, payload, ONCE)
         exchange = Exchange(request, Deadline(timeouts, self.policy.clock), self.configuration)
         pool, target = self.transport.pools.route(url)
         response = self._attempt(exchange, pool, target or "/", Preload.NONE)
@@ -284,7 +290,7 @@ def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Response
 def _body_error(exchange: Exchange) -> Exception:
     """Return why the body could not be produced: the caller's own error as it is, a file's or a timeout as ours."""
     error = exchange.body_error
-    if isinstance(error, (FileChangedError, TimeoutError)):
+    if isinstance(error, (FileChangedError, BodyTimeoutError)):
         return translate(error, exchange)
     return error or AssertionError("a body failed without an error")
 
@@ -303,14 +309,20 @@ def timeouts_for(defaults: CallTimeouts, timeout: object) -> CallTimeouts:
     if isinstance(timeout, Timeout):
         running = timeout.clone()
         running.start_connect()
-        connect = Timeout.resolve_default_timeout(running.connect_timeout)
-        read = Timeout.resolve_default_timeout(running.read_timeout)
-        return defaults.with_steps(timeout.total if isinstance(timeout.total, (int, float)) else None, connect, read)
+        total = timeout.total if isinstance(timeout.total, (int, float)) else None
+        parts = (total, running.connect_timeout, running.read_timeout or total)
+        return defaults.with_steps(*map(_seconds_of_part, parts))
     if isinstance(timeout, (tuple, list)):
         if len(timeout) != 2:
             raise ApiTypeError(f"_request_timeout takes a pair (connect, read), not {len(timeout)} values")
         return defaults.with_steps(None, *(check_seconds("_request_timeout", part) for part in timeout))
     return defaults.within(check_seconds("_request_timeout", timeout))
+
+
+def _seconds_of_part(part: Any) -> float | None:
+    """Return a part of a urllib3 Timeout in seconds; None means unlimited."""
+    seconds = Timeout.resolve_default_timeout(part)
+    return None if seconds is None else check_seconds("_request_timeout", seconds)
 
 
 def _payload(headers: dict[str, str], body: object, fields: Sequence[tuple[str, Any]] | None) -> bytes | None:
@@ -324,14 +336,14 @@ def _payload(headers: dict[str, str], body: object, fields: Sequence[tuple[str, 
         return (
             body
             if isinstance(body, bytes)
-            else to_json(body)
+            else json_bytes(body)
             if is_json or not isinstance(body, str)
             else body.encode()
         )
     if not fields:
         return None
     if given is not None and given.startswith("multipart/form-data"):
-        parts = [(name, to_json(value) if isinstance(value, (dict, list)) else value) for name, value in fields]
+        parts = [(name, json_bytes(value) if isinstance(value, (dict, list)) else value) for name, value in fields]
         payload, content_type = encode_multipart_formdata(parts)
         for name in [name for name in headers if name.lower() == "content-type"]:
             del headers[name]

@@ -89,16 +89,18 @@ class Upload:
         if isinstance(content, bytes):
             yield from (content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES))
         elif isinstance(content, Path):
+            self._check_repeatable(not self.can_block)
             with content.open("rb") as file:
-                yield from iter(lambda: file.read(CHUNK_BYTES), b"")
+                yield from _pieces(file)
         else:
-            self._rewind(content)
-            yield from iter(lambda: content.read(CHUNK_BYTES), b"")
+            self._check_repeatable(self._start is not None)
+            if self._start is not None:
+                content.seek(self._start)
+            yield from _pieces(content)
 
-    def _rewind(self, file: IO[bytes]) -> None:
-        if self._start is not None:
-            file.seek(self._start)
-        elif self._is_read:
+    def _check_repeatable(self, is_repeatable: bool) -> None:
+        """Refuse to read a pipe again: it has other bytes, or only the rest."""
+        if self._is_read and not is_repeatable:
             raise ApiValueError("the file has already been read and cannot be rewound. Open it again.")
         self._is_read = True
 
@@ -137,6 +139,18 @@ class MultipartBody:
         yield self._head
         yield from self.upload.chunks()
         yield self._tail
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the rest of a file. An exception of the file, StopIteration too, is not taken for its end.
+
+    Raises:
+        ApiValueError: if the file does not wait for its bytes.
+    """
+    while piece := file.read(CHUNK_BYTES):
+        yield piece
+    if piece is None:
+        raise ApiValueError("the file is in non-blocking mode, so its end cannot be told. Open it in blocking mode.")
 
 
 def _checked(file: Any) -> FileInput:
@@ -199,7 +213,10 @@ def _size(content: bytes | Path | IO[bytes], start: int | None) -> int | None:
             return os.fstat(file.fileno()).st_size or (None if file.read(1) else 0)
     if start is None:
         return None
-    end = content.seek(0, os.SEEK_END)
+    try:
+        end = content.seek(0, os.SEEK_END)
+    except OSError:  # files of /proc have no end
+        end = start
     content.seek(start)
     if end > start:
         return end - start

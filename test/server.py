@@ -64,12 +64,15 @@ class Connection:
         self.sock = sock
         self.number = number
         self.is_open = True
+        self.partial = b""
+        """What was received of a body that broke off."""
         self._file = sock.makefile("rb")
 
     def read(self, count: int) -> bytes:
         """Return so many bytes; when the peer closes before, the server drops the connection."""
         data = self._file.read(count)
         if len(data) < count:
+            self.partial = data
             raise ConnectionResetError("the peer has closed")
         return data
 

@@ -7,6 +7,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from pydantic import ValidationError
 import freechat_sdk
 from freechat_sdk import (
     ApiClient,
+    ApiDecodeError,
     ApiException,
     ApiTypeError,
     ApiValueError,
     ApiVersionError,
+    CharacterApi,
     ChatApi,
     ChatMessageDTO,
     Configuration,
@@ -434,6 +437,156 @@ def test_call_api_sends_the_token_only_to_the_configured_host() -> None:
         assert client.call_api("GET", f"{other.url}/elsewhere").read() == b"b"
         assert server.requests[0].header("Authorization") == f"Bearer {TOKEN}"
         assert other.requests[0].header("Authorization") is None
+
+
+ADDRESSES = [
+    "http://127.0.0.1:{other}/",
+    "http://127.0.0.1:{other}\\@127.0.0.1:{good}/",
+    "http://127.0.0.1:{other}/\\@127.0.0.1:{good}/",
+    "http://127.0.0.1:{other}\t@127.0.0.1:{good}/",
+    "\thttp://127.0.0.1:{other}/",
+    " http://127.0.0.1:{other}/",
+    "http://127.0.0.1:{good}@127.0.0.1:{other}/",
+    "http://127.0.0.1:{other}#@127.0.0.1:{good}/",
+    "http://127.0.0.1:{other}?@127.0.0.1:{good}/",
+    "http://127.0.0.1:{other}/@127.0.0.1:{good}/",
+    "http://127.0.0.1:{other}%40127.0.0.1:{good}/",
+    "http://127.0.0.1:{other}%2f@127.0.0.1:{good}/",
+    "http://127.0.0.1:{good}:{other}/",
+    "http://127.0.0.1:{good}\uff0f@127.0.0.1:{other}/",
+    "http://\uff11\uff12\uff17.0.0.1:{other}/",
+    "http://[::ffff:127.0.0.1]:{other}/",
+    "http://127.1:{other}/",
+    "http://127.1:{good}/",
+    "HTTP://127.0.0.1:{other}/ä?ö#ü",
+    "HTTP://127.0.0.1:{good}",
+    "http://user:password@127.0.0.1:{good}/",
+    "http://127.0.0.1:0{good}/",
+    "/@127.0.0.1:{other}/",
+    "//127.0.0.1:{other}/",
+    "@127.0.0.1:{other}/",
+    "127.0.0.1:{other}/",
+    "http:///",
+    "http:",
+    "",
+    "/\ud800",
+    "/a b",
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES, ids=ascii)
+def test_token_default_headers_and_cookie_only_ever_reach_the_configured_host(address: str) -> None:
+    with RecordingServer(text_response("b")) as other, chat_api(text_response("a")) as (api, server):
+        client = api.api_client
+        client.set_default_header("X-Anything", "own")
+        client.cookie = "session=1"
+        try:
+            client.call_api("GET", address.format(good=server.port, other=other.port)).read()
+        except ApiValueError:
+            assert other.requests == server.requests == []
+        own = {"Authorization": f"Bearer {TOKEN}", "X-Anything": "own", "Cookie": "session=1"}
+        for request in other.requests:
+            assert [request.header(name) for name in own] == [None] * 3
+        for request in server.requests:
+            sent = {name: request.header(name) for name in own}
+            assert sent == own or (sent == dict.fromkeys(own) and "127.1" in address)
+
+
+def test_an_address_without_a_host_or_with_a_backslash_is_refused() -> None:
+    with chat_api(text_response("a")) as (api, server):
+        for address in ("http://a\\@b", "/a\\b", "http:///", "//", "http://a\nb"):
+            with pytest.raises(ApiValueError, match="address"):
+                api.api_client.rest_client.request("GET", address)
+        assert server.requests == []
+
+
+def test_a_proxy_gets_neither_the_user_of_an_address_nor_its_fragment() -> None:
+    with RecordingServer(text_response("a")) as proxy, chat_api_at("http://127.0.0.1", proxy=proxy.url) as api:
+        api.api_client.call_api("GET", "http://user:password@127.0.0.1/a?b#c").read()
+    assert [request.target for request in proxy.requests] == ["http://127.0.0.1/a?b"]
+
+
+@pytest.mark.parametrize("method", ["", "GE T", "GET\r\nX: 1", "\ud800"], ids=ascii)
+def test_a_method_is_a_token(method: str) -> None:
+    with chat_api(text_response("a")) as (api, server):
+        with pytest.raises(ApiValueError, match="invalid method"):
+            api.api_client.call_api(method, "/")
+        assert server.requests == []
+
+
+UNSENDABLE: list[dict[str, Any]] = [
+    {"body": float("nan")},
+    {"body": {"a": [float("inf")]}},
+    {"body": "\ud800"},
+    {"body": "\ud800", "header_params": {"Content-Type": "text/plain"}},
+    {"body": object()},
+    {"post_params": [("a", "\ud800")]},
+    {"post_params": [("a", "\ud800")], "header_params": {"Content-Type": "multipart/form-data"}},
+    {"post_params": [("a", [float("nan")])], "header_params": {"Content-Type": "multipart/form-data"}},
+    {"header_params": {"X": "\ud800"}},
+    {"header_params": {"content-length": "5"}, "body": b"a"},
+    {"header_params": {"Transfer-Encoding": "chunked"}, "body": b"a"},
+]
+
+
+@pytest.mark.parametrize("options", UNSENDABLE, ids=ascii)
+def test_what_cannot_be_sent_by_hand_is_refused(options: dict[str, Any]) -> None:
+    with chat_api(text_response("a")) as (api, server):
+        with pytest.raises(ApiValueError):
+            api.api_client.call_api("POST", "/", **options)
+        assert server.requests == []
+
+
+def test_the_host_header_may_be_set() -> None:
+    with chat_api(json_response([])) as (api, server):
+        api.list_chats(_headers={"Host": "chat.example.com"})
+    assert [value for name, value in server.requests[0].headers if name == "Host"] == ["chat.example.com"]
+
+
+def test_an_enum_of_str_sends_its_value_as_token_cookie_and_header() -> None:
+    class Setting(str, Enum):
+        TOKEN = "fc-of-an-enum"
+
+    with chat_api(json_response([]), access_token=Setting.TOKEN) as (api, server):
+        api.api_client.cookie = Setting.TOKEN
+        api.api_client.set_default_header("X-Trace", Setting.TOKEN)
+        api.list_chats()
+    sent = [server.requests[0].header(name) for name in ("Authorization", "Cookie", "X-Trace")]
+    assert sent == ["Bearer fc-of-an-enum", "fc-of-an-enum", "fc-of-an-enum"]
+
+
+@pytest.mark.parametrize("cookie", ["a\r\nX: 1", "€", "\0", b"a=b"])
+def test_a_cookie_is_checked_when_it_is_given(cookie: Any) -> None:
+    client = ApiClient(Configuration())
+    with pytest.raises((ApiTypeError, ApiValueError)):
+        client.cookie = cookie
+    with pytest.raises((ApiTypeError, ApiValueError)):
+        ApiClient(Configuration(), cookie=cookie)
+    assert client.cookie is None
+
+
+# Parts
+
+
+def part(status: int) -> Handler:
+    headers = [("Content-Range", "bytes 0-1/9"), ("Content-Type", "text/plain")]
+    return lambda _, connection: connection.respond(status, b"[]", headers)
+
+
+def test_a_part_that_was_not_asked_for_is_not_taken_for_the_whole() -> None:
+    with chat_api(in_order(part(206), part(206), part(206), json_response([]))) as (api, server):
+        character = CharacterApi(api.api_client)
+        for call in (api.list_chats, api.list_chats_with_http_info, lambda: character.export_character(1)):
+            with pytest.raises(ApiDecodeError, match="without being asked"):
+                call()
+        assert api.list_chats() == []
+        assert {request.connection for request in server.requests} == {0, 1}
+
+
+def test_a_part_that_was_asked_for_is_returned() -> None:
+    with chat_api(part(206)) as (api, _):
+        download = CharacterApi(api.api_client).export_character(1, _headers={"range": "bytes=0-1"})
+        assert download.read() == b"[]"
 
 
 def test_call_api_sends_json_bytes_and_forms() -> None:

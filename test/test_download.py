@@ -1,17 +1,24 @@
 """Downloads: to memory, to disk, in chunks; names that servers suggest; what is left when they break off."""
 
+import os
 import sys
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from typing_extensions import Unpack
 
-from freechat_sdk import ApiConnectionError, ApiDecodeError, Download, NotFoundException
+from freechat_sdk import ApiConnectionError, ApiDecodeError, ApiException, Download, NotFoundException
 from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
 from freechat_sdk._operation import READ, Operation
 from freechat_sdk.download import as_download, file_name
 from test.clients import api_of
-from test.server import Connection, Handler, Request, head, html_response, in_order, json_response
+from test.hostile import close, gzipped, response, says
+from test.server import MAX_WAIT, Connection, Handler, Request, head, html_response, in_order, json_response
 
 CONTENT = bytes(range(256)) * 1000
 HEADERS = [
@@ -136,6 +143,193 @@ def test_an_error_or_a_web_page_is_not_a_file() -> None:
             api.export()
 
 
+# Whole or an error, each time
+
+Step = Callable[[Download, Path], object]
+READ_IT: Step = lambda download, path: download.read()  # noqa: E731
+BYTES: Step = lambda download, path: bytes(download)  # noqa: E731
+ITERATE: Step = lambda download, path: b"".join(download)  # noqa: E731
+NEXT: Step = lambda download, path: next(iter(download))  # noqa: E731
+CLOSE: Step = lambda download, path: download.close()  # noqa: E731
+SAVE: Step = lambda download, path: download.save(path).read_bytes()  # noqa: E731
+FAIL: Step = lambda download, path: download.save(path, progress=fail)  # noqa: E731
+WAYS = [READ_IT, BYTES, ITERATE, SAVE]
+
+
+def fail(*_: object) -> None:
+    raise LookupError("mine")
+
+
+def test_what_read_has_kept_is_served_again_in_every_way_even_after_close(tmp_path: Path) -> None:
+    with api_of(FileApi, whole) as (api, server):
+        download = api.export()
+        for way in (READ_IT, *WAYS, *WAYS, CLOSE, *WAYS):
+            assert way(download, tmp_path / "file") in (CONTENT, None)
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("handler", [whole, in_chunks])
+@pytest.mark.parametrize("first", [ITERATE, NEXT, SAVE, CLOSE, FAIL])
+def test_what_was_used_up_failed_or_closed_is_an_error_in_every_way(
+    first: Step, handler: Handler, tmp_path: Path
+) -> None:
+    target = tmp_path / "file"
+    with api_of(FileApi, handler) as (api, _):
+        download = api.export()
+        with suppress(LookupError):
+            first(download, target)
+        target.write_bytes(b"before")
+        for way in (*WAYS, NEXT, *WAYS):
+            with pytest.raises(ApiException, match="read before, or the download has been closed"):
+                way(download, target)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"before"}
+
+
+@pytest.mark.parametrize("first", WAYS)
+def test_what_broke_off_is_an_error_each_time(first: Step, tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"before")
+    with api_of(FileApi, cut) as (api, _):
+        download = api.export()
+        with pytest.raises(ApiConnectionError, match="more expected"):
+            first(download, target)
+        for way in WAYS:
+            with pytest.raises(ApiException):
+                way(download, target)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"before"}
+
+
+def test_the_callers_own_exception_comes_out_of_save_with_its_frame(tmp_path: Path) -> None:
+    with api_of(FileApi, whole) as (api, server):
+        with pytest.raises(LookupError, match="mine") as caught:
+            api.export().save(tmp_path / "file", progress=fail)
+        assert [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)][1:] == ["save", "fail"]
+        assert list(tmp_path.iterdir()) == []
+        assert api.export().read() == CONTENT
+        assert {request.connection for request in server.requests} == {0, 1}
+
+
+def test_an_iterator_goes_on_when_it_alone_is_kept() -> None:
+    with api_of(FileApi, whole) as (api, _):
+        chunks = iter(api.export())
+        assert next(chunks) + b"".join(chunks) == CONTENT
+
+
+def test_a_response_made_by_hand_is_read_whole_or_an_error_each_time() -> None:
+    with api_of(FileApi, in_order(whole, cut, whole, whole)) as (api, _):
+        response, broken, closed, begun = (api.api_client.call_api("GET", "/") for _ in range(4))
+        assert response.read() == response.read() == response.data == CONTENT
+        response.close()
+        assert response.read() == CONTENT
+        closed.close()
+        closed.close()
+        begun.response.read(10)
+        with pytest.raises(ApiConnectionError):
+            broken.read()
+        for spent in (broken, closed, begun):
+            for _ in range(2):
+                with pytest.raises(ApiException, match="read before, or the response has been closed"):
+                    spent.read()
+            assert spent.data is None
+
+
+# Encodings and lengths
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "deflate, gzip", "gzip ", "br", "*", ""])
+@pytest.mark.parametrize("way", WAYS)
+def test_an_encoding_that_servers_never_use_is_refused(encoding: str, way: Step, tmp_path: Path) -> None:
+    packed = says(response(gzipped(gzipped(CONTENT)), *HEADERS, ("Content-Encoding", encoding)))
+    with api_of(FileApi, packed) as (api, _):
+        with pytest.raises(ApiDecodeError, match="unsupported Content-Encoding"):
+            way(api.export(), tmp_path / "file")
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
+def test_a_packed_file_is_unpacked(encoding: str) -> None:
+    with api_of(FileApi, says(response(gzipped(CONTENT), *HEADERS, ("Content-Encoding", encoding)))) as (api, _):
+        assert api.export().read() == CONTENT
+
+
+@pytest.mark.parametrize("length", ["1_0", "+5", "-1", "0x10", "5,5", "5;", "5 5", "1e3", "\u0663", "9" * 5000, ""])
+def test_a_length_that_is_not_plain_digits_is_refused(length: str) -> None:
+    headers = f"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: {length}\r\n\r\n12345"
+    with api_of(FileApi, says(headers.encode(), close), retries=0) as (api, _):
+        with pytest.raises(ApiDecodeError, match="invalid Content-Length"):
+            api.export()
+        with pytest.raises(ApiDecodeError, match="invalid Content-Length"):
+            api.api_client.call_api("GET", "/")
+
+
+# Targets
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_device_and_a_named_pipe_are_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with api_of(FileApi, whole) as (api, _), ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(pipe.read_bytes)
+        assert api.export().save(pipe) == pipe
+        assert reading.result(MAX_WAIT) == CONTENT
+        assert (pipe.is_fifo(), [path.name for path in tmp_path.iterdir()]) == (True, ["pipe"])
+        api.export().save(os.devnull)
+        assert Path(os.devnull).is_char_device()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_is_followed_and_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"before")
+    for name, aim in (("link", "folder/file"), ("dangling", "folder/new"), ("loop", "loop")):
+        (tmp_path / name).symlink_to(aim)
+    with api_of(FileApi, whole) as (api, _):
+        for name in ("link", "dangling"):
+            assert api.export().save(tmp_path / name) == tmp_path / name
+            assert (tmp_path / name).is_symlink()
+        assert (folder / "file").read_bytes() == (folder / "new").read_bytes() == CONTENT
+        with pytest.raises(OSError, match="symbolic links"):
+            api.export().save(tmp_path / "loop")
+        assert (tmp_path / "loop").is_symlink()
+        assert {path.name for path in folder.iterdir()} == {"file", "new"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o400])
+def test_an_existing_file_keeps_its_mode(mode: int, tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"before")
+    target.chmod(mode)
+    with api_of(FileApi, whole) as (api, _):
+        api.export().save(target)
+    assert (target.read_bytes(), oct(target.stat().st_mode & 0o777)) == (CONTENT, oct(mode))
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "é" * 127, "x" * 250 + ".gz"])
+def test_the_longest_names_can_be_saved_to(name: str, tmp_path: Path) -> None:
+    with api_of(FileApi, whole) as (api, _):
+        assert api.export().save(tmp_path / name).read_bytes() == CONTENT
+        assert api.export().save(tmp_path / name).name == name
+
+
+@pytest.mark.parametrize("name", ["é" * 300 + ".tar.gz", "x." + "é" * 300, "\U0001f44d" * 100, "a.b" * 200])
+def test_a_suggested_name_is_cut_by_bytes(name: str, tmp_path: Path) -> None:
+    suggested = file_name(f"attachment; filename*=UTF-8''{quote(name)}")
+    assert suggested is not None
+    assert 100 < len(suggested.encode()) <= 255
+    assert suggested[0] == name[0]
+    (tmp_path / suggested).touch()
+
+
+@pytest.mark.parametrize("ending", ["", ".txt", " ", " .txt", ".tar.gz"])
+@pytest.mark.parametrize("device", ["con", "PRN", "Aux", "nul", "COM1", "lpt9", "com¹", "LPT³", "CONIN$", "conout$"])
+def test_a_suggested_name_is_not_a_windows_device(device: str, ending: str) -> None:
+    header = f"attachment; filename*=UTF-8''{quote(device + ending)}"
+    assert file_name(header) == "_" + (device + ending).strip()
+
+
 @pytest.mark.parametrize(
     ("disposition", "name"),
     [
@@ -152,6 +346,8 @@ def test_an_error_or_a_web_page_is_not_a_file() -> None:
         ('attachment; filename=".."', None),
         ('attachment; filename=".bashrc"', "bashrc"),
         ('attachment; filename="CON"', "_CON"),
+        ('attachment; filename="console.log"', "console.log"),
+        ("attachment; filename*=UTF-8''a%E2%80%AEgnp.exe", "a_gnp.exe"),
         ('attachment; filename="lpt1.txt"', "_lpt1.txt"),
         ('attachment; filename="a%00b%0Ac?.txt. "', "a_b_c_.txt"),
         (f'attachment; filename="{"x" * 300}.tar.gz"', "x" * 248 + ".tar.gz"),

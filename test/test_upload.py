@@ -3,8 +3,12 @@
 import io
 import os
 import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from pydantic import SkipValidation
@@ -13,6 +17,7 @@ from typing_extensions import Unpack
 from freechat_sdk import (
     ApiConnectionError,
     ApiException,
+    ApiTimeoutError,
     ApiTypeError,
     ApiValueError,
     BadRequestException,
@@ -24,7 +29,7 @@ from freechat_sdk._operation import ONCE, Operation
 from freechat_sdk.upload import FileInput, MultipartBody
 from test.clients import api_of
 from test.recordings import part_of
-from test.server import Connection, Request, in_order, json_response, text_response
+from test.server import MAX_WAIT, Connection, Request, in_order, json_response, refused_port, text_response
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -155,3 +160,217 @@ def test_a_large_file_is_read_while_it_is_sent(tmp_path: Path) -> None:
     pieces = iter(form)
     assert len(next(pieces)) < 500
     assert [len(next(pieces)) for _ in range(3)] == [65536] * 3
+
+
+# Files that change, and files without a size
+
+SECOND_REQUEST = b"DELETE /api/v1/chat/abc HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+
+
+def changing(path: Path, change: Callable[[Path], object]) -> Upload:
+    """Return an upload of a file that changes after its first chunk has been sent."""
+    changes = iter([change])
+    return Upload(path, progress=lambda *_: next(changes, lambda _: None)(path))
+
+
+def longer(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(SECOND_REQUEST)
+
+
+def shorter(path: Path) -> None:
+    os.truncate(path, 70_000)
+
+
+def test_surplus_of_a_file_that_grows_is_never_sent(picture: Path) -> None:
+    with api_of(PictureApi, text_response("x")) as (api, server):
+        with pytest.raises(ApiConnectionError, match="has become longer") as caught:
+            api.upload(changing(picture, longer))
+        assert (caught.value.request_sent, caught.value.attempts) == (True, 1)
+        assert api.upload(picture) == "x"
+    assert [(request.method, request.connection) for request in server.requests] == [("POST", 1)]
+    cut = server.connections[0].partial
+    assert 0 < len(cut) < len(CONTENT)
+    assert b"DELETE" not in cut
+
+
+def test_a_file_that_shrinks_ends_at_once_and_closes_the_connection(picture: Path) -> None:
+    with api_of(PictureApi, text_response("x"), timeout=None) as (api, server):
+        with pytest.raises(ApiConnectionError, match="256000 bytes, but only 70000 could be read"):
+            api.upload(changing(picture, shorter))
+        assert api.upload(picture) == "x"
+    assert [request.connection for request in server.requests] == [1]
+
+
+def test_an_open_file_that_changes_is_found_out_too(picture: Path) -> None:
+    with api_of(PictureApi, text_response("x")) as (api, _), picture.open("rb") as file:
+        file.seek(1000)
+        upload = Upload(file)
+        longer(picture)
+        with pytest.raises(ApiConnectionError, match="has become longer"):
+            api.upload(upload)
+        shorter(picture)
+        with pytest.raises(ApiConnectionError, match="only 69000 could be read"):
+            api.upload(upload)
+
+
+def test_an_empty_file_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").touch()
+    with api_of(PictureApi, text_response("x")) as (api, server):
+        for empty in (b"", tmp_path / "empty.txt", io.BytesIO()):
+            api.upload(empty)
+        assert [part(request)[2] for request in server.requests] == [b"", b"", b""]
+        assert all(request.header("Content-Length") for request in server.requests)
+
+
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="there is no /proc")
+def test_a_file_that_states_no_size_is_sent_whole() -> None:
+    path = Path("/proc/version")
+    with api_of(PictureApi, text_response("x")) as (api, server):
+        api.upload(path)
+        with path.open("rb") as file:
+            api.upload(file)
+        assert [part(request)[2] for request in server.requests] == [path.read_bytes()] * 2
+
+
+def test_an_upload_may_be_sent_again_after_a_refused_connection(picture: Path) -> None:
+    upload = Upload(picture)
+    with refused_port() as port, api_of(PictureApi, text_response("x"), host=f"http://127.0.0.1:{port}") as (api, _):
+        with pytest.raises(ApiConnectionError) as caught:
+            api.upload(upload)
+        assert (caught.value.request_sent, caught.value.attempts) == (False, 3)
+    with api_of(PictureApi, text_response("x")) as (api, server):
+        api.upload(upload)
+        api.upload(upload)
+        assert [part(request)[2] for request in server.requests] == [CONTENT] * 2
+
+
+# Pipes
+
+needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+
+
+@contextmanager
+def blocking_pipe() -> Iterator[IO[bytes]]:
+    """Yield the reading end of a pipe that nobody writes to."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb", buffering=0) as file:
+        yield file
+        os.close(writer)  # ends the read
+
+
+@contextmanager
+def blocking_fifo(path: Path) -> Iterator[Path]:
+    """Yield a named pipe that nobody writes to."""
+    os.mkfifo(path)
+    yield path
+    path.write_bytes(b"")  # ends the read
+
+
+@needs_pipes
+def test_a_named_pipe_is_sent_when_its_writer_comes(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(CONTENT,))  # waits for the reader
+    with api_of(PictureApi, text_response("x")) as (api, server):
+        writer.start()
+        assert api.upload(path) == "x"
+        writer.join(MAX_WAIT)
+        assert part(server.requests[0])[2] == CONTENT
+        assert server.requests[0].header("Transfer-Encoding") == "chunked"
+
+
+@needs_pipes
+@pytest.mark.parametrize("kind", ["pipe", "named pipe"])
+def test_a_pipe_that_nobody_writes_to_ends_at_the_deadline(kind: str, tmp_path: Path) -> None:
+    blocking: Any = blocking_pipe() if kind == "pipe" else blocking_fifo(tmp_path / "pipe")
+    with api_of(PictureApi, text_response("x"), timeout=0.2) as (api, server), blocking as file:
+        with pytest.raises(ApiTimeoutError, match=r"0.2 s for the whole call") as caught:
+            api.upload(file)
+        assert (caught.value.attempts, server.requests) == (1, [])
+    for thread in threading.enumerate():
+        if thread.name == "freechat_sdk upload":
+            thread.join(MAX_WAIT)
+            assert not thread.is_alive()
+
+
+@needs_pipes
+def test_a_named_pipe_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    upload = Upload(path)
+    writer = threading.Thread(target=path.write_bytes, args=(b"once",))
+    writer.start()
+    assert b"".join(upload.chunks()) == b"once"
+    writer.join(MAX_WAIT)
+    with pytest.raises(ApiValueError, match="already been read"):
+        list(upload.chunks())
+
+
+def test_a_file_that_does_not_wait_is_refused_instead_of_cut_short() -> None:
+    with api_of(PictureApi, text_response("x")) as (api, server), blocking_pipe() as file:
+        os.set_blocking(file.fileno(), False)
+        with pytest.raises(ApiValueError, match="Open it in blocking mode"):
+            api.upload(file)
+        assert server.requests == []
+
+
+# The caller's own exceptions
+
+
+class FailingFile(io.RawIOBase):
+    """A file that fails after one chunk."""
+
+    def __init__(self, error: BaseException, reads_file: bool) -> None:
+        self._error = error
+        self._handle = os.open(os.devnull, os.O_RDONLY) if reads_file else None
+        self._chunks = iter([b"first"])
+
+    def fileno(self) -> int:
+        if self._handle is None:
+            raise OSError("no descriptor")
+        return self._handle
+
+    def read(self, size: int = -1, /) -> bytes:
+        for chunk in self._chunks if size else [b""]:
+            return chunk
+        raise self._error
+
+    def close(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+        super().close()
+
+
+@pytest.mark.parametrize(
+    "kind", [LookupError, OSError, BrokenPipeError, ConnectionResetError, TimeoutError, KeyboardInterrupt]
+)
+@pytest.mark.parametrize("source", ["file", "pipe", "progress"])
+def test_what_the_callers_code_raises_reaches_the_caller_with_its_own_frames(
+    kind: type[BaseException], source: str
+) -> None:
+    error = kind("mine")
+
+    def fail(*_: object) -> None:
+        raise error
+
+    with api_of(PictureApi, text_response("x")) as (api, server):
+        file: Any
+        with FailingFile(error, source == "pipe") as file, pytest.raises(kind) as caught:
+            api.upload(Upload(CONTENT, progress=fail) if source == "progress" else file)
+        assert caught.value is error
+        names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+        assert names[-1] == ("fail" if source == "progress" else "read")
+        assert names.count("call") == 1
+        assert len(names) == 3
+        assert all(b"first" not in request.body for request in server.requests)
+        assert api.upload(b"x") == "x"
+
+
+def test_a_file_that_raises_stop_iteration_is_not_taken_for_whole() -> None:
+    with api_of(PictureApi, text_response("x")) as (api, server):
+        file: Any
+        with FailingFile(StopIteration(), reads_file=False) as file, pytest.raises(RuntimeError):
+            api.upload(file)
+        assert server.requests == []
