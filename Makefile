@@ -45,6 +45,10 @@ compat: $(VENV)/installed $(COMPAT_VENV)/2.0.0/installed $(COMPAT_VENV)/2.10.0/i
 soak: $(VENV)/installed
 	@$(BIN)/python -X dev -W error -m test.soak
 
+.PHONY: mutants
+mutants: $(VENV)/installed
+	$(BIN)/python -m test.mutants $(MODULES)
+
 .PHONY: clean
 clean:
 	rm -rf $(VENV) $(OLDEST_VENV) $(COMPAT_VENV) build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache

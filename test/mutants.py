@@ -154,7 +154,7 @@ def run(module: str, about: dict[str, Any]) -> bool:
     if outcome(module, source, tests) != 0:
         print(f"{module}: the tests fail without a change", flush=True)
         return False
-    limit = 20 + 3 * (time.monotonic() - began)
+    limit = 10 + 2 * (time.monotonic() - began)
     found = list(mutants(source))
     with ThreadPoolExecutor(PROCESSES) as pool:
         statuses = list(pool.map(lambda mutant: outcome(module, mutant[1], tests, limit), found))

@@ -125,3 +125,32 @@ def test_any_body_is_a_value_of_the_right_type_or_a_decode_error(type_: Any, bod
     assert type(value) is kind or (value is None and body == b"")
     if value is not None and kind in (bool, int):
         assert json.loads(body) == value
+
+
+@pytest.mark.parametrize(
+    ("decoder", "accept"),
+    [
+        (as_json(int), "application/json"),
+        (as_text, "text/plain, application/json"),
+        (nothing, "application/json"),
+        (optional(as_text), "text/plain, application/json"),
+    ],
+)
+def test_a_decoder_asks_for_its_media_type_and_reads_the_whole_body(decoder: Decoder[Any], accept: str) -> None:
+    assert (decoder.accept, decoder.is_stream) == (accept, False)
+
+
+@pytest.mark.parametrize(
+    ("decoder", "headers", "said"),
+    [
+        (as_json(int), {"Content-Type": "text/css"}, "Expected application/json, got an unreadable 'text/css'"),
+        (as_json(int), {}, "Expected application/json, got an unreadable 'no Content-Type'"),
+        (as_text, {"Content-Type": "text/css"}, "Expected text/plain, got an unreadable 'text/css'"),
+    ],
+)
+def test_the_error_says_what_was_expected_and_what_came(
+    decoder: Decoder[Any], headers: Mapping[str, str], said: str
+) -> None:
+    with pytest.raises(ApiDecodeError) as caught:
+        read(decoder, b"\xff", headers)
+    assert caught.value.message == said

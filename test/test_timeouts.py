@@ -86,6 +86,13 @@ def test_a_stream_changes_over_to_silences_and_counts_its_whole_from_the_start()
     assert deadline.for_read() == pytest.approx(0.05)
 
 
+def test_the_limit_of_each_wait_holds_until_a_stream_begins() -> None:
+    deadline = Deadline(CallTimeouts(300, 5, 8, 120), Clock())
+    assert (deadline.is_streaming, deadline.for_read()) == (False, 8)
+    deadline.begin_stream()
+    assert (deadline.is_streaming, deadline.for_read()) == (True, 120)
+
+
 def test_waits_grow_up_to_a_maximum_and_are_spread_out() -> None:
     policy = RetryPolicy(retries=9, random=lambda: 1.0)
     assert [policy.wait(attempt) for attempt in (1, 2, 3, 4, 5, 6)] == [0.5, 1, 2, 4, 8, 8]
