@@ -5,17 +5,18 @@ import logging
 import multiprocessing
 import os
 import random
+import socket
 import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import pytest
+from urllib3.util.connection import create_connection
 
-from freechat_sdk import ApiClient, ApiException, ApiTimeoutError, ChatApi, NotFoundException
+from freechat_sdk import ApiClient, ApiException, ApiTimeoutError, ChatApi, NotFoundException, _connection
 from test.clients import TOKEN, Clock, at_once, chat_api, configured, texts_until_closed
 from test.hostile import never_ending_stream
 from test.server import (
@@ -185,7 +186,26 @@ def test_a_client_that_was_closed_or_never_used_is_not_warned_of() -> None:
         gc.collect()
 
 
-def test_a_closed_client_leaves_no_socket_open_whoever_keeps_its_streams_and_errors() -> None:
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
+    """Return a list of all sockets that clients open."""
+    sockets: list[socket.socket] = []
+
+    def connect(*args: Any) -> socket.socket:
+        sockets.append(create_connection(*args))
+        return sockets[-1]
+
+    monkeypatch.setattr(_connection, "create_connection", connect)
+    return sockets
+
+
+def open_ones(sockets: list[socket.socket]) -> list[socket.socket]:
+    return [sock for sock in sockets if sock.fileno() != -1]
+
+
+def test_a_closed_client_leaves_no_socket_open_whoever_keeps_its_streams_and_errors(
+    opened: list[socket.socket],
+) -> None:
     def serve(request: Request, connection: Connection) -> None:
         (json_response({"message": "gone"}, 404) if request.method == "DELETE" else echo)(request, connection)
 
@@ -198,24 +218,25 @@ def test_a_closed_client_leaves_no_socket_open_whoever_keeps_its_streams_and_err
                 stream.until_done()
                 with pytest.raises(NotFoundException) as caught:
                     api.delete_chat("gone")
-                kept += [stream, caught.value, api.list_chats_without_preload_content(), client]
-                kept[-2].read()  # type: ignore[attr-defined]
-        assert len(server.connections) >= 50
-        assert all(connection.wait_closed() for connection in server.connections)
+                unread = api.list_chats_without_preload_content()
+                unread.read()
+                kept += [stream, caught.value, unread, client]
+            assert open_ones(opened) == []
+        assert len(opened) >= 50
 
 
-def test_a_stream_outlives_the_close_of_its_client_and_then_closes_its_connection() -> None:
-    with chat_api(echo) as (api, server):
+def test_a_stream_outlives_the_close_of_its_client_and_then_closes_its_connection(opened: list[socket.socket]) -> None:
+    with chat_api(echo) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         api.api_client.close()
         assert stream.until_done().answer == "chat" * 3
-        assert server.connections[0].wait_closed()
+        assert (len(opened), open_ones(opened)) == (1, [])
 
 
-def test_close_does_not_disturb_calls_that_run_in_other_threads() -> None:
+def test_close_does_not_disturb_calls_that_run_in_other_threads(opened: list[socket.socket]) -> None:
     """Calls that run go on, with their own response; their connections are closed when they come back."""
     is_done = threading.Event()
-    with chat_api(echo, connection_pool_maxsize=4, connection_pool_block=True, retries=0) as (api, server):
+    with chat_api(echo, connection_pool_maxsize=4, connection_pool_block=True, retries=0) as (api, _):
 
         def close() -> None:
             while not is_done.is_set():
@@ -238,7 +259,7 @@ def test_close_does_not_disturb_calls_that_run_in_other_threads() -> None:
             is_done.set()
             closer.join(MAX_WAIT)
         api.api_client.close()
-        assert all(connection.wait_closed() for connection in server.connections if connection.is_open)
+        assert open_ones(opened) == []
 
 
 # Processes
@@ -253,10 +274,6 @@ def own_responses(api: ChatApi, first: int, count: int = 300) -> int:
         except ApiException:
             return number - first
     return count
-
-
-def gets_its_own(api: ChatApi, first: int) -> bool:
-    return own_responses(api, first) == 300
 
 
 def in_child(work: Callable[[], bool]) -> Callable[[], bool]:
@@ -278,9 +295,12 @@ in_clean_fork = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:Deprecatio
 @forks
 @in_clean_fork
 def test_four_forked_children_of_a_client_in_use_get_their_own_responses() -> None:
+    def all_own(first: int) -> Callable[[], bool]:
+        return lambda: own_responses(api, first) == 300
+
     with chat_api(echo, retries=0) as (api, server):
         assert own_responses(api, 0, 1) == 1
-        children = [in_child(partial(gets_its_own, api, first)) for first in range(1000, 5000, 1000)]
+        children = [in_child(all_own(first)) for first in range(1000, 5000, 1000)]
         assert own_responses(api, 5000) == 300
         assert [is_right() for is_right in children] == [True] * 4
         assert own_responses(api, 6000, 1) == 1

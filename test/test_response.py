@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from freechat_sdk import ApiException, Call, CharacterApi, ChatApi, Download, Hooks
-from test.clients import chat_api
+from freechat_sdk import ApiConnectionError, ApiException, Call, CharacterApi, ChatApi, Download, Hooks
+from test.clients import at_once, chat_api
 from test.hostile import response, says, stall
 from test.server import (
     MAX_WAIT,
@@ -204,6 +204,25 @@ def test_close_of_a_download_from_another_thread_ends_the_reader_with_an_error(
         with pytest.raises(ApiException, match="closed"):
             download.read()
         assert api.list_chats() == []
+
+
+@pytest.mark.parametrize("read", [read_all, save], ids=lambda read: read.__name__)
+@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
+def test_close_of_a_download_whose_reader_waits_for_bytes_ends_the_reader_with_an_error(
+    half: bytes, read: Callable[[Download, Callable[[], object]], None]
+) -> None:
+    """The clock is read just before each wait, where it stands in for the other thread."""
+    waiting: list[Download] = []
+
+    def clock() -> float:
+        if waiting:
+            waiting.pop().close()
+        return 1000.0
+
+    with chat_api(says(half, stall), retries=at_once(0, clock=clock)) as (api, _):
+        download = export(api)
+        with pytest.raises(ApiConnectionError, match=r"lost \((OSError|IncompleteRead|ProtocolError)"):
+            read(download, lambda: waiting.append(download))
 
 
 @pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)

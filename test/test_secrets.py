@@ -381,7 +381,7 @@ PHASES = [
     "socket.getaddrinfo",
     "freechat_sdk._connection.create_connection",
     "http.client.HTTPConnection.endheaders",
-    "http.client.HTTPResponse.begin",
+    "http.client.HTTPResponse._read_status",
     "freechat_sdk._connection._TimedReader.readinto",
 ]
 AUTH = {"_request_auth": {"in": "header", "key": "X-Any", "value": OPAQUE}}
