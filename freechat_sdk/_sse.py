@@ -66,7 +66,9 @@ def data_only(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator
     data: list[bytes] = []
     size = 0
     for lines in _lines(chunks, max_bytes):
-        for line in lines:
+        lines.reverse()
+        while lines:
+            line = lines.pop()  # the list would keep a large line while its event is decoded
             if line[:5] == b"data:":  # cheaper than startswith
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
                 size += len(line)
