@@ -63,13 +63,11 @@ NOT_IN_UTC = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-05:00", "31 Dec 
 
 @pytest.mark.parametrize("text", [*INCOMPLETE, *UNKNOWN_ZONES, *NOT_IN_UTC])
 def test_a_date_that_is_incomplete_ambiguous_or_cannot_be_written_is_refused_without_a_warning(text: str) -> None:
-    for read in (
-        lambda: ChatUpdateDTO.from_dict({"gmtRead": text}),
-        lambda: ChatUpdateDTO.from_json(json.dumps({"gmtRead": text})),
-    ):
-        with pytest.raises(ValidationError) as caught:  # warnings are errors
-            read()
-        assert text not in str(caught.value)
+    with pytest.raises(ValidationError) as given:  # warnings are errors
+        ChatUpdateDTO.from_dict({"gmtRead": text})
+    with pytest.raises(ValidationError) as received:
+        ChatUpdateDTO.from_json(json.dumps({"gmtRead": text}))
+    assert text not in f"{given.value}{received.value}"
 
 
 @pytest.mark.parametrize(
