@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-_BOM = b"\xef\xbb\xbf"
-
 
 @dataclass(frozen=True, slots=True)
 class ServerSentEvent:
@@ -65,7 +63,9 @@ def data_only(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator
             _check_size(len(chunk) - 2, max_bytes)
             yield chunk[6:-2] if chunk[5:6] == b" " else chunk[5:-2]
             continue
-        for line in splitter.lines(chunk):
+        lines = splitter.lines(chunk)[::-1]
+        while lines:
+            line = lines.pop()  # a list would keep a large line while its event is decoded
             if line[:5] == b"data:":  # cheaper than startswith
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
                 size += len(line)
@@ -122,7 +122,7 @@ class _LineSplitter:
             lines[0] = bytes(self._pending)
             self._pending.clear()
         if lines and self._is_at_start:
-            lines[0] = lines[0].removeprefix(_BOM)
+            lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
             self._is_at_start = False
         self._pending += rest
         _check_size(len(self._pending), self._max_bytes)

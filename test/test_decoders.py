@@ -83,6 +83,21 @@ def test_a_web_page_is_not_a_value_and_the_error_asks_about_the_host(decoder: De
         read(decoder, b"<!DOCTYPE html>", {"Content-Type": "text/html;charset=UTF-8"})
 
 
+@pytest.mark.parametrize(
+    "start", ["<!DOCTYPE html>", "<!doctype  HTML>", "\r\n <html>", "\ufeff<HTML lang='de'>", "\ufeff\n<html\n>"]
+)
+@pytest.mark.parametrize("label", ["text/plain", "application/json", ""])
+def test_a_web_page_under_another_label_is_recognised_by_its_start(start: str, label: str) -> None:
+    for decoder in (as_text, as_json(bool)):
+        with pytest.raises(ApiDecodeError, match="does not look like a FreeChat server"):
+            read(decoder, f"{start}<body>Log in</body>".encode(), {"Content-Type": label})
+
+
+@pytest.mark.parametrize("text", ["<htmlx>", "I like <html>", "<b>", "<!doctypehtml", "html", "<!-- x -->"])
+def test_a_text_about_html_is_a_text(text: str) -> None:
+    assert read(as_text, text.encode(), {"Content-Type": "text/plain"}) == text
+
+
 def test_each_type_has_one_decoder_whose_validator_is_built_on_first_use() -> None:
     class Unused:
         """A type that nothing else decodes."""

@@ -56,6 +56,40 @@ def test_numbers_are_milliseconds_however_small(value: int, year: int) -> None:
     assert read.year == year
 
 
+INCOMPLETE = ["Monday", "October 2024", "2024-10", "2024/10", "18 Oct", "09:42", "Fri 09:42:44 GMT", "Oct 18 09:42"]
+UNKNOWN_ZONES = ["Fri, 18 Oct 2024 09:42:44 CST", "Fri Oct 18 09:42:44 CET 2024", "18 Oct 2024 09:42 +9999"]
+NOT_IN_UTC = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-05:00", "31 Dec 9999 23:59 -0500"]
+
+
+@pytest.mark.parametrize("text", [*INCOMPLETE, *UNKNOWN_ZONES, *NOT_IN_UTC])
+def test_a_date_that_is_incomplete_ambiguous_or_cannot_be_written_is_refused_without_a_warning(text: str) -> None:
+    with pytest.raises(ValidationError) as given:  # warnings are errors
+        ChatUpdateDTO.from_dict({"gmtRead": text})
+    with pytest.raises(ValidationError) as received:
+        ChatUpdateDTO.from_json(json.dumps({"gmtRead": text}))
+    assert text not in f"{given.value}{received.value}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Fri Oct 18 09:42:44 UTC 2024",
+        "18 Oct 2024 17:42:44 +0800",
+        "Oct 18, 2024 9:42:44 AM",
+        "2024/10/18 09:42:44",
+        "18 October 2024 09:42:44 Z",
+    ],
+)
+def test_other_forms_of_a_whole_date_are_read(text: str) -> None:
+    assert ChatUpdateDTO(gmt_read=text).gmt_read == INSTANT  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T14:00:00+14:00"])
+def test_the_first_and_the_last_instant_are_read_and_written(text: str) -> None:
+    written = ChatUpdateDTO(gmt_read=text).to_json()  # type: ignore[arg-type]
+    assert ChatUpdateDTO.from_json(written).to_json() == written
+
+
 @pytest.mark.parametrize("form", ["true", '""', '"soon"', "{}", "1e400"])
 def test_what_is_not_a_date_is_refused(form: str) -> None:
     with pytest.raises(ValidationError):

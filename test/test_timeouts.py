@@ -1,5 +1,6 @@
 """Timeouts and retries on a clock that the test moves."""
 
+import socket
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from freechat_sdk import ApiTypeError, ApiValueError, Configuration
 from freechat_sdk._operation import MODEL, ORDINARY
 from freechat_sdk._retry import RetryBudget
 from freechat_sdk._timeouts import UNLIMITED, CallTimeouts, Deadline, shortest
+from freechat_sdk.configuration import MAX_SECONDS
 from freechat_sdk.rest import RetryPolicy, Timeout, timeouts_for
 from test.clients import Clock
 
@@ -42,6 +44,32 @@ def test_a_timeout_is_a_finite_number_above_zero(wrong: object) -> None:
 def test_a_timeout_is_a_number(wrong: object) -> None:
     with pytest.raises(ApiTypeError, match="_request_timeout"):
         timeouts_for(UNLIMITED, wrong)
+
+
+LONG = [1e12, 10**400, (1e12, 1e300), Timeout(1e12), Timeout(connect=1e12, read=1e12), Timeout(total=1e12, read=1e9)]
+
+
+@pytest.mark.parametrize("timeout", LONG)
+def test_a_timeout_beyond_what_a_socket_takes_is_cut(timeout: object) -> None:
+    limits = timeouts_for(CallTimeouts(None, None), timeout)
+    assert 0 < max(limit for limit in limits if limit is not None) <= MAX_SECONDS
+    with socket.socket() as sock:
+        sock.settimeout(Deadline(limits).for_connect())
+        sock.settimeout(Deadline(limits).for_read())
+
+
+def test_a_timeout_of_the_configuration_beyond_what_a_socket_takes_is_cut() -> None:
+    assert Configuration(timeout=10**400, connect_timeout=1e12).timeout == MAX_SECONDS
+
+
+@pytest.mark.parametrize("total", [float("inf"), float("nan")])
+def test_a_urllib3_timeout_must_be_finite(total: float) -> None:
+    with pytest.raises(ApiValueError, match="finite"):
+        timeouts_for(UNLIMITED, Timeout(total=total))
+
+
+def test_a_urllib3_timeout_may_be_shorter_than_it_takes_to_look_at_it() -> None:
+    assert timeouts_for(UNLIMITED, Timeout(total=1e-9)).read == 1e-9
 
 
 def test_a_pair_may_be_a_list() -> None:
