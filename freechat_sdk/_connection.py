@@ -521,6 +521,10 @@ class TlsConnection(Connection, HTTPSConnection):
     def _limited(self, sock: socket.socket) -> socket.socket:
         """Limit the TLS handshake, which comes next, to what is left of the deadline."""
         sock.settimeout(self.exchange.deadline.for_connect())
+        try:
+            sock.getpeername()
+        except OSError:  # the ssl module would leave the socket open
+            raise ConnectionResetError("the connection was reset before the TLS handshake") from None
         return sock
 
 

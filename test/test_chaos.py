@@ -1,12 +1,17 @@
 """Mixed operations over harmed connections: each returns its own result or ends with the right error, in time."""
 
+import select
 import socket
+import struct
 import threading
 
 import pytest
 import trustme
 
+from freechat_sdk import ApiConnectionError
+from freechat_sdk._connection import Connection
 from test.chaos import ChaosProxy, Ending, Fate
+from test.clients import chat_api_at
 from test.server import MAX_WAIT, RecordingServer, text_response
 from test.soak import KINDS, run
 
@@ -67,3 +72,25 @@ def test_the_proxy_leaves_no_thread() -> None:
     for sock in held:
         sock.close()
     assert threading.active_count() == before
+
+
+def test_a_reset_between_connect_and_handshake_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If it did, a ResourceWarning would fail the test."""
+    connect = Connection._new_conn
+
+    def connect_and_be_reset(connection: Connection) -> socket.socket:
+        sock = connect(connection)
+        accepted, _ = listener.accept()
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        accepted.close()
+        assert select.select([sock], [], [], MAX_WAIT)[0]  # until the reset has arrived
+        return sock
+
+    monkeypatch.setattr(Connection, "_new_conn", connect_and_be_reset)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        chat_api_at(f"https://127.0.0.1:{listener.getsockname()[1]}") as api,
+        pytest.raises(ApiConnectionError, match="reset before the TLS handshake") as caught,
+    ):
+        api.send_message("chat", "Hi")
+    assert (caught.value.request_sent, caught.value.attempts) == (False, 3)
