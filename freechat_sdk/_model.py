@@ -246,6 +246,7 @@ class _NoDefault(datetime):
         return datetime(**given)
 
 
+MAX_DATE_CHARACTERS = 100
 _NO_DEFAULT = _NoDefault(1, 1, 1)
 
 
@@ -266,6 +267,8 @@ def _by_dateutil(text: str) -> datetime:
     """Parse a date that pydantic does not parse, in RFC 1123 and similar formats."""
     from dateutil import parser
 
+    if len(text) > MAX_DATE_CHARACTERS:  # dateutil takes time that grows with the square of the length
+        raise ValueError("a date has fewer characters")
     try:
         return parser.parse(text, default=_NO_DEFAULT, tzinfos=_zone)
     except (ValueError, OverflowError):  # their messages hold the text

@@ -151,11 +151,10 @@ class Response:
                 yield from read_chunks(self.raw, CHUNK_BYTES)
                 self._check_not_interrupted()
                 return
-            is_empty = True
             while chunk := self.raw.read1(CHUNK_BYTES):
-                is_empty = False
                 yield chunk
-            if not is_empty and not is_unpacked_whole(self.raw):
+                self.exchange.deadline.for_read()  # a packed body can unpack for long without a wait
+            if self.raw.tell() and not is_unpacked_whole(self.raw):
                 raise DecodeError("the packed body is incomplete")
             self._check_not_interrupted()
         except TRANSPORT_ERRORS as error:

@@ -72,10 +72,11 @@ def _forms(character: str) -> str:
 def secrets_in(headers: Mapping[str, str]) -> list[str]:
     """Return the credentials in the headers of a request: tokens without their scheme, cookies without their names."""
     values = [value for value in headers.values() if isinstance(value, Credential)]
-    parts = [part.partition("=")[2] or part for value in values for part in str.split(value, "; ")]
-    found = [str.partition(part, " ")[2] or part for part in parts]
+    parts = [part for value in values for part in str.split(value, "; ")]
+    found = [part.partition(" ")[2] or part for part in parts]
+    cookies = [part.partition("=")[2] for part in parts]
     passwords = [_basic_password(value) for value in values]
-    return [Credential(secret) for secret in (*found, *parts, *passwords) if len(secret) >= MIN_LENGTH]
+    return [Credential(secret) for secret in (*found, *cookies, *passwords) if len(secret) >= MIN_LENGTH]
 
 
 def _basic_password(value: str) -> str:

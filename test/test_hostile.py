@@ -485,6 +485,20 @@ def test_a_stream_may_be_cut_at_every_byte() -> None:
 
 
 TEXT = "9d2e9cfb87034e379b0ad6e420e4fb20"
+PACKED = {"gzip": gzipped(TEXT.encode()), "deflate": zlib.compress(TEXT.encode())}
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+def test_a_cut_packed_body_is_never_taken_for_an_empty_one(encoding: str) -> None:
+    """Also if the server announces no more than it sends: the packed form has an end of its own."""
+    packed = PACKED[encoding]
+    cuts = [packed[:size] for size in range(1, len(packed))]
+    with chat_api(in_order(*(says(response(cut, ("Content-Encoding", encoding))) for cut in cuts))) as (api, _):
+        for _ in cuts:
+            with pytest.raises(ApiDecodeError):
+                default_chat(api)
+
+
 WHOLE = {
     "a length": response(TEXT.encode()),
     "chunks": chunked(TEXT[:9].encode(), TEXT[9:].encode()) + END,

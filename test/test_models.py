@@ -110,6 +110,11 @@ def test_a_date_is_sent_in_utc_with_a_z(value: Any) -> None:
     assert ChatUpdateDTO(gmt_read=value).to_json() == '{"gmtRead":"2024-10-18T09:42:44Z"}'
 
 
+def test_a_text_that_is_too_long_for_a_date_is_refused_at_once() -> None:
+    with pytest.raises(ValidationError, match="fewer characters"):
+        ChatUpdateDTO.from_json(f'{{"gmtRead":"{"1" * 3_000_000}"}}')
+
+
 def test_a_date_set_later_is_sent_in_utc_too() -> None:
     update = ChatUpdateDTO()
     update.gmt_read = INSTANT.replace(tzinfo=None, microsecond=5000)

@@ -37,6 +37,7 @@ from freechat_sdk import (
     Hooks,
     StreamInterruptedError,
 )
+from freechat_sdk._connection import _TimedReader
 from freechat_sdk._decoders import as_json
 from freechat_sdk._model import _secret_names
 from freechat_sdk._names import MODEL_MODULES
@@ -411,6 +412,18 @@ def test_an_interrupted_call_leaves_one_frame_of_ours_and_no_credential(
         assert api.list_chats() == []
 
 
+def interrupted_once(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that raises KeyboardInterrupt instead of its first call."""
+    interrupts = iter([KeyboardInterrupt])
+
+    def call(*args: Any) -> Any:
+        for kind in interrupts:
+            raise kind
+        return method(*args)
+
+    return call
+
+
 READERS: dict[str, Callable[[Any], object]] = {
     "list": list,
     "next": next,
@@ -451,7 +464,7 @@ def test_a_body_that_breaks_off_leaves_no_credential_in_a_frame(
         if reader == "next":
             next(source)
         if ending == "interrupt":
-            patch.setattr("urllib3.response.HTTPResponse._handle_chunk", interrupt)
+            patch.setattr(_TimedReader, "readinto", interrupted_once(_TimedReader.readinto))
         with pytest.raises((KeyboardInterrupt, ApiException)) as caught:
             READERS[reader](source)
     frames = inner_frames(caught.value)
@@ -534,3 +547,11 @@ def test_a_configuration_has_a_repr_at_every_moment() -> None:
     assert repr(half_made) == "Configuration(host=None, access_token=None, api_version=None)"
     half_made._access_token = lambda: OPAQUE
     assert "opaque" not in repr(half_made)
+
+
+@pytest.mark.parametrize("token", ["c2VjcmV0LXRva2VuLTAxMjM0NQ==", "abcdefgh=", "=abcdefgh", "a=bcdefghi=="])
+def test_a_token_with_equals_signs_is_masked_whole_where_a_server_echoes_it(token: str) -> None:
+    handler = says(response(f"unknown token: {token}".encode(), status=401))
+    with api_of(ChatApi, handler, access_token=token) as (api, _), pytest.raises(ApiException) as caught:
+        api.list_chats()
+    assert caught.value.body == "unknown token: ***"
