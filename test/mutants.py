@@ -3,8 +3,8 @@
 test/mutants.yaml names the tests of each module, and argues each change that they need not notice. Changes are made in
 memory, in a process of their own. Messages of errors are not changed: their wording is free.
 
-Tools for this were tried: mutmut 3 puts a function around each function, which changes signatures and frames that this
-package promises; cosmic-ray removes no statements, and wants a session for each module.
+mutmut 3 was tried: it puts a function around each function, which changes signatures and frames that this package
+promises.
 """
 
 import ast
