@@ -213,11 +213,12 @@ class _Surplus:
 class _TimedReader(io.RawIOBase):
     """Reads a socket, each `recv` within the time that is left of the deadline."""
 
+    _hold: io.RawIOBase | None = None
+
     def __init__(self, surplus: _Surplus, sock: socket.socket, exchange: Exchange) -> None:
         self._surplus = surplus
         self._sock = sock
         self._exchange: Exchange | None = exchange
-        self._hold: io.RawIOBase | None = None
         self.has_ended = False
 
     def readable(self) -> bool:
@@ -261,7 +262,8 @@ class _Lines(io.BufferedReader):
 
     def close(self) -> None:
         if not self.closed:
-            self.raw.finish(self.peek)
+            with suppress(ValueError):  # an interrupt has left it half closed
+                self.raw.finish(self.peek)
         super().close()
 
 
@@ -334,6 +336,7 @@ class _Chunks(_Lines):
 class _StrictResponse(http.client.HTTPResponse):
     """The response of http.client over a timed reader, and stricter about where the body ends."""
 
+    fp: Any = None  # if an interrupt comes while it is made
     _method: str
     _read_status: Callable[[], tuple[str, int, str]]
     _check_close: Callable[[], bool]

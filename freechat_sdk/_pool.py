@@ -11,6 +11,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from operator import methodcaller
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, Final
@@ -35,6 +36,10 @@ MAX_IDLE_SECONDS: Final = 50.0
 
 RECHECK_SECONDS: Final = 1.0
 """How often a call that waits for a place looks for itself: an interrupt can lose the news of a free one."""
+
+
+_REFERENT: Final = methodcaller("__call__")
+"""What a weak reference refers to, or None."""
 
 
 class _Place:
@@ -82,7 +87,7 @@ class _Places:
 
     def _take_free(self) -> _Place | None:
         with self._lock:
-            self._taken = [taken for taken in self._taken if taken() is not None]
+            self._taken = list(filter(_REFERENT, self._taken))  # in C: no interrupt comes while the lock is held
             if len(self._taken) >= self._count:
                 return None
             place = _Place()

@@ -149,7 +149,7 @@ def test_an_interrupt_at_any_line_comes_out_and_the_next_call_works_at_once(
             interrupter, place = interrupted(call, api, line)
             if not interrupter.has_raised:
                 break
-            assert place or swallowed[swallowed_before:] == [KeyboardInterrupt]
+            assert place or KeyboardInterrupt in swallowed[swallowed_before:]
             assert (place, places_taken(api)) == (place, 0)
             assert api.list_chats(_request_timeout=MAX_WAIT) == []
             points += 1
