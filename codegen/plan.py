@@ -24,7 +24,6 @@ API_IMPORTS = {
 }
 """What a file of `api/` may need, by module; ruff removes what it does not use."""
 MODEL_IMPORTS = {
-    "pydantic": ("SerializeAsAny",),
     "typing": ("Any",),
     MIXINS: ("FromText",),
     f"{PACKAGE}._model": ("Flag", "Integer", "Model", "Number", "RequiredInput", "Secret", "Text", "Timestamp"),
@@ -298,14 +297,9 @@ def docstring(text: str, indent: int) -> str:
     return textwrap.indent(f"{first}.\n\n{wrapped(rest, indent)}\n", " " * indent).strip() + "\n" + " " * indent
 
 
-def _nested(schema: Schema) -> str:
-    """Return the type of a field that holds a model; of a subclass of it the own fields are sent too."""
-    return f"FromText[{schema.name}]" if schema.from_string else f"SerializeAsAny[{schema.name}]"
-
-
 def plan_model(schema: Schema, document: Document) -> ModelModule:
     """Return the file of one model."""
-    names = {**_FIELDS, **{schema.name: _nested(schema) for schema in document.schemas}}
+    names = {**_FIELDS, **{name: f"FromText[{name}]" for name in document.from_string}}
     mixin = [Import(MIXINS, (schema.mixin,))] if schema.mixin else []
     return ModelModule(
         module_name(schema.name),

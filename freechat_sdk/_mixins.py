@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
-from pydantic import GetCoreSchemaHandler, SerializeAsAny
+from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import Self
 
@@ -38,7 +38,7 @@ class _TextAsMessage:
         )
 
 
-FromText = Annotated[SerializeAsAny[T], _TextAsMessage()]
+FromText = Annotated[T, _TextAsMessage()]
 """A field that holds a message. A caller may set it to the text of one."""
 OrText = Annotated[T | str, _TextAsMessage()]
 """A parameter that is a message, or the text of one."""

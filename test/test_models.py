@@ -242,15 +242,6 @@ def test_additional_properties_are_given_replaced_and_changed() -> None:
     assert message.additional_properties == {"mood": "fine", "deep": {"a": 1}}
 
 
-def test_a_field_of_a_subclass_is_sent_where_the_class_is_nested() -> None:
-    class Annotated(ChatContentDTO):
-        note: str | None = None
-
-    message = ChatMessageDTO(contents=[Annotated(type="text", content="Hi", note="n")])
-    assert message.to_dict() == {"contents": [{"type": "text", "content": "Hi", "note": "n"}]}
-    assert json.loads(message.to_json()) == message.to_dict()
-
-
 def test_a_json_schema_states_the_required_fields() -> None:
     assert ChatCreateDTO.model_json_schema()["required"] == ["characterUid"]
 

@@ -3,8 +3,6 @@
 
 from typing import Any
 
-from pydantic import SerializeAsAny
-
 from freechat_sdk._model import Model, RequiredInput, Text
 from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 from freechat_sdk.models.prompt_template_dto import PromptTemplateDTO
@@ -15,9 +13,9 @@ class PromptAiParamDTO(Model):
 
     prompt: Text | None = None
     """The text as the model shall get it."""
-    prompt_template: SerializeAsAny[PromptTemplateDTO] | None = None
+    prompt_template: PromptTemplateDTO | None = None
     """A text with variables to fill in first."""
-    prompt_ref: SerializeAsAny[PromptRefDTO] | None = None
+    prompt_ref: PromptRefDTO | None = None
     """A stored prompt to fill in first."""
     params: RequiredInput[dict[str, Any]]
     """What to ask the model with, by the provider's names in camelCase: `modelId` (as `[open_ai]gpt-4o`),

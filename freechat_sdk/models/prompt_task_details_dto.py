@@ -3,8 +3,6 @@
 
 from typing import Any
 
-from pydantic import SerializeAsAny
-
 from freechat_sdk._model import Model, Secret, Text, Timestamp
 from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 
@@ -24,7 +22,7 @@ class PromptTaskDetailsDTO(Model):
     """When the task was last started."""
     gmt_end: Timestamp | None = None
     """When the task last came to its end."""
-    prompt_ref: SerializeAsAny[PromptRefDTO] | None = None
+    prompt_ref: PromptRefDTO | None = None
     """The stored prompt that it runs."""
     model_id: Text | None = None
     """Which model to ask, as `[open_ai]gpt-4o`."""

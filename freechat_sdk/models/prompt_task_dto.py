@@ -3,8 +3,6 @@
 
 from typing import Any
 
-from pydantic import SerializeAsAny
-
 from freechat_sdk._model import Model, RequiredInput, Secret, Text
 from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 
@@ -12,7 +10,7 @@ from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 class PromptTaskDTO(Model):
     """A prompt with the model, the key and the parameters to run it with."""
 
-    prompt_ref: RequiredInput[SerializeAsAny[PromptRefDTO]]
+    prompt_ref: RequiredInput[PromptRefDTO]
     """The stored prompt to run."""
     model_id: Text | None = None
     """Which model to ask, as `[open_ai]gpt-4o`."""

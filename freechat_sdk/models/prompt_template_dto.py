@@ -3,8 +3,6 @@
 
 from typing import Any
 
-from pydantic import SerializeAsAny
-
 from freechat_sdk._model import Model, Text
 from freechat_sdk.models.chat_prompt_content_dto import ChatPromptContentDTO
 
@@ -14,7 +12,7 @@ class PromptTemplateDTO(Model):
 
     template: Text | None = None
     """The text, as `Hello {{name}}`."""
-    chat_template: SerializeAsAny[ChatPromptContentDTO] | None = None
+    chat_template: ChatPromptContentDTO | None = None
     """The messages where there are several."""
     variables: dict[str, Any] | None = None
     """What to put in place of each variable: anything that JSON can say. One without a value becomes empty text."""
