@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
+from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
 from typing_extensions import NamedTuple
 
@@ -54,6 +55,11 @@ def json_bytes(body: object, *, exclude_none: bool = False) -> bytes:
     Raises:
         ApiValueError: if it holds what JSON cannot hold: NaN, an infinite number, a lone surrogate, an object.
     """
+    for item in body if isinstance(body, list) else (body,):
+        if isinstance(item, BaseModel) and not item.__pydantic_complete__:
+            type(
+                item
+            ).model_rebuild()  # pydantic 2.12 does not build the serializer of a model that a call has validated
     try:
         text = to_json(body, by_alias=True, exclude_none=exclude_none)
         if b"NaN" in text or b"Infinity" in text:  # the text of a message may say so too
@@ -62,6 +68,13 @@ def json_bytes(body: object, *, exclude_none: bool = False) -> bytes:
         message = "the body holds NaN, an infinite number, a lone surrogate or an object, which JSON cannot hold"
         raise ApiValueError(message) from None
     return text
+
+
+def _build_serializers(value: object) -> None:
+    """Build the serializers of models, which pydantic 2.12 leaves out if a call has validated them."""
+    for item in value if isinstance(value, list) else (value,):
+        if isinstance(item, BaseModel) and not item.__pydantic_complete__:
+            type(item).model_rebuild()
 
 
 def content_headers(body: object, options: Mapping[str, Any]) -> Mapping[str, str]:
@@ -151,6 +164,7 @@ def _is_unfit_for_path(character: str) -> bool:
 
 def _query_pairs(name: str, value: object) -> list[tuple[str, str]]:
     """Return the query parameters for a value. A model becomes one parameter for each of its fields."""
+    _build_serializers(value)
     plain = to_jsonable_python(value, by_alias=True, exclude_none=True)
     values = plain if isinstance(plain, dict) else {name: plain}
     return [(key, _query_text(held)) for key, held in values.items()]
