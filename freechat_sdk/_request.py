@@ -55,11 +55,7 @@ def json_bytes(body: object, *, exclude_none: bool = False) -> bytes:
     Raises:
         ApiValueError: if it holds what JSON cannot hold: NaN, an infinite number, a lone surrogate, an object.
     """
-    for item in body if isinstance(body, list) else (body,):
-        if isinstance(item, BaseModel) and not item.__pydantic_complete__:
-            type(
-                item
-            ).model_rebuild()  # pydantic 2.12 does not build the serializer of a model that a call has validated
+    _build_serializers(body)
     try:
         text = to_json(body, by_alias=True, exclude_none=exclude_none)
         if b"NaN" in text or b"Infinity" in text:  # the text of a message may say so too
