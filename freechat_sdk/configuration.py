@@ -548,6 +548,9 @@ def check_proxy(name: str, value: object) -> str:
     try:
         parts = urlsplit(value)
         is_whole = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+        is_whole = is_whole and all(
+            "!" <= letter <= "~" for letter in value
+        )  # some versions of Python drop line breaks
     except ValueError:
         is_whole = False
     if not is_whole:
