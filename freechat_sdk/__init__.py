@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from freechat_sdk import rest as rest
     from freechat_sdk import streaming as streaming
     from freechat_sdk import upload as upload
+    from freechat_sdk._api import RequestOptions as RequestOptions
     from freechat_sdk.api import *
     from freechat_sdk.api_client import ApiClient as ApiClient
+    from freechat_sdk.api_client import ClientOptions as ClientOptions
     from freechat_sdk.api_response import ApiResponse as ApiResponse
     from freechat_sdk.configuration import Configuration as Configuration
     from freechat_sdk.download import Download as Download
@@ -85,9 +87,11 @@ _HOMES = {
     "ApiClient": "freechat_sdk.api_client",
     "ApiResponse": "freechat_sdk.api_response",
     "Call": "freechat_sdk.hooks",
+    "ClientOptions": "freechat_sdk.api_client",
     "Configuration": "freechat_sdk.configuration",
     "Download": "freechat_sdk.download",
     "Hooks": "freechat_sdk.hooks",
+    "RequestOptions": "freechat_sdk._api",
     "RetryPolicy": "freechat_sdk.rest",
     "Upload": "freechat_sdk.upload",
 }

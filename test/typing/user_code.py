@@ -66,6 +66,11 @@ with ApiClient(configuration) as client:
     except ApiException as error:
         print(error.status, error.reason, error.body, error.headers)
 
+    of_user: ApiClient = client.with_options(access_token="fc-2", timeout=None, headers={"X-Trace": "1"}, hooks=Slow())
+    options: freechat_sdk.RequestOptions = {"_request_timeout": 3}
+    ChatApi(of_user).list_chats(**options)
+    client.with_options(host="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.with_options(timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     characters.upload_character_picture("uid", 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     api.delete_chat(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     api.delete_chat()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
