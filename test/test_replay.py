@@ -32,7 +32,19 @@ from freechat_sdk._names import API_MODULES
 from freechat_sdk._secrets import mask
 from test.clients import chat_api
 from test.facts import BY_NAME
-from test.recordings import SERVERS, USERS, Cut, Exchange, as_recorded, exchanges, in_crumbs, in_one, normal, part_of, repeat
+from test.recordings import (
+    SERVERS,
+    USERS,
+    Cut,
+    Exchange,
+    as_recorded,
+    exchanges,
+    in_crumbs,
+    in_one,
+    normal,
+    part_of,
+    repeat,
+)
 from test.server import RecordingServer, Request
 
 ERRORS = {
