@@ -217,7 +217,7 @@ class ApiClient:
         if response.status == HTTPStatus.PARTIAL_CONTENT:
             _check_range(response)
         if decoder.is_stream is False:
-            return decode(decoder, response)
+            return decode(decoder if self.configuration.split_thinking else _unsplit(decoder), response)
         if decoder.takes(response.headers.get("Content-Type", "").lower()):
             return decoder.open(response)
         response.read()
@@ -357,6 +357,12 @@ def _check_names(options: Mapping[str, object]) -> None:
 
 def _preload(decoder: Decoder[T] | StreamOpener[T]) -> Preload:
     return Preload.ERRORS if decoder.is_stream else Preload.ALL
+
+
+def _unsplit(decoder: Decoder[T]) -> Decoder[T]:
+    from freechat_sdk.streaming import unsplit  # it loads models, which few operations need
+
+    return unsplit(decoder)
 
 
 def _check_range(response: Response) -> None:

@@ -57,7 +57,7 @@ with ApiClient(configuration) as client:
     path: Path = characters.export_character(1).save(".")
     number_of_copy: int | None = characters.clone_character(1)
     found_sets: list[list[freechat_sdk.CharacterSummaryDTO]] = characters.batch_search_character_summary([])
-    filled: str = freechat_sdk.PromptApi(client).apply_prompt_ref(
+    filled: str | None = freechat_sdk.PromptApi(client).apply_prompt_ref(
         freechat_sdk.PromptRefDTO(prompt_id=1, variables={"word": "hi", "deep": {"a": [1]}})
     )
     freechat_sdk.PluginApi(client).refresh_plugin_info(1)
