@@ -148,14 +148,14 @@ class Configuration:
         self.server_operation_variables = server_operation_variables or {}
         self.ignore_operation_servers = ignore_operation_servers
         self._host: str | None = None
-        self.host = host or os.environ.get("FREECHAT_HOST") or self.host
+        self._set_host(host, os.environ.get("FREECHAT_HOST"))
         self.api_key = api_key or {}
         self.api_key_prefix = api_key_prefix or {}
         self.refresh_api_key_hook: Callable[[Configuration], None] | None = None
         self.username = username
         self.password = password
         self.access_token = self._environment_token(bool(host)) if access_token is None else access_token
-        self.api_version = api_version or os.environ.get("FREECHAT_API_VERSION") or "auto"
+        self._set_generation(api_version, os.environ.get("FREECHAT_API_VERSION"))
         self.retries = retries
         self.ssl_ca_cert = ssl_ca_cert
         self.ca_cert_data = ca_cert_data
@@ -211,8 +211,8 @@ class Configuration:
             value = {key: Credential(text) if isinstance(text, str) else text for key, text in value.items()}
         elif name == "password" and isinstance(value, str):
             value = Credential(value)
-        elif name == "api_version" and value not in GENERATIONS:
-            raise ApiValueError(f"api_version must be one of {', '.join(GENERATIONS)}")  # it may be a misplaced token
+        elif name == "api_version":
+            _check_generation(name, value)
         object.__setattr__(self, name, value)
 
     @property
@@ -224,7 +224,36 @@ class Configuration:
 
     @host.setter
     def host(self, value: str) -> None:
-        self._host = _checked_host(value)
+        self._take_host("host", value)
+
+    def _take_host(self, name: str, value: str) -> None:
+        """Set the host. The prefix of a generation at its end is taken off, and settles the generation."""
+        host = _checked_host(name, value)
+        for generation in GENERATIONS[1:]:
+            if host.endswith(f"/api/{generation}"):
+                host, self.api_version = host.removesuffix(f"/api/{generation}"), generation
+        self._host = host
+
+    def _set_host(self, given: str | None, from_environment: str | None) -> None:
+        if not given and from_environment:
+            self._take_host("the environment variable FREECHAT_HOST", from_environment)
+        else:
+            self.host = given or self.host
+
+    def _set_generation(self, given: str | None, from_environment: str | None) -> None:
+        """Set the generation, unless the host has settled it.
+
+        Raises:
+            ApiValueError: if there is no such generation, or the host settles another one.
+        """
+        if given:
+            _check_generation("api_version", given)
+        elif from_environment:
+            _check_generation("the environment variable FREECHAT_API_VERSION", from_environment)
+        settled = self.__dict__.get("api_version")
+        if settled and given and given not in ("auto", settled):
+            raise ApiValueError(f"host ends in /api/{settled}, but api_version is {given!r}. Leave one of them out.")
+        self.api_version = settled or given or from_environment or "auto"
 
     @property
     def access_token(self) -> Any:
@@ -257,8 +286,8 @@ class Configuration:
         self._hooks = _checked_hooks(value)
 
     def _environment_token(self, is_host_from_code: bool) -> str | None:
-        token = os.environ.get("FREECHAT_TOKEN")
-        if not token:
+        token = _checked_token(os.environ.get("FREECHAT_TOKEN"), "the environment variable FREECHAT_TOKEN")
+        if token is None:
             return None
         if is_host_from_code and not is_encrypted_or_loopback(self.host):
             import warnings
@@ -495,7 +524,17 @@ def _checked_hooks(value: Any) -> tuple[Hooks, ...]:
     return given
 
 
-def _checked_token(value: object) -> str | None:
+def _check_generation(name: str, value: object) -> None:
+    """Check the name of a generation.
+
+    Raises:
+        ApiValueError: if there is no such generation. The message does not show it: it may be a misplaced token.
+    """
+    if value not in GENERATIONS:
+        raise ApiValueError(f"{name} must be one of {', '.join(GENERATIONS)}")
+
+
+def _checked_token(value: object, name: str = "access_token") -> str | None:
     """Return a bearer token as a str whose repr is masked.
 
     Raises:
@@ -504,13 +543,19 @@ def _checked_token(value: object) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise ApiTypeError(f"access_token must be a str or a function that returns one, not {type(value).__name__}")
+        raise ApiTypeError(f"{name} must be a str or a function that returns one, not {type(value).__name__}")
+    if value.lower().startswith(("bearer ", "bearer\t")):
+        raise ApiValueError(f"{name} must be the token alone. Remove {value[:6]!r} before it.")
     if any(not "!" <= letter <= "~" for letter in value):
-        raise ApiValueError("access_token must not contain spaces, line breaks or non-ASCII characters")
+        is_at_end = all("!" <= letter <= "~" for letter in value.strip())
+        where = "before or after the token" if is_at_end else "in it"
+        raise ApiValueError(
+            f"{name} must not contain spaces, line breaks or non-ASCII characters. Remove what is {where}."
+        )
     return Credential(str.__str__(value))
 
 
-def _checked_host(value: object) -> str:
+def _checked_host(name: str, value: object) -> str:
     """Return the address of a server without a slash at its end.
 
     Raises:
@@ -519,22 +564,22 @@ def _checked_host(value: object) -> str:
     from urllib.parse import urlsplit
 
     if not isinstance(value, str):
-        raise ApiTypeError(f"host must be a str, not {type(value).__name__}")
+        raise ApiTypeError(f"{name} must be a str, not {type(value).__name__}")
     if any(not "!" <= letter <= "~" or letter == "\\" for letter in value):
-        raise ApiValueError("host must not contain spaces, backslashes, control characters or non-ASCII characters")
+        raise ApiValueError(f"{name} must not contain spaces, backslashes, control characters or non-ASCII characters")
     if "://" not in value:
         value = f"http://{value}"
     try:
         parts = urlsplit(value)
         is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        raise ApiValueError("host must be an address like https://chat.example.com") from None
+        raise ApiValueError(f"{name} must be an address like https://chat.example.com") from None
     if "@" in parts.netloc:
-        raise ApiValueError("host must not contain a user name or a password. Set access_token instead.")
+        raise ApiValueError(f"{name} must not contain a user name or a password. Set access_token instead.")
     if not is_whole:
-        raise ApiValueError("host must be an address like https://chat.example.com")  # it may be a misplaced token
+        raise ApiValueError(f"{name} must be an address like https://chat.example.com")  # it may be a misplaced token
     if parts.query or parts.fragment:
-        raise ApiValueError("host must not contain '?' or '#'")
+        raise ApiValueError(f"{name} must not contain '?' or '#'")
     return f"{parts.scheme}://{value.partition('://')[2]}".rstrip("/")
 
 

@@ -105,7 +105,7 @@ def lost(handler: Handler, said: str = "connection was lost", **about: Any) -> C
     return Case(handler, ApiConnectionError, said, **about)
 
 
-def late(handler: Handler, said: str = "no complete response in time", **about: Any) -> Case:
+def late(handler: Handler, said: str = "before the response was complete", **about: Any) -> Case:
     about.setdefault("call", list_briefly)
     return Case(handler, ApiTimeoutError, said, **about)
 
