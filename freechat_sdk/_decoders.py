@@ -206,18 +206,21 @@ def undecodable(response: ReadableResponse, accept: str, error: Exception | None
     """Return the error for a body that is not what the operation returns."""
     expected = accept.partition(",")[0]
     got = response.headers.get("Content-Type", "").partition(";")[0]
-    message = f"expected {expected}, got {got or 'no Content-Type'}"
     hint = None
-    if got == expected and not is_html(response.headers, response.body):
-        message = f"the body is not {_what(expected, error)}"
+    if is_html(response.headers, response.body):
+        message = f"expected {expected}, got an HTML page"
+    elif got != expected and not isinstance(error, UnicodeDecodeError):
+        message = f"expected {expected}, got {got or 'no Content-Type'}"
+    else:
+        message = f"the body is not {_missed(error)}"
         hint = "It was changed on its way, or this is not a FreeChat server. Check Configuration(host=...)."
     return response.error(ApiDecodeError, message=message, body=response.body, hint=hint)
 
 
-def _what(media_type: str, error: Exception | None) -> str:
-    """Return what a body with the right label is not."""
-    if media_type != JSON:
-        return "UTF-8"
+def _missed(error: Exception | None) -> str:
+    """Return what a body is not, though its label fits."""
+    if isinstance(error, UnicodeDecodeError):
+        return "text in UTF-8"
     is_broken = isinstance(error, ValidationError) and error.errors()[0]["type"] == "json_invalid"
     return "JSON" if is_broken else "the JSON that the operation returns"
 

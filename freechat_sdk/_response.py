@@ -338,7 +338,7 @@ _CHECK_HOST: Final = "Check Configuration(host=...) or FREECHAT_HOST, and that t
 _CALL_SETTINGS: Final = "_request_timeout=... for one call, or in the Configuration for all"
 _SETTINGS: Final = {
     "each connect": "Configuration(connect_timeout=...)",
-    "each silence of a stream": "Configuration(stream_idle_timeout=...)",
+    "each silence": "_request_timeout=... for one call, or Configuration(stream_idle_timeout=...) for all",
     "the whole stream": "Configuration(stream_timeout=...)",
 }
 """What raises a time limit."""
@@ -365,7 +365,7 @@ def _connection_failure(causes: list[BaseException], request_sent: bool) -> tupl
 
 def _lost(error: BaseException) -> list[str]:
     """Return which kind of loss ended a connection, and what to do."""
-    is_not_http = isinstance(error, (http.client.BadStatusLine, http.client.UnknownProtocol))
-    if is_not_http and not isinstance(error, http.client.RemoteDisconnected):
+    is_cut = isinstance(error, http.client.RemoteDisconnected) or str(error).startswith("HTTP/1.")
+    if isinstance(error, (http.client.BadStatusLine, http.client.UnknownProtocol)) and not is_cut:
         return ["the response is not HTTP", "Check the port, and whether the address begins with http or https."]
     return ["the connection was lost", "The server or a proxy closed it. Check the server, then try again."]

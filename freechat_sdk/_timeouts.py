@@ -114,7 +114,7 @@ class Deadline:
         """Return the name and the seconds of the limit that has ended a wait, or None if there is no limit."""
         limits = self.timeouts
         if self.is_streaming:
-            step, whole = ("each silence of a stream", self._silence), ("the whole stream", limits.stream)
+            step, whole = ("each silence", self._silence), ("the whole stream", limits.stream)
         else:
             step = ("each connect", limits.connect) if is_connecting else ("each wait for bytes", self._read)
             whole = ("the whole call", limits.total)
