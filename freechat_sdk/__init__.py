@@ -69,6 +69,7 @@ _EXCEPTIONS = (
     "BadRequestException",
     "ConflictException",
     "ForbiddenException",
+    "ForeignConnectionWarning",
     "InsecureTransportWarning",
     "NotFoundException",
     "OpenApiException",

@@ -22,7 +22,8 @@
         ├── StreamInterruptedError          a stream ended without its final event
         └── StreamFailedError               the server reported within a stream that the model failed
 
-`InsecureTransportWarning` (UserWarning) is a warning: a token is sent unencrypted to another machine.
+`InsecureTransportWarning` and `ForeignConnectionWarning` (UserWarning) are warnings: a token is sent unencrypted to
+another machine, and a tool has replaced the connections of urllib3.
 
 All of them can be pickled and copied. They mask everything that looks like a credential in the texts that they hold.
 """
@@ -49,6 +50,7 @@ __all__ = [
     "BadRequestException",
     "ConflictException",
     "ForbiddenException",
+    "ForeignConnectionWarning",
     "InsecureTransportWarning",
     "NotFoundException",
     "OpenApiException",
@@ -317,6 +319,10 @@ class StreamInterruptedError(ApiException):
 
 class StreamFailedError(ApiException):
     """The server reported within the stream that the model failed. `message` is the server's."""
+
+
+class ForeignConnectionWarning(UserWarning):
+    """A tool such as vcrpy has replaced the connections of urllib3, so the client's deadlines do not apply."""
 
 
 class InsecureTransportWarning(UserWarning):

@@ -147,6 +147,7 @@ def test_old_errors_name_their_place() -> None:
 EXAMPLES: dict[str, Any] = {
     **{name: getattr(exceptions, name)("message") for name in ("ApiTypeError", "ApiValueError", "ApiVersionError")},
     **{name: getattr(exceptions, name)("message", ["a"]) for name in ("ApiAttributeError", "ApiKeyError")},
+    "ForeignConnectionWarning": exceptions.ForeignConnectionWarning("replaced"),
     "InsecureTransportWarning": exceptions.InsecureTransportWarning("open"),
     "OpenApiException": exceptions.OpenApiException("a", "b"),
     "ApiConnectionError": ApiConnectionError("lost", request_sent=True, method="GET", path="/chat", attempts=2),
