@@ -386,19 +386,25 @@ def _socks_manager(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
         ApiValueError: if PySocks is not installed.
     """
     try:
-        from freechat_sdk import _socks
+        from freechat_sdk._socks import (
+            REPLACEABLE,
+            TLS_REPLACEABLE,
+            SocksConnection,
+            SocksTlsConnection,
+            make_socks_manager,
+        )
     except ImportError as error:
         raise ApiValueError("A SOCKS proxy needs PySocks, which is not installed. Run: pip install PySocks") from error
 
     class SocksPool(Pool):
-        ConnectionCls = _socks.SocksConnection
-        replaceable = _socks.REPLACEABLE
+        ConnectionCls = SocksConnection
+        replaceable = REPLACEABLE
 
     class SocksTlsPool(TlsPool):
-        ConnectionCls = _socks.SocksTlsConnection
-        replaceable = _socks.TLS_REPLACEABLE
+        ConnectionCls = SocksTlsConnection
+        replaceable = TLS_REPLACEABLE
 
-    manager = _socks.make_socks_manager(proxy, options)
+    manager = make_socks_manager(proxy, options)
     manager.pool_classes_by_scheme = {"http": SocksPool, "https": SocksTlsPool}
     return manager
 
