@@ -1,6 +1,54 @@
 """What generated pages say about the client's hand-written part; a test compares it with that part."""
 
 PACKAGE = "freechat_sdk"
+MODULES = (
+    "api",
+    "api_client",
+    "api_response",
+    "configuration",
+    "download",
+    "exceptions",
+    "hooks",
+    "models",
+    "rest",
+    "streaming",
+    "upload",
+)
+"""The public modules, which the package offers as attributes."""
+PUBLIC_NAMES = {
+    "api_client": ("ApiClient",),
+    "api_response": ("ApiResponse",),
+    "configuration": ("Configuration",),
+    "download": ("Download",),
+    "exceptions": (
+        "ApiAttributeError",
+        "ApiConnectionError",
+        "ApiDecodeError",
+        "ApiException",
+        "ApiKeyError",
+        "ApiTimeoutError",
+        "ApiTypeError",
+        "ApiValueError",
+        "ApiVersionError",
+        "BadRequestException",
+        "ConflictException",
+        "ForbiddenException",
+        "InsecureTransportWarning",
+        "NotFoundException",
+        "OpenApiException",
+        "QuotaExceededException",
+        "ServiceException",
+        "ServiceUnavailableException",
+        "StreamFailedError",
+        "StreamInterruptedError",
+        "UnauthorizedException",
+        "UnprocessableEntityException",
+    ),
+    "hooks": ("Call", "Hooks"),
+    "rest": ("RetryPolicy",),
+    "upload": ("Upload",),
+}
+"""The hand-written classes that the package offers, by module."""
 DEFAULT_HOST = "http://127.0.0.1:8080"
 DOWNLOAD_ACCEPT = "application/octet-stream, */*, application/json"
 

@@ -8,7 +8,22 @@ from freechat_sdk.models.chat_message_record_dto import ChatMessageRecordDTO
 
 
 class ChatSessionDTO(Model):
-    """A chat as list_chats shows it."""
+    """A chat as list_chats shows it.
+
+    Attributes:
+        context: The chat's settings, its id among them.
+        character: The character that the user talks to.
+        provider: Provider of the model: `open_ai`, `azure_open_ai`, `dash_scope`; v2 also `ollama`,
+            `hugging_face`.
+        latest_message_record: The newest message; None in a chat without any.
+        proactive_chat_waiting_time: Minutes of silence after which the character speaks up by itself;
+            0 or None for never.
+        sender_status: What the character shows as its presence: `online`, `offline` or `invisible`.
+        is_debug_enabled: Whether list_debug_messages is open to the caller, the owner of the
+            character.
+        is_customized_api_key_enabled: Whether the user may set an api key of their own for this chat.
+        is_tts_enabled: Whether the character's messages can be spoken. (v2 only)
+    """
 
     context: ChatContextDTO | None = None
     """The chat's settings, its id among them."""
