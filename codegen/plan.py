@@ -26,7 +26,18 @@ API_IMPORTS = {
 MODEL_IMPORTS = {
     "typing": ("Any",),
     MIXINS: ("FromText",),
-    f"{PACKAGE}._model": ("Flag", "Integer", "Model", "Number", "RequiredInput", "Secret", "Text", "Timestamp"),
+    f"{PACKAGE}._model": (
+        "ABSENT",
+        "AlwaysSent",
+        "Flag",
+        "Integer",
+        "Model",
+        "Number",
+        "RequiredInput",
+        "Secret",
+        "Text",
+        "Timestamp",
+    ),
 }
 """What a file of `models/` may need; its mixin comes from `MIXINS`."""
 
@@ -320,9 +331,14 @@ def plan_model(schema: Schema, document: Document) -> ModelModule:
 
 def _model_field(field: Field, names: Mapping[str, str]) -> ModelField:
     type_ = python_type(field.type, names)
-    type_ = f"RequiredInput[{type_}]" if field.required else f"{type_} | None"
-    type_ = f"Secret[{type_}]" if field.secret else type_
-    annotation = type_ if field.required else f"{type_} = None"
+    default = ""
+    if field.required:
+        type_ = f"RequiredInput[{type_}]"
+    elif field.always_sent:
+        type_, default = f"AlwaysSent[{type_}]", " = ABSENT"
+    else:
+        type_, default = f"{type_} | None", " = None"
+    annotation = (f"Secret[{type_}]" if field.secret else type_) + default
     only = f" ({' and '.join(field.generations)} only)" if field.generations else ""
     return ModelField(field.name, annotation, field.description + only)
 

@@ -42,6 +42,7 @@ PUBLIC_NAMES = {
         "StreamFailedError",
         "StreamInterruptedError",
         "UnauthorizedException",
+        "UnknownFieldWarning",
         "UnprocessableEntityException",
     ),
     "hooks": ("Call", "Hooks"),

@@ -57,6 +57,7 @@ from freechat_sdk.exceptions import ServiceUnavailableException as ServiceUnavai
 from freechat_sdk.exceptions import StreamFailedError as StreamFailedError
 from freechat_sdk.exceptions import StreamInterruptedError as StreamInterruptedError
 from freechat_sdk.exceptions import UnauthorizedException as UnauthorizedException
+from freechat_sdk.exceptions import UnknownFieldWarning as UnknownFieldWarning
 from freechat_sdk.exceptions import UnprocessableEntityException as UnprocessableEntityException
 from freechat_sdk.hooks import Call as Call
 from freechat_sdk.hooks import Hooks as Hooks
@@ -263,6 +264,7 @@ __all__ = [
     "TgMessageDTO",
     "TokenUsageDTO",
     "UnauthorizedException",
+    "UnknownFieldWarning",
     "UnprocessableEntityException",
     "Upload",
     "UserBasicInfoDTO",

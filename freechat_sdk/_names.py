@@ -128,6 +128,7 @@ FACADE_MODULES = {
     "StreamFailedError": "freechat_sdk.exceptions",
     "StreamInterruptedError": "freechat_sdk.exceptions",
     "UnauthorizedException": "freechat_sdk.exceptions",
+    "UnknownFieldWarning": "freechat_sdk.exceptions",
     "UnprocessableEntityException": "freechat_sdk.exceptions",
     "Call": "freechat_sdk.hooks",
     "Hooks": "freechat_sdk.hooks",

@@ -22,7 +22,8 @@
         ├── StreamInterruptedError          a stream ended without its final event
         └── StreamFailedError               the server reported within a stream that the model failed
 
-`InsecureTransportWarning` (UserWarning) is a warning: a token is sent unencrypted to another machine.
+`InsecureTransportWarning` and `UnknownFieldWarning` (UserWarning) are warnings: a token is sent unencrypted to another
+machine; a model or the body of a call is given a name that is not a field.
 
 All of them can be pickled and copied. They mask everything that looks like a credential in the texts that they hold.
 """
@@ -58,6 +59,7 @@ __all__ = [
     "StreamFailedError",
     "StreamInterruptedError",
     "UnauthorizedException",
+    "UnknownFieldWarning",
     "UnprocessableEntityException",
 ]
 
@@ -321,6 +323,10 @@ class StreamFailedError(ApiException):
 
 class InsecureTransportWarning(UserWarning):
     """A token is sent unencrypted to another machine, so anybody on the way can read it."""
+
+
+class UnknownFieldWarning(UserWarning):
+    """A model, or a dict that stands for one, is given a name that is not a field. The value is kept and sent."""
 
 
 _KINDS: dict[int, type[ApiException]] = {

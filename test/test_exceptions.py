@@ -148,6 +148,7 @@ EXAMPLES: dict[str, Any] = {
     **{name: getattr(exceptions, name)("message") for name in ("ApiTypeError", "ApiValueError", "ApiVersionError")},
     **{name: getattr(exceptions, name)("message", ["a"]) for name in ("ApiAttributeError", "ApiKeyError")},
     "InsecureTransportWarning": exceptions.InsecureTransportWarning("open"),
+    "UnknownFieldWarning": exceptions.UnknownFieldWarning("no such field"),
     "OpenApiException": exceptions.OpenApiException("a", "b"),
     "ApiConnectionError": ApiConnectionError("lost", request_sent=True, method="GET", path="/chat", attempts=2),
     "ApiTimeoutError": ApiTimeoutError("late", request_sent=False),

@@ -9,7 +9,8 @@ from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 class ChatMessageRecordDTO(ChatMessageRecordMixin):
     """A stored message.
 
-    Its `id` is the message's id, wherever the server's version puts it.
+    Its `id` is the message's id, wherever the server's version puts it; `text` and `role` are those of
+    `message`.
 
     Attributes:
         message: What was said, and by whom.
