@@ -16,7 +16,8 @@ MODULES = (
 )
 """The public modules, which the package offers as attributes."""
 PUBLIC_NAMES = {
-    "api_client": ("ApiClient",),
+    "_api": ("RequestOptions",),
+    "api_client": ("ApiClient", "ClientOptions"),
     "api_response": ("ApiResponse",),
     "configuration": ("Configuration",),
     "download": ("Download",),

@@ -10,6 +10,7 @@ from freechat_sdk import models as models
 from freechat_sdk import rest as rest
 from freechat_sdk import streaming as streaming
 from freechat_sdk import upload as upload
+from freechat_sdk._api import RequestOptions as RequestOptions
 from freechat_sdk.api.account_api import AccountApi as AccountApi
 from freechat_sdk.api.account_manager_for_admin_api import AccountManagerForAdminApi as AccountManagerForAdminApi
 from freechat_sdk.api.agent_api import AgentApi as AgentApi
@@ -33,6 +34,7 @@ from freechat_sdk.api.tag_manager_for_biz_admin_api import TagManagerForBizAdmin
 from freechat_sdk.api.telegram_manager_for_admin_api import TelegramManagerForAdminApi as TelegramManagerForAdminApi
 from freechat_sdk.api.tts_service_api import TTSServiceApi as TTSServiceApi
 from freechat_sdk.api_client import ApiClient as ApiClient
+from freechat_sdk.api_client import ClientOptions as ClientOptions
 from freechat_sdk.api_response import ApiResponse as ApiResponse
 from freechat_sdk.configuration import Configuration as Configuration
 from freechat_sdk.download import Download as Download
@@ -196,6 +198,7 @@ __all__ = [
     "ChatSessionDTO",
     "ChatToolCallDTO",
     "ChatUpdateDTO",
+    "ClientOptions",
     "Configuration",
     "ConflictException",
     "ConnectorApi",
@@ -245,6 +248,7 @@ __all__ = [
     "RagApi",
     "RagTaskDTO",
     "RagTaskDetailsDTO",
+    "RequestOptions",
     "RetryPolicy",
     "ServiceException",
     "ServiceUnavailableException",

@@ -118,6 +118,7 @@ def _checked(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Conca
     """Return a function that checks the arguments of `build` and calls it. Its validator is made on the first call."""
     validated: Callable[Concatenate[S, P], Operation[T]] | None = None
     types = build.__annotations__  # in the order of the parameters
+    code = cast(FunctionType, build).__code__
 
     def check(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Operation[T]:
         nonlocal validated
@@ -129,7 +130,7 @@ def _checked(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Conca
         try:
             return validated(self, *args, **kwargs)
         except ValidationError as error:
-            raise hide_input(error) from None
+            raise hide_input(error, code.co_varnames[: code.co_argcount]) from None
 
     return check
 

@@ -103,7 +103,9 @@ MODEL_MODULES = {
     "UserFullDetailsDTO": "freechat_sdk.models.user_full_details_dto",
 }
 FACADE_MODULES = {
+    "RequestOptions": "freechat_sdk._api",
     "ApiClient": "freechat_sdk.api_client",
+    "ClientOptions": "freechat_sdk.api_client",
     "ApiResponse": "freechat_sdk.api_response",
     "Configuration": "freechat_sdk.configuration",
     "Download": "freechat_sdk.download",

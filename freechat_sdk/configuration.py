@@ -25,7 +25,9 @@ GENERATIONS = ("auto", "v1", "v2")
 SUPPORTED_SOCKS_PROXIES = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
 _PROXY_SCHEMES = ("http", "https", *sorted(SUPPORTED_SOCKS_PROXIES))
 MEBIBYTE = 1024 * 1024
-_SHARED = frozenset({"_access_token", "_hooks", "retries", "refresh_api_key_hook", "socket_options"})
+_SHARED = frozenset(
+    {"_access_token", "_hooks", "proxy_ssl_context", "retries", "refresh_api_key_hook", "socket_options"}
+)
 """The attributes whose values copies share, because these values may not support copying."""
 _COUNTS = frozenset({"connection_pool_maxsize", "max_event_bytes", "max_response_bytes"})
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"

@@ -151,9 +151,11 @@ def calls_of_python(run: Callable[[], object]) -> list[str]:
     return seen
 
 
-SESSION = (
-    '{"context":{"chatId":"c","backendId":"b","nwe":1},"character":{"nmae":"x"},"latestMessageRecord":{"message":{"roel":"user"}}}'
-)
+SESSION = """{
+    "context": {"chatId": "c", "backendId": "b", "nwe": 1},
+    "character": {"nmae": "x"},
+    "latestMessageRecord": {"message": {"roel": "user"}}
+}"""
 
 
 def test_reading_a_response_warns_of_nothing_and_runs_no_function_of_python() -> None:
