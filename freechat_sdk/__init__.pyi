@@ -2,13 +2,18 @@
 from freechat_sdk import api as api
 from freechat_sdk import api_client as api_client
 from freechat_sdk import api_response as api_response
+from freechat_sdk import characters as characters
 from freechat_sdk import configuration as configuration
+from freechat_sdk import conversation as conversation
 from freechat_sdk import download as download
 from freechat_sdk import exceptions as exceptions
 from freechat_sdk import hooks as hooks
 from freechat_sdk import models as models
+from freechat_sdk import pagination as pagination
 from freechat_sdk import rest as rest
 from freechat_sdk import streaming as streaming
+from freechat_sdk import teaching as teaching
+from freechat_sdk import transcript as transcript
 from freechat_sdk import upload as upload
 from freechat_sdk._api import RequestOptions as RequestOptions
 from freechat_sdk.api.account_api import AccountApi as AccountApi
@@ -36,7 +41,10 @@ from freechat_sdk.api.tts_service_api import TTSServiceApi as TTSServiceApi
 from freechat_sdk.api_client import ApiClient as ApiClient
 from freechat_sdk.api_client import ClientOptions as ClientOptions
 from freechat_sdk.api_response import ApiResponse as ApiResponse
+from freechat_sdk.characters import create_character_with_prompt as create_character_with_prompt
+from freechat_sdk.characters import find_character as find_character
 from freechat_sdk.configuration import Configuration as Configuration
+from freechat_sdk.conversation import Conversation as Conversation
 from freechat_sdk.download import Download as Download
 from freechat_sdk.exceptions import ApiAttributeError as ApiAttributeError
 from freechat_sdk.exceptions import ApiConnectionError as ApiConnectionError
@@ -49,11 +57,14 @@ from freechat_sdk.exceptions import ApiValueError as ApiValueError
 from freechat_sdk.exceptions import ApiVersionError as ApiVersionError
 from freechat_sdk.exceptions import BadRequestException as BadRequestException
 from freechat_sdk.exceptions import ConflictException as ConflictException
+from freechat_sdk.exceptions import ConversationBusyError as ConversationBusyError
 from freechat_sdk.exceptions import ForbiddenException as ForbiddenException
 from freechat_sdk.exceptions import InsecureTransportWarning as InsecureTransportWarning
+from freechat_sdk.exceptions import KeyInExportWarning as KeyInExportWarning
 from freechat_sdk.exceptions import NotFoundException as NotFoundException
 from freechat_sdk.exceptions import OpenApiException as OpenApiException
 from freechat_sdk.exceptions import QuotaExceededException as QuotaExceededException
+from freechat_sdk.exceptions import RagTaskFailedError as RagTaskFailedError
 from freechat_sdk.exceptions import ServiceException as ServiceException
 from freechat_sdk.exceptions import ServiceUnavailableException as ServiceUnavailableException
 from freechat_sdk.exceptions import StreamFailedError as StreamFailedError
@@ -140,7 +151,13 @@ from freechat_sdk.models.token_usage_dto import TokenUsageDTO as TokenUsageDTO
 from freechat_sdk.models.user_basic_info_dto import UserBasicInfoDTO as UserBasicInfoDTO
 from freechat_sdk.models.user_details_dto import UserDetailsDTO as UserDetailsDTO
 from freechat_sdk.models.user_full_details_dto import UserFullDetailsDTO as UserFullDetailsDTO
+from freechat_sdk.pagination import paginate as paginate
 from freechat_sdk.rest import RetryPolicy as RetryPolicy
+from freechat_sdk.teaching import document_key as document_key
+from freechat_sdk.teaching import teach as teach
+from freechat_sdk.teaching import wait_for_rag_task as wait_for_rag_task
+from freechat_sdk.transcript import to_markdown as to_markdown
+from freechat_sdk.transcript import to_records as to_records
 from freechat_sdk.upload import Upload as Upload
 
 __all__ = [
@@ -206,6 +223,8 @@ __all__ = [
     "ConnectorTestDTO",
     "ConnectorToolDTO",
     "ConnectorWriteDTO",
+    "Conversation",
+    "ConversationBusyError",
     "Download",
     "EncryptionManagerForAdminApi",
     "ForbiddenException",
@@ -214,6 +233,7 @@ __all__ = [
     "InsecureTransportWarning",
     "InteractiveStatisticsApi",
     "InteractiveStatsDTO",
+    "KeyInExportWarning",
     "LlmResultDTO",
     "MemoryUsageDTO",
     "NotFoundException",
@@ -248,6 +268,7 @@ __all__ = [
     "RagApi",
     "RagTaskDTO",
     "RagTaskDetailsDTO",
+    "RagTaskFailedError",
     "RequestOptions",
     "RetryPolicy",
     "ServiceException",
@@ -278,14 +299,27 @@ __all__ = [
     "api",
     "api_client",
     "api_response",
+    "characters",
     "configuration",
+    "conversation",
+    "create_character_with_prompt",
+    "document_key",
     "download",
     "exceptions",
+    "find_character",
     "hooks",
     "models",
+    "paginate",
+    "pagination",
     "rest",
     "streaming",
+    "teach",
+    "teaching",
+    "to_markdown",
+    "to_records",
+    "transcript",
     "upload",
+    "wait_for_rag_task",
 ]
 
 __version__: str

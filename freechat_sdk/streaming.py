@@ -54,6 +54,7 @@ class SseEmitter:
         self._source = data_only(response.chunks(), response.max_event_bytes)
         self._events = _events(response, self._source, self._received)
         self._is_closed = False
+        self._on_close: list[Callable[[], object]] = []
 
     @property
     def result(self) -> LlmResultDTO | None:
@@ -158,6 +159,14 @@ class SseEmitter:
             self._response.interrupt()  # that thread then sees `_is_closed` and ends the stream
             return
         self._response.end_stream()
+        while self._on_close:
+            self._on_close.pop()()
+
+    def on_close(self, callback: Callable[[], object]) -> None:
+        """Call a function once the stream has ended: read to its end, closed, dropped or failed."""
+        self._on_close.append(callback)
+        if self._is_closed:
+            self.close()
 
     def __del__(self) -> None:
         if not getattr(self, "_is_closed", True):

@@ -31,7 +31,7 @@ FLOORS = {
     "client": {"api_client"},
     "base of API classes": {"_api"},
     "API classes": {"api"},
-    "helpers": {"conversation", "teaching", "pagination"},
+    "helpers": {"characters", "conversation", "pagination", "teaching", "transcript"},
     "facade": {FACADE},
     "command": {"__main__"},
 }
