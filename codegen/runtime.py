@@ -42,6 +42,7 @@ PUBLIC_NAMES = {
         "ConflictException",
         "ConversationBusyError",
         "ForbiddenException",
+        "ForeignConnectionWarning",
         "InsecureTransportWarning",
         "KeyInExportWarning",
         "NotFoundException",

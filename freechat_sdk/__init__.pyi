@@ -59,6 +59,7 @@ from freechat_sdk.exceptions import BadRequestException as BadRequestException
 from freechat_sdk.exceptions import ConflictException as ConflictException
 from freechat_sdk.exceptions import ConversationBusyError as ConversationBusyError
 from freechat_sdk.exceptions import ForbiddenException as ForbiddenException
+from freechat_sdk.exceptions import ForeignConnectionWarning as ForeignConnectionWarning
 from freechat_sdk.exceptions import InsecureTransportWarning as InsecureTransportWarning
 from freechat_sdk.exceptions import KeyInExportWarning as KeyInExportWarning
 from freechat_sdk.exceptions import NotFoundException as NotFoundException
@@ -228,6 +229,7 @@ __all__ = [
     "Download",
     "EncryptionManagerForAdminApi",
     "ForbiddenException",
+    "ForeignConnectionWarning",
     "Hooks",
     "HotTagDTO",
     "InsecureTransportWarning",

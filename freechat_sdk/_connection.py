@@ -20,9 +20,9 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Final
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-from urllib3.response import BaseHTTPResponse
+from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import Timeout
 from urllib3.util.connection import allowed_gai_family, create_connection
 
@@ -32,6 +32,13 @@ from freechat_sdk._secrets import secrets_in
 from freechat_sdk._timeouts import Deadline
 from freechat_sdk.configuration import Configuration
 from freechat_sdk.upload import MultipartBody
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urllib3.connection import HTTPConnection as HTTPConnection
+    from urllib3.connection import HTTPSConnection as HTTPSConnection
+else:  # vcrpy replaces the names in `urllib3.connection` while it records, and this module may be loaded then
+    from urllib3.connectionpool import HTTPConnection, HTTPSConnection
 
 MAX_LINE_BYTES: Final = 65536
 """The longest line of chunk framing; http.client has the same limit for header lines."""
@@ -543,6 +550,21 @@ def read_chunks(response: BaseHTTPResponse, max_bytes: int) -> Iterator[bytes]:
     yield from original.fp.payload(max_bytes)
     original.close()
     response.release_conn()
+
+
+def as_unread(response: Any) -> BaseHTTPResponse:
+    """Return what a tool gave in place of a response of urllib3 as one that has not been read.
+
+    Its `data` is the whole body, decompressed and without framing.
+    """
+    if isinstance(response, HTTPResponse) and not response.closed and not response.tell():
+        return response
+    body: bytes = response.data or b""
+    headers = HTTPHeaderDict(response.headers)
+    for name in ("Content-Encoding", "Transfer-Encoding"):
+        headers.discard(name)
+    headers["Content-Length"] = str(len(body))
+    return HTTPResponse(io.BytesIO(body), headers, response.status, reason=response.reason, preload_content=False)
 
 
 def is_unpacked_whole(response: BaseHTTPResponse) -> bool:

@@ -125,6 +125,7 @@ FACADE_MODULES = {
     "ConflictException": "freechat_sdk.exceptions",
     "ConversationBusyError": "freechat_sdk.exceptions",
     "ForbiddenException": "freechat_sdk.exceptions",
+    "ForeignConnectionWarning": "freechat_sdk.exceptions",
     "InsecureTransportWarning": "freechat_sdk.exceptions",
     "KeyInExportWarning": "freechat_sdk.exceptions",
     "NotFoundException": "freechat_sdk.exceptions",

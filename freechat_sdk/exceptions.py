@@ -24,9 +24,11 @@
         ├── StreamInterruptedError          a stream ended without its final event
         └── StreamFailedError               the server reported within a stream that the model failed
 
-`InsecureTransportWarning` (UserWarning) warns that a token is sent unencrypted to another machine,
-`KeyInExportWarning` (UserWarning) that exports of a character will contain an api key,
-`UnknownFieldWarning` (UserWarning) that a model or the body of a call is given a name that is not a field.
+    UserWarning
+    ├── ForeignConnectionWarning            a tool has replaced the connections of urllib3
+    ├── InsecureTransportWarning            a token is sent unencrypted to another machine
+    ├── KeyInExportWarning                  exports of a character will contain an api key
+    └── UnknownFieldWarning                 a model or the body of a call is given a name that is not a field
 
 All of them can be pickled and copied. They mask everything that looks like a credential in the texts that they hold.
 """
@@ -54,6 +56,7 @@ __all__ = [
     "ConflictException",
     "ConversationBusyError",
     "ForbiddenException",
+    "ForeignConnectionWarning",
     "InsecureTransportWarning",
     "KeyInExportWarning",
     "NotFoundException",
@@ -344,6 +347,10 @@ class RagTaskFailedError(OpenApiException):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class ForeignConnectionWarning(UserWarning):
+    """A tool such as vcrpy has replaced the connections of urllib3, so the client's deadlines do not apply."""
 
 
 class InsecureTransportWarning(UserWarning):

@@ -22,7 +22,7 @@ from urllib3.filepost import encode_multipart_formdata
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import Retry, Timeout
 
-from freechat_sdk._connection import BodyError, BodyTimeoutError, Exchange
+from freechat_sdk._connection import BodyError, BodyTimeoutError, Exchange, as_unread
 from freechat_sdk._generation import Generation
 from freechat_sdk._headers import is_token
 from freechat_sdk._operation import IDEMPOTENT, ONCE, ORDINARY, READ
@@ -289,6 +289,8 @@ def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Response
         if isinstance(error, TRANSPORT_ERRORS):
             raise translate(error, exchange) from without_frames(error, exchange.secrets)
         raise
+    if not exchange.request_sent:  # no connection was used: a tool has replaced `urlopen`
+        raw = as_unread(raw)
     return Response(raw, exchange)
 
 

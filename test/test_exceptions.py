@@ -148,6 +148,7 @@ EXAMPLES: dict[str, Any] = {
     **{name: getattr(exceptions, name)("message") for name in ("ApiTypeError", "ApiValueError", "ApiVersionError")},
     **{name: getattr(exceptions, name)("message", ["a"]) for name in ("ApiAttributeError", "ApiKeyError")},
     "ConversationBusyError": exceptions.ConversationBusyError("busy"),
+    "ForeignConnectionWarning": exceptions.ForeignConnectionWarning("replaced"),
     "InsecureTransportWarning": exceptions.InsecureTransportWarning("open"),
     "UnknownFieldWarning": exceptions.UnknownFieldWarning("no such field"),
     "KeyInExportWarning": exceptions.KeyInExportWarning("key"),
