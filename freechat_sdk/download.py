@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from inspect import GEN_CLOSED, getgeneratorstate
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final
@@ -192,7 +193,16 @@ class Download:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Download(file_name={self.file_name!r}, content_type={self.content_type!r}, length={self.length!r})"
+        about = f"file_name={self.file_name!r}, content_type={self.content_type!r}, length={self.length!r}"
+        return f"Download({self._state}, {about})"
+
+    @property
+    def _state(self) -> str:
+        if self._content is not None:
+            return "read"
+        if getgeneratorstate(self._chunks) == GEN_CLOSED:
+            return "closed"
+        return "being read" if self._is_taken else "unread"
 
 
 class _NamedPipe:

@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from freechat_sdk._decoders import Decoder, StreamedResponse, as_json
 from freechat_sdk._model import hide_input
-from freechat_sdk._secrets import sealed, without_frames
+from freechat_sdk._secrets import mask, sealed, without_frames
 from freechat_sdk._sse import EventTooLargeError, data_only
 from freechat_sdk._thinking import ThinkingSplitter, split_thinking
 from freechat_sdk.exceptions import (
@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 TERMINATOR_SECONDS: Final = 0.05
 """How long to wait for the terminator after the final event. If it arrives, the connection can be used again."""
+
+_SHOWN_CHARACTERS: Final = 60
+"""How much of the text the repr of a stream shows."""
 
 
 class SseEmitter:
@@ -72,6 +75,15 @@ class SseEmitter:
     def closed(self) -> bool:
         """Whether the stream has ended or been closed."""
         return self._is_closed
+
+    def __repr__(self) -> str:
+        if self.result is not None:
+            state = "complete"
+        else:
+            state = "closed before its final event" if self._is_closed else "open"
+        text = mask(self.text)
+        shown = text[:_SHOWN_CHARACTERS] + ("..." if len(text) > _SHOWN_CHARACTERS else "")
+        return f"SseEmitter({state}, text={shown!r})"
 
     def __iter__(self) -> Iterator[LlmResultDTO]:
         # The emitter must not hold this generator: `break` then releases the last reference, which closes the stream.
