@@ -2,6 +2,7 @@
 
 import http.client
 import ssl
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from errno import ETIMEDOUT
@@ -20,7 +21,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.response import BaseHTTPResponse
 
-from freechat_sdk._connection import BodyTimeoutError, Exchange, InvalidLengthError, is_unpacked_whole, read_chunks
+from freechat_sdk._connection import BodyTimeoutError, Exchange, FramingError, is_unpacked_whole, read_chunks
 from freechat_sdk._hints import size_advice
 from freechat_sdk._operation import ONCE
 from freechat_sdk._secrets import without_frames
@@ -39,6 +40,8 @@ E = TypeVar("E", bound=ApiException)
 CHUNK_BYTES: Final = 65536
 MAX_BYTES_READ_AT_ONCE: Final = 4 * MEBIBYTE
 """The largest Content-Length that is read by one call, which allocates memory for all of it first."""
+
+PAUSE_SECONDS: Final = 0.02
 
 ENCODINGS: Final = frozenset({"identity", "gzip", "x-gzip", "deflate"})
 """The values of Content-Encoding that are unpacked."""
@@ -152,24 +155,19 @@ class Response:
         try:
             if self.raw.chunked and "Content-Encoding" not in self.headers:
                 yield from read_chunks(self.raw, CHUNK_BYTES)
-                self._check_not_interrupted()
                 return
             while chunk := self.raw.read1(CHUNK_BYTES):
                 yield chunk
                 self.exchange.deadline.for_read()  # a packed body can unpack for long without a wait
             if self.raw.tell() and not is_unpacked_whole(self.raw):
                 raise DecodeError("the packed body is incomplete")
-            self._check_not_interrupted()
+            if self._is_interrupted:  # which may have made this end
+                raise OSError
         except TRANSPORT_ERRORS as error:
             raise self._failure(error) from without_frames(error, self.exchange.secrets)
         except BaseException:
             self.release()
             raise
-
-    def _check_not_interrupted(self) -> None:
-        """Refuse an end that `interrupt` made."""
-        if self._is_interrupted:
-            raise OSError("the response was closed by another thread")
 
     def _failure(self, error: Exception) -> ApiException:
         """Close the connection, and return the error for a body that could not be read.
@@ -177,6 +175,8 @@ class Response:
         urllib3 itself does not close it if a body cannot be decompressed.
         """
         self.release()
+        if self._is_interrupted:
+            error = OSError("the response or the client was closed")
         if any(isinstance(cause, DecodeError) for cause in _causes(error)):
             return self.error(ApiDecodeError, message="the body does not fit its Content-Encoding")
         return self._noted(translate(error, self.exchange))
@@ -216,6 +216,18 @@ class Response:
         exchange.deadline.note_progress()
         if exchange.observer is not None:
             exchange.observer.event(event)
+
+    def pause(self) -> None:
+        """Wait briefly for something other than bytes of the server.
+
+        Raises:
+            ApiTimeoutError: if the time limits of the stream do not allow it.
+        """
+        try:
+            self.exchange.deadline.for_read()
+        except TimeoutError as error:
+            raise self._failure(error) from None
+        time.sleep(PAUSE_SECONDS)
 
     def end_within(self, seconds: float) -> None:
         """Move the deadline to this many seconds from now."""
@@ -269,15 +281,16 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
     """Return the error of this package for an error of the transport."""
     about = _about(exchange)
     causes = list(_causes(error))
-    if any(isinstance(cause, InvalidLengthError) for cause in causes):
-        return ApiDecodeError(message=str(causes[-1]), **about)
+    invalid = next((cause for cause in causes if isinstance(cause, FramingError)), None)
+    if invalid is not None and exchange.was_sent:
+        message = f"the response is not valid HTTP ({escape_unprintable(str(invalid).strip())})"
+        return ApiDecodeError(message=message, hint=_CHECK_PROTOCOL, **about)
     about["request_sent"] = exchange.was_sent
     if isinstance(error, EmptyPoolError):
         size = exchange.configuration.connection_pool_maxsize
         hint = "Raise Configuration(connection_pool_maxsize=...), or read and close the streams that are open."
-        return ApiTimeoutError(
-            f"no connection became free in time (connection_pool_maxsize: {size})", hint=hint, **about
-        )
+        message = f"no connection became free in time (connection_pool_maxsize: {size})"
+        return ApiTimeoutError(message, hint=hint, **about)
     if isinstance(error, FileChangedError):
         return ApiConnectionError(str(error), hint="Send the file again when nothing else writes to it.", **about)
     if any(_is_timeout(cause) for cause in causes):
@@ -333,6 +346,7 @@ def _doubt(exchange: Exchange) -> str:
     return ""
 
 
+_CHECK_PROTOCOL: Final = "Check the port, and whether the address of the server begins with http or https."
 _CHECK_HOST: Final = "Check Configuration(host=...) or FREECHAT_HOST, and that the server is running."
 
 _CALL_SETTINGS: Final = "_request_timeout=... for one call, or in the Configuration for all"
@@ -363,9 +377,9 @@ def _connection_failure(causes: list[BaseException], request_sent: bool) -> tupl
     return f"{step} ({type(last).__name__}: {escape_unprintable(str(last))})", hint
 
 
-def _lost(error: BaseException) -> list[str]:
-    """Return which kind of loss ended a connection, and what to do."""
-    is_cut = isinstance(error, http.client.RemoteDisconnected) or str(error).startswith("HTTP/1.")
-    if isinstance(error, (http.client.BadStatusLine, http.client.UnknownProtocol)) and not is_cut:
-        return ["the response is not HTTP", "Check the port, and whether the address begins with http or https."]
-    return ["the connection was lost", "The server or a proxy closed it. Check the server, then try again."]
+def _lost(error: BaseException) -> tuple[str, str]:
+    """Return how a connection was lost, and what to do."""
+    is_cut = isinstance(error, http.client.RemoteDisconnected) or str(error).startswith("HTTP/")
+    if isinstance(error, http.client.BadStatusLine) and not is_cut:
+        return "the response is not HTTP", _CHECK_PROTOCOL
+    return "the connection was lost", "The server or a proxy closed it. Check the server, then try again."
