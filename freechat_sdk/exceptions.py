@@ -340,7 +340,7 @@ class StreamInterruptedError(ApiException):
         events: the events received so far.
     """
 
-    _advice = "`text` of this error is what was received. Call list_messages to see what the server has stored."
+    _advice = "`text` of this error is what was received. list_messages shows what the server has stored of a chat."
 
     def __init__(
         self,
