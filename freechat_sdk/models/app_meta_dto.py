@@ -5,19 +5,19 @@ from freechat_sdk._model import Model, Text
 
 
 class AppMetaDTO(Model):
-    """What a server is and was built from."""
+    """The name, version and build of a server."""
 
     name: Text | None = None
-    """What the application is called."""
+    """The name of the application."""
     version: Text | None = None
-    """Release of the server, as `2.9.0`."""
+    """The version of the server, as `2.9.0`."""
     build_timestamp: Text | None = None
-    """When it was built, as the build wrote it (no fixed form)."""
+    """The time of the build, in no fixed format."""
     build_number: Text | None = None
-    """Which run of the build it came from."""
+    """The number of the build."""
     commit_url: Text | None = None
-    """Web address of the source that it was built from."""
+    """The URL of the source code."""
     release_note_url: Text | None = None
-    """Web address of what changed with this release."""
+    """The URL of the release notes."""
     running_env: Text | None = None
-    """Which installation it is, as `local` or `prod`."""
+    """The environment, as `local` or `online`."""

@@ -6,7 +6,7 @@ from freechat_sdk.models.connector_tool_dto import ConnectorToolDTO
 
 
 class ConnectorTestDTO(Model):
-    """What a connector found when it was tried out."""
+    """The result of testing a connector."""
 
     tools: list[ConnectorToolDTO] | None = None
-    """What the server can do."""
+    """The tools of the MCP server."""

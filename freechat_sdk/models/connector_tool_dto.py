@@ -5,9 +5,9 @@ from freechat_sdk._model import Model, Text
 
 
 class ConnectorToolDTO(Model):
-    """A tool that an MCP server offers."""
+    """A tool of an MCP server."""
 
     name: Text | None = None
-    """What models call the tool."""
+    """The name of the tool, for models."""
     description: Text | None = None
-    """What models are told that the tool does."""
+    """What the tool does, for models."""

@@ -5,21 +5,21 @@ from freechat_sdk._model import Flag, Integer, Model, Secret, Text
 
 
 class ConnectorWriteDTO(Model):
-    """A connector as it shall be."""
+    """The settings of a connector."""
 
     name: Text | None = None
-    """What to call the connector."""
+    """The name of the connector."""
     transport: Text | None = None
-    """How to talk to the server, as `sse` or `streamable_http`."""
+    """The transport of the MCP server, as `sse` or `streamable_http`."""
     url: Text | None = None
-    """Where the server listens."""
+    """The URL of the MCP server."""
     timeout: Integer | None = None
-    """How many seconds a call of a tool may take."""
+    """The time limit of a tool call in seconds."""
     headers: Secret[dict[str, Text] | None] = None
-    """Headers to send with every call, by name; mostly credentials, never shown again."""
+    """The headers of every call by name, such as credentials; they are never returned."""
     keep_header_names: list[Text] | None = None
-    """Which of the present headers to keep with the values that they have."""
+    """The names of headers to keep with their current values."""
     expected_revision: Text | None = None
-    """The revision that the change is made to; for changes alone."""
+    """The revision that was read; only for changes."""
     active: Flag | None = None
-    """Whether characters may call its tools."""
+    """Whether characters may call the tools."""

@@ -5,9 +5,9 @@ from freechat_sdk._model import Integer, Model, Text
 
 
 class HotTagDTO(Model):
-    """A tag with the number of things that have it."""
+    """A tag and how often it is used."""
 
     content: Text | None = None
-    """What things are tagged with."""
+    """The tag."""
     count: Integer | None = None
-    """How many public things are tagged with it."""
+    """How many public things have the tag."""

@@ -9,14 +9,14 @@ from freechat_sdk.models.prompt_template_dto import PromptTemplateDTO
 
 
 class PromptAiParamDTO(Model):
-    """A prompt in one of three forms, and the model to ask."""
+    """A prompt in one of three forms and the parameters of the model."""
 
     prompt: Text | None = None
-    """The text as the model shall get it."""
+    """The text of the prompt."""
     prompt_template: PromptTemplateDTO | None = None
-    """A text with variables to fill in first."""
+    """A text with variables."""
     prompt_ref: PromptRefDTO | None = None
-    """A stored prompt to fill in first."""
+    """A stored prompt."""
     params: RequiredInput[dict[str, Any]]
-    """What to ask the model with, by the provider's names in camelCase: `modelId` (as `[open_ai]gpt-4o`),
-    `apiKey` or `apiKeyName`, `temperature`, `maxTokens`, ..."""
+    """Parameters of the model by the provider's names in camelCase: `modelId` (as `[open_ai]gpt-4o`), `apiKey`
+    or `apiKeyName`, `temperature`, `maxTokens` and so on."""

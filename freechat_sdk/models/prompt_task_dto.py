@@ -8,19 +8,19 @@ from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 
 
 class PromptTaskDTO(Model):
-    """A prompt with the model, the key and the parameters to run it with."""
+    """A prompt with the model, the api key and the parameters to run it with."""
 
     prompt_ref: RequiredInput[PromptRefDTO]
-    """The stored prompt to run."""
+    """The prompt that the task runs."""
     model_id: Text | None = None
-    """Which model to ask, as `[open_ai]gpt-4o`."""
+    """The id of the model, as `[open_ai]gpt-4o`."""
     api_key_name: Text | None = None
-    """Name of the caller's stored api key that shall pay."""
+    """The name of the stored api key to use."""
     api_key_value: Secret[Text | None] = None
-    """Api key that shall pay instead of a stored one. Servers give it back in clear."""
+    """An api key of the model provider, instead of a stored one. **Servers return it in clear.**"""
     params: dict[str, Any] | None = None
-    """What to ask the model with, by the provider's names in camelCase: `temperature`, `maxTokens`, ..."""
+    """Parameters of the model by the provider's names in camelCase, as `temperature` and `maxTokens`."""
     cron: Text | None = None
-    """When to run it by itself, as a cron expression."""
+    """When to run the task by itself, as a cron expression."""
     status: Text | None = None
     """`pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`."""

@@ -5,7 +5,7 @@ from freechat_sdk._model import Model, RequiredInput, Text
 
 
 class SkillConfirmDTO(Model):
-    """Consent to what a draft holds."""
+    """The confirmation of a draft."""
 
     digest: RequiredInput[Text]
-    """The draft's digest, as prepare_skill returned it."""
+    """The digest of the draft, as `prepare_skill` returned it."""

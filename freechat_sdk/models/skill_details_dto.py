@@ -8,18 +8,18 @@ class SkillDetailsDTO(Model):
     """An installed skill with its files."""
 
     skill_id: Text | None = None
-    """What the other operations know the skill by."""
+    """The id of the skill."""
     revision: Text | None = None
-    """Which state of the skill this is; changes have to name it."""
+    """The current revision; changes must name it."""
     name: Text | None = None
-    """What the skill calls itself in its own text."""
+    """The name of the skill, from its own text."""
     description: Text | None = None
-    """When to follow the skill; models decide by it."""
+    """When to use the skill, for models."""
     tags: list[Text] | None = None
-    """Words that the skill can be found by."""
+    """The tags of the skill."""
     modified: Timestamp | None = None
     """When the skill was last changed."""
     files: dict[str, Text] | None = None
-    """Texts of the files by their paths within the skill."""
+    """The texts of the files by path."""
     digest: Text | None = None
-    """Checksum over all files."""
+    """The checksum of all files."""

@@ -8,14 +8,14 @@ class SkillSummaryDTO(Model):
     """An installed skill without its files."""
 
     skill_id: Text | None = None
-    """What the other operations know the skill by."""
+    """The id of the skill."""
     revision: Text | None = None
-    """Which state of the skill this is; changes have to name it."""
+    """The current revision; changes must name it."""
     name: Text | None = None
-    """What the skill calls itself in its own text."""
+    """The name of the skill, from its own text."""
     description: Text | None = None
-    """When to follow the skill; models decide by it."""
+    """When to use the skill, for models."""
     tags: list[Text] | None = None
-    """Words that the skill can be found by."""
+    """The tags of the skill."""
     modified: Timestamp | None = None
     """When the skill was last changed."""

@@ -5,53 +5,53 @@ from freechat_sdk._model import Flag, Model, Secret, Text, Timestamp
 
 
 class UserFullDetailsDTO(Model):
-    """Everything that a user is made of, the password included."""
+    """A user's account with the password."""
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     username: Text | None = None
-    """What the user logs in with."""
+    """The name that the user logs in with."""
     nickname: Text | None = None
-    """What the user wants to be called."""
+    """The name to show."""
     given_name: Text | None = None
-    """What the user's parents called them."""
+    """The given name."""
     middle_name: Text | None = None
-    """What stands between first and last name."""
+    """The middle name."""
     family_name: Text | None = None
-    """What the user's relatives are called as well."""
+    """The family name."""
     preferred_username: Text | None = None
-    """Short form to address the user by."""
+    """The short name by which the user wants to be addressed."""
     profile: Text | None = None
-    """Web address of a page about the user."""
+    """The URL of a page about the user."""
     picture: Text | None = None
-    """Web address of the user's picture."""
+    """The URL of the user's picture."""
     website: Text | None = None
-    """Web address of the user's own page."""
+    """The URL of the user's web site."""
     email: Text | None = None
-    """Where the user gets mail."""
+    """The e-mail address."""
     gender: Text | None = None
     """`male`, `female` or `other`."""
     birthdate: Timestamp | None = None
-    """When the user was born."""
+    """The date of birth."""
     zoneinfo: Text | None = None
-    """Time zone that the user lives in, as `Europe/Paris`."""
+    """The time zone, as `Europe/Paris`."""
     locale: Text | None = None
-    """Language and country of the user, as `fr_FR`."""
+    """The language and country, as `fr_FR`."""
     phone_number: Text | None = None
-    """Where to call the user, as `+33 1 23 45 67 89`."""
+    """The phone number, as `+33 1 23 45 67 89`."""
     updated_at: Timestamp | None = None
     """When the account was last changed."""
     platform: Text | None = None
-    """Where the account came from, as `system`."""
+    """Where the account was created, as `system`."""
     enabled: Flag | None = None
     """Whether the user may log in."""
     locked: Flag | None = None
-    """Whether the account was shut after too many failures."""
+    """Whether the account is locked."""
     expires_at: Timestamp | None = None
-    """Until when the account works."""
+    """When the account expires."""
     password_expires_at: Timestamp | None = None
-    """Until when the password works."""
+    """When the password expires."""
     address: Text | None = None
-    """Where the user lives."""
+    """The postal address."""
     password: Secret[Text | None] = None
-    """What the user proves who they are with."""
+    """The password."""
