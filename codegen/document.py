@@ -221,7 +221,15 @@ def read(root: Node) -> Document:
     root.finish()
     document = Document(tags, schemas, tasks)
     _check_models(document, root)
+    for schema in schemas:
+        if schema.name not in _within(document, document.operation(*schema.use.operation).models):
+            raise root.error(f"{schema.name}: {'.'.join(schema.use.operation)} does not use it")
     return document
+
+
+def _within(document: Document, models: set[str]) -> set[str]:
+    """Return models and all that they contain."""
+    return models.union(*(_within(document, document.schema(name).models) for name in models))
 
 
 def _task(node: Node, known: set[tuple[str, str]]) -> Task:
@@ -348,8 +356,15 @@ def _parameter(node: Node) -> Parameter:
     )
     if location == "path" and not parameter.required:
         raise node.error("a path parameter must be required")
+    _check_example(parameter, node)
     node.finish()
     return parameter
+
+
+def _check_example(value: Parameter | Field, node: Node) -> None:
+    """Refuse a value that has no example, unless a model provides it."""
+    if value.example == "" and not model_in(value.type):
+        raise node.error("'example' is missing")
 
 
 def _other_parameter(wire: str, location: str, node: Node) -> Parameter:
@@ -463,7 +478,7 @@ def _use(node: Node) -> Use:
 def _field(wire: str, node: Node, required: bool) -> Field:
     if node.ref is not None and node.beside - {"description", "x-generations"}:
         raise node.error("only description and x-generations may stand beside a $ref")
-    return Field(
+    field = Field(
         wire=wire,
         name=python_name(wire, node),
         description=node.text("description"),
@@ -473,6 +488,8 @@ def _field(wire: str, node: Node, required: bool) -> Field:
         type=_type(node),
         required=required,
     )
+    _check_example(field, node)
+    return field
 
 
 def _type(node: Node) -> Type:

@@ -94,7 +94,7 @@ def _argument(value: Parameter | Body, document: Document, names: _Names, model:
     if isinstance(value, Body) and value.media_type == FORM:
         suffix = value.example.rpartition(".")[2]
         return f"({value.example!r}, {_FILES[suffix]})  # or the path of a file"
-    if value.type.model in document.from_string and not names and value.type.model != model:
+    if isinstance(value, Body) and value.type.model in document.from_string and not names and value.type.model != model:
         return '"Hi"'
     return _value(value.type, value.example, document, names)
 
