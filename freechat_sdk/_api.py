@@ -115,6 +115,7 @@ def _caller(
 def _checked(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Concatenate[S, P], Operation[T]]:
     """Return a function that checks the arguments of `build` and calls it. Its validator is made on the first call."""
     validated: Callable[Concatenate[S, P], Operation[T]] | None = None
+    code = cast(FunctionType, build).__code__
 
     def check(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Operation[T]:
         nonlocal validated
@@ -123,7 +124,7 @@ def _checked(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Conca
         try:
             return validated(self, *args, **kwargs)
         except ValidationError as error:
-            raise hide_input(error) from None
+            raise hide_input(error, code.co_varnames[: code.co_argcount]) from None
 
     return check
 

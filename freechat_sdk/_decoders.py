@@ -43,6 +43,10 @@ class StreamedResponse(ReadableResponse, Protocol):
     def max_event_bytes(self) -> int | None:
         """The size of the largest event that a stream may have. None means unlimited."""
 
+    @property
+    def splits_thinking(self) -> bool:
+        """Whether thinking that a model writes inline is told apart from its answer."""
+
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives."""
 

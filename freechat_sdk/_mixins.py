@@ -1,12 +1,13 @@
 """The hand-written methods of models. `x-mixin` in codegen/openapi.yaml says which model gets which mixin."""
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import Self
 
 from freechat_sdk._model import Model
+from freechat_sdk._thinking import split_thinking
 
 if TYPE_CHECKING:
     from freechat_sdk.models.chat_message_dto import ChatMessageDTO
@@ -60,18 +61,37 @@ class ChatMessageRecordMixin(Model):
 
 
 class LlmResultMixin(Model):
-    """Finds the answer in the result of a language model."""
+    """Tells the answer and the thinking in the result of a language model apart."""
 
     if TYPE_CHECKING:
         text: str | None
         message: ChatMessageDTO | None
 
+    _splits_thinking: ClassVar[bool] = True
+
     @property
     def answer(self) -> str | None:
-        """The text of the answer; in an event of a stream, its next part. `None` if there is no text.
+        """The text of the answer without the model's thinking, or `None` if there is no text.
 
-        An answer that is not streamed has it in `text` and in `message`, the final event of a stream only in `message`.
+        In an event of a stream it is the next part of the text, judged by itself; `SseEmitter.text_deltas()` knows what
+        came before it.
         """
+        text = self._whole_text
+        return split_thinking(text)[0] if text and self._splits_thinking else text
+
+    @property
+    def thinking(self) -> str | None:
+        """The model's thinking: what the server marks as such, else what stands between `<think>` and `</think>`.
+
+        `None` if there is none.
+        """
+        if self.message is not None and self.message.thinking:
+            return self.message.thinking
+        return split_thinking(self._whole_text or "")[1] or None
+
+    @property
+    def _whole_text(self) -> str | None:
+        """The text as it came. The final event of a stream has it only in `message`, other results in both."""
         if self.text is not None or self.message is None:
             return self.text
         contents = self.message.contents or []

@@ -5,7 +5,7 @@
 response may omit. `Secret` marks a field that is masked when a model is printed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import MAXYEAR, MINYEAR, datetime, timedelta, timezone
 from operator import methodcaller
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, overload
@@ -162,12 +162,20 @@ class Model(BaseModel):
             yield name, _MASKED if name in secrets and value is not None else value
 
 
-def hide_input(error: E) -> E | ValidationError:
-    """Return a pydantic error without the input, which may be a credential. Return any other error unchanged."""
+def hide_input(error: E, arguments: Sequence[str] = ()) -> E | ValidationError:
+    """Return a pydantic error without the input, which may be a credential. Return any other error unchanged.
+
+    The error of a call names `arguments` instead of counting them.
+    """
     if not isinstance(error, ValidationError):
         return error
+    names: dict[int | str, str] = dict(enumerate(arguments))
     lines = [
-        InitErrorDetails(type=PydanticCustomError(line["type"], line["msg"]), loc=line["loc"], input=None)
+        InitErrorDetails(
+            type=PydanticCustomError(line["type"], line["msg"]),
+            loc=(*(names.get(step, step) for step in line["loc"][:1]), *line["loc"][1:]),
+            input=None,
+        )
         for line in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     return ValidationError.from_exception_data(error.title, lines, hide_input=True)
@@ -235,6 +243,15 @@ def _refuse_none(value: object) -> object:
     if value is None:
         raise PydanticKnownError("missing")
     return value
+
+
+class _OneError:
+    """Schema of a union that has one error for a wrong date, instead of one for each of its members."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema: Any = handler(source)
+        message = "Input should be a date such as 2026-08-20T05:03:02Z; its zone must be UTC, GMT or an offset"
+        return {**schema, "custom_error_type": "date_invalid", "custom_error_message": message}
 
 
 class _NoDefault(datetime):
@@ -314,6 +331,7 @@ else:
         # From left to right: a smart union would call dateutil for every value. None of the usual forms reaches a
         # function of Python, whose frames cost more than the rest, and start the garbage collector (3.12 and later).
         Field(union_mode="left_to_right"),
+        _OneError(),
         PlainSerializer(_write_z, return_type=str, when_used="json-unless-none"),
     ]
 """An instant, always with a time zone. Accepts ISO 8601, epoch milliseconds and RFC 1123; without a zone, it is UTC."""

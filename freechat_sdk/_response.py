@@ -194,6 +194,11 @@ class Response:
         """The size of the largest event that a stream may have. None means unlimited."""
         return self.exchange.configuration.max_event_bytes
 
+    @property
+    def splits_thinking(self) -> bool:
+        """Whether thinking that a model writes inline is told apart from its answer."""
+        return self.exchange.configuration.split_thinking
+
     def begin_stream(self) -> None:
         """Switch to the time limits that apply after the first event of a stream."""
         self.exchange.deadline.begin_stream()

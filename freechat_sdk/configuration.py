@@ -25,7 +25,9 @@ GENERATIONS = ("auto", "v1", "v2")
 SUPPORTED_SOCKS_PROXIES = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
 _PROXY_SCHEMES = ("http", "https", *sorted(SUPPORTED_SOCKS_PROXIES))
 MEBIBYTE = 1024 * 1024
-_SHARED = frozenset({"_access_token", "_hooks", "retries", "refresh_api_key_hook", "socket_options"})
+_SHARED = frozenset(
+    {"_access_token", "_hooks", "proxy_ssl_context", "retries", "refresh_api_key_hook", "socket_options"}
+)
 """The attributes whose values copies share, because these values may not support copying."""
 _COUNTS = frozenset({"connection_pool_maxsize", "max_event_bytes", "max_response_bytes"})
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -77,6 +79,8 @@ class Configuration:
         stream_timeout: the time limit of a whole stream, in seconds. Default None.
         max_response_bytes: the largest response to read into memory, in bytes after decompression. Default 256 MiB.
         max_event_bytes: the largest event of a stream, in bytes. Default 16 MiB.
+        split_thinking: whether `answer`, `text` and `text_deltas()` leave out what a model writes between `<think>` and
+            `</think>`; it is in `thinking` then. Default True.
         user_agent_suffix: text to add to the `User-Agent` header, such as `my-service/1.4`.
         hooks: a `Hooks` or a list of them, which observe every call.
         log_bodies: whether debug messages show request and response bodies, with credentials masked. Default False.
@@ -130,6 +134,7 @@ class Configuration:
         stream_timeout: float | None = None,
         max_response_bytes: int | None = 256 * MEBIBYTE,
         max_event_bytes: int | None = 16 * MEBIBYTE,
+        split_thinking: bool = True,
         connection_pool_block: bool = False,
         no_proxy: str | None = None,
         proxy_ssl_context: Any = None,
@@ -178,6 +183,7 @@ class Configuration:
         self.stream_timeout = stream_timeout
         self.max_response_bytes = max_response_bytes
         self.max_event_bytes = max_event_bytes
+        self.split_thinking = split_thinking
         self.connection_pool_block = connection_pool_block
         self.user_agent_suffix = user_agent_suffix
         self.hooks = hooks

@@ -5,6 +5,8 @@
     ├── ApiValueError (ValueError)          an argument or a setting has an invalid value; nothing was sent
     ├── ApiAttributeError (AttributeError)  never raised; kept for scripts that catch it
     ├── ApiKeyError (KeyError)              never raised; kept for scripts that catch it
+    ├── ConversationBusyError (RuntimeError)    an answer of the conversation is still under way; nothing was sent
+    ├── RagTaskFailedError                  the task that teaches a character something failed or was cancelled
     ├── ApiVersionError                     the server's generation does not have the operation; nothing was sent
     └── ApiException                        a call failed
         ├── BadRequestException             400
@@ -22,7 +24,8 @@
         ├── StreamInterruptedError          a stream ended without its final event
         └── StreamFailedError               the server reported within a stream that the model failed
 
-`InsecureTransportWarning` (UserWarning) is a warning: a token is sent unencrypted to another machine.
+`InsecureTransportWarning` (UserWarning) warns that a token is sent unencrypted to another machine,
+`KeyInExportWarning` (UserWarning) that exports of a character will contain an api key.
 
 All of them can be pickled and copied. They mask everything that looks like a credential in the texts that they hold.
 """
@@ -48,11 +51,14 @@ __all__ = [
     "ApiVersionError",
     "BadRequestException",
     "ConflictException",
+    "ConversationBusyError",
     "ForbiddenException",
     "InsecureTransportWarning",
+    "KeyInExportWarning",
     "NotFoundException",
     "OpenApiException",
     "QuotaExceededException",
+    "RagTaskFailedError",
     "ServiceException",
     "ServiceUnavailableException",
     "StreamFailedError",
@@ -319,8 +325,31 @@ class StreamFailedError(ApiException):
     """The server reported within the stream that the model failed. `message` is the server's."""
 
 
+class ConversationBusyError(OpenApiException, RuntimeError):
+    """A conversation cannot send, because the answer to its last message is still under way."""
+
+
+class RagTaskFailedError(OpenApiException):
+    """A task that should teach a character something failed or was cancelled.
+
+    Attributes:
+        task: the task as the server describes it, a `RagTaskDetailsDTO`.
+    """
+
+    def __init__(self, message: str, task: Any = None) -> None:
+        super().__init__(message, task)
+        self.task = task
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class InsecureTransportWarning(UserWarning):
     """A token is sent unencrypted to another machine, so anybody on the way can read it."""
+
+
+class KeyInExportWarning(UserWarning):
+    """An api key is stored with a character's task. Exports of the character contain it in clear."""
 
 
 _KINDS: dict[int, type[ApiException]] = {

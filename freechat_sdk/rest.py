@@ -118,6 +118,8 @@ class Transport:
         self.pools = Pools(configuration, self.policy.clock)
         self.generation = Generation()
         self.budget = RetryBudget(self.policy)
+        self.has_checked_host = False
+        """Whether it has been checked that nobody on the way to the host can read the token."""
         _transports.add(self)
 
     def start_afresh(self) -> object:
@@ -147,11 +149,12 @@ if hasattr(os, "register_at_fork"):
 class RESTClientObject:
     """Sends requests to the configured host, over connections that all threads share."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        """Make a client. Connections are opened on first use."""
+    def __init__(self, configuration: Configuration, transport: Transport | None = None) -> None:
+        """Make a client with a transport of its own, or one that shares `transport`. Connections open on first use."""
         self.configuration = configuration
-        self.transport = Transport(configuration)
-        self.policy = self.transport.policy
+        self.transport = Transport(configuration) if transport is None else transport
+        self.policy = RetryPolicy.of(configuration.retries)
+        self._owns_transport = transport is None
 
     @property
     def pool_manager(self) -> urllib3.PoolManager:
@@ -159,8 +162,9 @@ class RESTClientObject:
         return self.transport.pools.manager
 
     def close(self) -> None:
-        """Close all idle connections. A later call opens new ones."""
-        self.transport.pools.close()
+        """Close all idle connections, unless they belong to another client. A later call opens new ones."""
+        if self._owns_transport:
+            self.transport.pools.close()
 
     def send(self, request: Request, deadline: Deadline, preload: Preload, previous_attempts: int = 0) -> Response:
         """Send a request to the configured host and return the response. Repeat the request if that is safe and helps.

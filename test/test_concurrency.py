@@ -17,7 +17,7 @@ import pytest
 from urllib3.util.connection import create_connection
 
 from freechat_sdk import ApiClient, ApiException, ApiTimeoutError, ChatApi, NotFoundException, _connection
-from test.clients import TOKEN, Clock, at_once, chat_api, configured, texts_until_closed
+from test.clients import THREADS, TOKEN, Clock, at_once, chat_api, configured, in_threads, texts_until_closed
 from test.hostile import never_ending_stream
 from test.server import (
     MAX_WAIT,
@@ -30,21 +30,7 @@ from test.server import (
     text_response,
 )
 
-THREADS = 32
 TOKENS = [TOKEN, *(f"fc-{number:032x}" for number in range(7))]
-
-
-def in_threads(work: Callable[[int], object], threads: int = THREADS) -> None:
-    """Run work in many threads that begin together, and raise what one of them raises."""
-    barrier = threading.Barrier(threads)
-
-    def run(number: int) -> None:
-        barrier.wait(MAX_WAIT)
-        work(number)
-
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(run, number) for number in range(threads)]:
-            done.result(MAX_WAIT * 3)
 
 
 def echo(request: Request, connection: Connection) -> None:

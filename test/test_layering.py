@@ -16,7 +16,7 @@ FACADE = "__init__"
 SANDBOX = "sandbox"
 
 FLOORS = {
-    "ground": {"_secrets", "_sse", "_names", "api_response"},
+    "ground": {"_secrets", "_sse", "_thinking", "_names", "api_response"},
     "errors": {"exceptions"},
     "values": {"_model", "_headers", "hooks", "_retry", "upload"},
     "models and settings": {"_mixins", "models", "configuration", "_decoders"},
@@ -31,7 +31,7 @@ FLOORS = {
     "client": {"api_client"},
     "base of API classes": {"_api"},
     "API classes": {"api"},
-    "helpers": {"conversation", "teaching", "pagination"},
+    "helpers": {"characters", "conversation", "pagination", "teaching", "transcript"},
     "facade": {FACADE},
     "command": {"__main__"},
 }
@@ -49,7 +49,7 @@ URLLIB3 = PRIVATE_NAMES_OF_URLLIB3 | {"_response", "rest"}
 """The modules that may import urllib3."""
 FREE_OF_IO = {
     "from a method call to a request": {"_operation", "_generation", "_request", "_headers"},
-    "from bytes to a value": {"_decoders", "_sse", "_model"},
+    "from bytes to a value": {"_decoders", "_sse", "_thinking", "_model"},
 }
 INPUT_AND_OUTPUT = {"asyncio", "http", "multiprocessing", "select", "selectors", "socket", "ssl", "subprocess"}
 INPUT_AND_OUTPUT |= {"threading", "urllib.request", "urllib3"}

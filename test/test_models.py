@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -111,8 +112,19 @@ def test_a_date_is_sent_in_utc_with_a_z(value: Any) -> None:
 
 
 def test_a_text_that_is_too_long_for_a_date_is_refused_at_once() -> None:
-    with pytest.raises(ValidationError, match="fewer characters"):
+    with pytest.raises(ValidationError, match="Input should be a date"):
         ChatUpdateDTO.from_json(f'{{"gmtRead":"{"1" * 3_000_000}"}}')
+
+
+@pytest.mark.parametrize(
+    "build", [ChatUpdateDTO.model_validate, lambda given: ChatUpdateDTO.from_json(json.dumps(given))]
+)
+def test_a_wrong_date_is_one_error_at_its_field(build: Callable[[object], object]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        build({"gmtRead": "soon"})
+    (line,) = caught.value.errors()
+    assert line["loc"] == ("gmtRead",)
+    assert line["msg"].startswith("Input should be a date such as 2026-08-20T05:03:02Z")
 
 
 def test_a_date_set_later_is_sent_in_utc_too() -> None:

@@ -179,7 +179,7 @@ class AccountApi(Api):
     @operation
     def get_user_basic(
         self, username: str | None = None, **options: Unpack[RequestOptions]
-    ) -> Operation[UserBasicInfoDTO]:
+    ) -> Operation[UserBasicInfoDTO | None]:
         """Read the caller's name and picture.
 
         A quick way to check a token; every user may call it, on both generations.
@@ -189,12 +189,12 @@ class AccountApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The public part of the caller's account.
+            The public part of the account, or None if the account has been deleted and the token still works.
         """
         return Operation(
             "GET",
             "/account/basic/{username}",
-            as_json(UserBasicInfoDTO),
+            optional(as_json(UserBasicInfoDTO)),
             options,
             retry=READ,
             path={"username": username},

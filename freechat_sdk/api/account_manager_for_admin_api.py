@@ -20,7 +20,9 @@ class AccountManagerForAdminApi(Api):
     """
 
     @operation
-    def create_token_for_user(self, username: str, duration: int, **options: Unpack[RequestOptions]) -> Operation[str]:
+    def create_token_for_user(
+        self, username: str, duration: int, **options: Unpack[RequestOptions]
+    ) -> Operation[str | None]:
         """Create a token for a user.
 
         **Whoever has the token acts as that user.** A plain user can have five tokens.
@@ -39,7 +41,7 @@ class AccountManagerForAdminApi(Api):
         return Operation(
             "POST",
             "/admin/token/{username}/{duration}",
-            as_text,
+            optional(as_text),
             options,
             retry=ONCE,
             path={"username": username, "duration": duration},
@@ -196,7 +198,7 @@ class AccountManagerForAdminApi(Api):
     get_user_by_token_without_preload_content = without_preload_content(get_user_by_token)
 
     @operation
-    def list_authorities_of_user(self, username: str, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
+    def list_authorities_of_user(self, username: str, **options: Unpack[RequestOptions]) -> Operation[list[str] | None]:
         """List the authorities of a user.
 
         An unknown user has no authorities.
@@ -206,21 +208,29 @@ class AccountManagerForAdminApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            Some of `ROLE_ADMIN`, `ROLE_BIZ_ADMIN`, `ROLE_ORG_ADMIN`, `ROLE_RES_ADMIN` and `ROLE_USER`.
+            Some of `ROLE_ADMIN`, `ROLE_BIZ_ADMIN`, `ROLE_ORG_ADMIN`, `ROLE_RES_ADMIN` and `ROLE_USER`; None
+            or an empty list if the user does not exist.
 
         Raises:
             ForbiddenException: 403: The caller is not an administrator. (Not verified against a real
                 server.)
         """
         return Operation(
-            "GET", "/admin/authority/{username}", as_json(list[str]), options, retry=READ, path={"username": username}
+            "GET",
+            "/admin/authority/{username}",
+            optional(as_json(list[str])),
+            options,
+            retry=READ,
+            path={"username": username},
         )
 
     list_authorities_of_user_with_http_info = with_http_info(list_authorities_of_user)
     list_authorities_of_user_without_preload_content = without_preload_content(list_authorities_of_user)
 
     @operation
-    def list_tokens_of_user(self, username: str, **options: Unpack[RequestOptions]) -> Operation[list[ApiTokenInfoDTO]]:
+    def list_tokens_of_user(
+        self, username: str, **options: Unpack[RequestOptions]
+    ) -> Operation[list[ApiTokenInfoDTO] | None]:
         """List the tokens of a user.
 
         The tokens are masked.
@@ -230,7 +240,7 @@ class AccountManagerForAdminApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The tokens, masked, with their ids and dates; an empty list if there are none.
+            The tokens, masked, with their ids and dates; None or an empty list if there are none.
 
         Raises:
             ForbiddenException: 403: The caller is not an administrator.
@@ -238,7 +248,7 @@ class AccountManagerForAdminApi(Api):
         return Operation(
             "GET",
             "/admin/token/{username}",
-            as_json(list[ApiTokenInfoDTO]),
+            optional(as_json(list[ApiTokenInfoDTO])),
             options,
             retry=READ,
             path={"username": username},

@@ -27,7 +27,9 @@ class PromptApi(Api):
     """
 
     @operation
-    def apply_prompt_ref(self, prompt_ref_dto: PromptRefDTO, **options: Unpack[RequestOptions]) -> Operation[str]:
+    def apply_prompt_ref(
+        self, prompt_ref_dto: PromptRefDTO, **options: Unpack[RequestOptions]
+    ) -> Operation[str | None]:
         """Fill in the variables of a stored prompt.
 
         No model is called, so the call costs nothing.
@@ -37,13 +39,14 @@ class PromptApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The text with the values filled in; for a chat prompt, its messages as JSON.
+            The text with the values filled in; for a chat prompt, its messages as JSON. None if the text is
+            empty.
 
         Raises:
             ForbiddenException: 403: The prompt belongs to another user, even if it is public, **or does
                 not exist**.
         """
-        return Operation("POST", "/prompt/apply/ref", as_text, options, retry=READ, body=prompt_ref_dto)
+        return Operation("POST", "/prompt/apply/ref", optional(as_text), options, retry=READ, body=prompt_ref_dto)
 
     apply_prompt_ref_with_http_info = with_http_info(apply_prompt_ref)
     apply_prompt_ref_without_preload_content = without_preload_content(apply_prompt_ref)
