@@ -74,7 +74,7 @@ class AccountApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The deleted token.
+            The token, which no longer works.
 
         Raises:
             BadRequestException: 400: The token was deleted or disabled by id, or, for an administrator,
@@ -120,7 +120,7 @@ class AccountApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The disabled token.
+            The token, which no longer works.
 
         Raises:
             BadRequestException: 400: The token was deleted or disabled by id, or, for an administrator,
@@ -240,7 +240,7 @@ class AccountApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The caller's account.
+            The account of the caller, without the password.
         """
         return Operation("GET", "/account/details", as_json(UserDetailsDTO), options, retry=READ)
 
@@ -300,7 +300,7 @@ class AccountApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The URL of the picture.
+            The URL of the picture, which everybody can read.
 
         Raises:
             BadRequestException: 400: The file is too large; the message states the limit, as `File size

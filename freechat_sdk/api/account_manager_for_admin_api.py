@@ -63,7 +63,7 @@ class AccountManagerForAdminApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True.
+            True, once the user has been created.
 
         Raises:
             ForbiddenException: 403: The caller is not an administrator.
@@ -233,7 +233,7 @@ class AccountManagerForAdminApi(Api):
     ) -> Operation[list[ApiTokenInfoDTO] | None]:
         """List the tokens of a user.
 
-        The tokens are masked.
+        The tokens are masked, as `fc-7****8ec7`. Deleted, disabled and expired tokens are not listed.
 
         Args:
             username: The user name of the account.

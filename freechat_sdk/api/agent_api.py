@@ -111,7 +111,7 @@ class AgentApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The ids of the copies.
+            The ids of the copies, in the order of the request.
 
         Raises:
             BadRequestException: 400: None of the ids exists.
@@ -132,7 +132,7 @@ class AgentApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of agents.
+            How many agents match; 0 if none do.
         """
         return Operation("POST", "/agent/count", as_json(int), options, retry=READ, body=agent_query_dto)
 
@@ -151,7 +151,7 @@ class AgentApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The id of the new agent.
+            The id of the new agent, for the other operations.
 
         Raises:
             ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
@@ -243,7 +243,7 @@ class AgentApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The agent.
+            The agent with its flow and its other long texts.
 
         Raises:
             NotFoundException: 404: The agent does not exist or the caller must not see it.
@@ -287,7 +287,7 @@ class AgentApi(Api):
         Changes nothing, although the request is a POST.
 
         Args:
-            name: The name of the agent.
+            name: The name that all versions of the agent share.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:

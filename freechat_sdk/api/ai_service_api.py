@@ -93,7 +93,7 @@ class AIServiceApi(Api):
     def enable_ai_api_key(self, id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Enable a stored api key.
 
-        An enabled key stays enabled.
+        Calls that refer to the key by its name work again. An enabled key stays enabled.
 
         Args:
             id: The id of the stored key, as `add_ai_api_key` returned it.

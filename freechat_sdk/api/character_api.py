@@ -157,7 +157,7 @@ class CharacterApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of matches.
+            How many match; 0 if none do.
         """
         return Operation("POST", "/character/count", as_json(int), options, retry=READ, body=character_query_dto)
 
@@ -178,7 +178,7 @@ class CharacterApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of matches.
+            How many match; 0 if none do.
         """
         return Operation("POST", "/public/character/count", as_json(int), options, retry=READ, body=character_query_dto)
 
@@ -437,7 +437,7 @@ class CharacterApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The archive, `<name>.tar.gz`.
+            The archive, a gzipped tar file named after the character.
 
         Raises:
             ServiceException: 500: The character does not exist, or is private and belongs to another
@@ -810,10 +810,10 @@ class CharacterApi(Api):
     def new_character_name(self, desired: str, **options: Unpack[RequestOptions]) -> Operation[str]:
         """Find a name that the caller has not used yet.
 
-        The name is not reserved.
+        The name is not reserved: another program of the same user can take it in the meantime.
 
         Args:
-            desired: The preferred name.
+            desired: The preferred name, returned unchanged if it is unused.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:

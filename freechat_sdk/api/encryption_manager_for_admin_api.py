@@ -20,7 +20,7 @@ class EncryptionManagerForAdminApi(Api):
         control characters.
 
         Args:
-            text: The text to encrypt.
+            text: The text to encrypt, such as a database password.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:

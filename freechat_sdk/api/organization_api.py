@@ -26,7 +26,7 @@ class OrganizationApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            User names.
+            The user names of the owners, the user included.
         """
         return Operation("GET", "/org/owners", as_json(list[str]), options, retry=READ, query={"all": all})
 
@@ -65,7 +65,7 @@ class OrganizationApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            User names.
+            The user names of the owners, the user included.
 
         Raises:
             ForbiddenException: 403: The user is not below the caller in the organization.
@@ -97,7 +97,7 @@ class OrganizationApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            User names.
+            The user names of the subordinates, the user included.
 
         Raises:
             ForbiddenException: 403: The user is not below the caller in the organization.
@@ -126,7 +126,7 @@ class OrganizationApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            User names.
+            The user names of the subordinates, the user included.
         """
         return Operation("GET", "/org/subordinates", as_json(list[str]), options, retry=READ, query={"all": all})
 

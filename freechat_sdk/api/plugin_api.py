@@ -90,7 +90,7 @@ class PluginApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of plugins.
+            How many plugins match; 0 if none do.
         """
         return Operation("POST", "/plugin/count", as_json(int), options, retry=READ, body=plugin_query_dto)
 
@@ -110,7 +110,7 @@ class PluginApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The id of the new plugin.
+            The id of the new plugin, for the other operations.
 
         Raises:
             ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
@@ -200,7 +200,7 @@ class PluginApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The plugin.
+            The plugin with its manifest, API description and tools.
 
         Raises:
             NotFoundException: 404: The plugin does not exist or the caller must not see it. (Not verified
@@ -257,7 +257,7 @@ class PluginApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            Nothing.
+            None, once the server has read the plugin again.
 
         Raises:
             ServiceException: 500: The plugin does not exist.

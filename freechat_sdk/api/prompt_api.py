@@ -189,7 +189,7 @@ class PromptApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of matches.
+            How many match; 0 if none do.
 
         Raises:
             ServiceException: 500: `where` is missing. (Not verified against a real server.)
@@ -213,7 +213,7 @@ class PromptApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of matches.
+            How many match; 0 if none do.
 
         Raises:
             UnauthorizedException: 401: No token is set, although one is needed.
@@ -442,10 +442,10 @@ class PromptApi(Api):
     def new_prompt_name(self, desired: str, **options: Unpack[RequestOptions]) -> Operation[str]:
         """Find a name that the caller has not used yet.
 
-        The name is not reserved.
+        The name is not reserved: another program of the same user can take it in the meantime.
 
         Args:
-            desired: The preferred name.
+            desired: The preferred name, returned unchanged if it is unused.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:

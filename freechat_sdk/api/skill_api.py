@@ -69,7 +69,7 @@ class SkillApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            Nothing. (Not verified against a real server.)
+            None, once it has been deleted. (Not verified against a real server.)
 
         Raises:
             ConflictException: 409: Another call has changed it since it was read. Read it again and

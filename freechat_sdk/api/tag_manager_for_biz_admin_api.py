@@ -27,7 +27,7 @@ class TagManagerForBizAdminApi(Api):
         Args:
             refer_type: The kind of thing: `prompt`, `agent`, `plugin` or `character`.
             refer_id: The uid of the thing, 32 hex digits.
-            tag: The tag.
+            tag: The tag, a word that searches can filter by.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
@@ -58,7 +58,7 @@ class TagManagerForBizAdminApi(Api):
         Args:
             refer_type: The kind of thing: `prompt`, `agent`, `plugin` or `character`.
             refer_id: The uid of the thing, 32 hex digits.
-            tag: The tag.
+            tag: The tag, a word that searches can filter by.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:

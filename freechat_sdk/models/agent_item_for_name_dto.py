@@ -9,7 +9,7 @@ class AgentItemForNameDTO(Model):
     """One version of an agent, with its counts."""
 
     agent_id: Integer | None = None
-    """The id of this version of the agent."""
+    """The id of this version of the agent; all operations take it."""
     version: Integer | None = None
     """The version number: 0 before the first publication, then 1, 2, ..."""
     stats: InteractiveStatsDTO | None = None

@@ -22,6 +22,6 @@ class AgentQueryWhere(Model):
     ai_models_op: Text | None = None
     """`and` if all models must match; otherwise one is enough."""
     name: Text | None = None
-    """The beginning of the name."""
+    """The beginning of the names to find."""
     text: Text | None = None
     """A text that the name, the description or another text contains."""

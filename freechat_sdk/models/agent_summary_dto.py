@@ -11,7 +11,7 @@ class AgentSummaryDTO(Model):
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""
     agent_id: Integer | None = None
-    """The id of this version of the agent."""
+    """The id of this version of the agent; all operations take it."""
     agent_uid: Text | None = None
     """The uid of the agent, 32 hex digits; all its versions share it."""
     gmt_create: Timestamp | None = None

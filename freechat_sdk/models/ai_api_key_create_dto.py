@@ -5,7 +5,7 @@ from freechat_sdk._model import Flag, Model, RequiredInput, Secret, Text
 
 
 class AiApiKeyCreateDTO(Model):
-    """An api key to store."""
+    """An api key to store, with its name and provider."""
 
     name: RequiredInput[Text]
     """The name that backends, chats and tasks use. Need not be unique."""

@@ -23,7 +23,7 @@ class AiApiKeyInfoDTO(Model):
     """The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also `ollama` and
     `hugging_face`."""
     token: Secret[Text | None] = None
-    """The masked key."""
+    """The key with its middle replaced, as `sk-y****yyyy`."""
     enabled: Flag | None = None
     """Whether the key may be used."""
     username: Text | None = None

@@ -12,9 +12,9 @@ class AiModelInfoDTO(Model):
     model_id: Text | None = None
     """The full id: `[provider]name` or `[provider]name|type`."""
     name: Text | None = None
-    """The provider's name of the model."""
+    """The name that the provider uses, as `gpt-4o`."""
     description: Text | None = None
-    """A description of the model."""
+    """What the model is good for, in a few words."""
     provider: Text | None = None
     """The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also `ollama` and
     `hugging_face`."""

@@ -16,14 +16,14 @@ class ApiTokenInfoDTO(Model):
     gmt_modified: Timestamp | None = None
     """When it was last changed."""
     type: Text | None = None
-    """The kind of token, as `access`."""
+    """The kind of token; only `access` is known."""
     issued_at: Timestamp | None = None
     """When the token was issued."""
     expires_at: Timestamp | None = None
     """When the token expires, or None if it does not expire."""
     token: Secret[Text | None] = None
-    """The masked token."""
+    """The token with its middle replaced, as `fc-7****8ec7`."""
     policy: Text | None = None
     """What the token may be used for, as JSON."""
     username: Text | None = None
-    """The user of the token."""
+    """The user name of the account that the token belongs to."""

@@ -8,16 +8,16 @@ class AppMetaDTO(Model):
     """The name, version and build of a server."""
 
     name: Text | None = None
-    """The name of the application."""
+    """The name of the application, as `freechat`."""
     version: Text | None = None
     """The version of the server, as `2.9.0`."""
     build_timestamp: Text | None = None
     """The time of the build, in no fixed format."""
     build_number: Text | None = None
-    """The number of the build."""
+    """Identifies the build, as `a645b336`."""
     commit_url: Text | None = None
-    """The URL of the source code."""
+    """The URL of the commit that the server was built from."""
     release_note_url: Text | None = None
-    """The URL of the release notes."""
+    """The URL that lists the changes of the release."""
     running_env: Text | None = None
     """The environment, as `local` or `online`."""

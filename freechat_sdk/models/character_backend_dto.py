@@ -16,7 +16,7 @@ class CharacterBackendDTO(Model):
     moderation_model_id: Text | None = None
     """The id of the model that checks messages before they are answered."""
     moderation_api_key_name: Text | None = None
-    """The name of the stored api key of the moderation model."""
+    """The stored api key that pays for the moderation, by its name."""
     moderation_params: Text | None = None
     """Parameters of the moderation model, as JSON."""
     message_window_size: Integer | None = None
@@ -34,7 +34,7 @@ class CharacterBackendDTO(Model):
     image_model_id: Text | None = None
     """The id of the model that draws pictures. (v2 only)"""
     image_api_key_name: Text | None = None
-    """The name of the stored api key of the image model. (v2 only)"""
+    """The stored api key that pays for pictures, by its name. (v2 only)"""
     image_api_key_value: Secret[Text | None] = None
     """An api key of the image model, instead of a stored one. **Servers return it in clear.** (v2 only)"""
     image_params: Text | None = None
@@ -50,6 +50,6 @@ class CharacterBackendDTO(Model):
     tts_speaker_type: Text | None = None
     """Which of the two to use: `idx` (built-in) or `wav` (uploaded). (v2 only)"""
     tg_bot_id: Integer | None = None
-    """The id of the Telegram bot. (v2 only)"""
+    """The number that Telegram gave to the bot. (v2 only)"""
     tg_bot_token: Secret[Text | None] = None
-    """The token of the Telegram bot. (v2 only)"""
+    """The secret that Telegram gave to the owner of the bot. (v2 only)"""

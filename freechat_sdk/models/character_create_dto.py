@@ -24,7 +24,7 @@ class CharacterCreateDTO(Model):
     avatar: Text | None = None
     """The URL of the small picture beside messages."""
     picture: Text | None = None
-    """The URL of the large picture."""
+    """The URL of the large picture on the character's page."""
     gender: Text | None = None
     """`male`, `female` or `other`."""
     profile: Text | None = None

@@ -11,7 +11,7 @@ class CharacterDetailsDTO(Model):
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""
     character_id: Integer | None = None
-    """The id of this version of the character."""
+    """The id of this version of the character; most operations take it."""
     character_uid: Text | None = None
     """The uid of the character, 32 hex digits; all its versions share it."""
     gmt_create: Timestamp | None = None
@@ -33,7 +33,7 @@ class CharacterDetailsDTO(Model):
     avatar: Text | None = None
     """The URL of the small picture beside messages."""
     picture: Text | None = None
-    """The URL of the large picture."""
+    """The URL of the large picture on the character's page."""
     gender: Text | None = None
     """`male`, `female` or `other`."""
     lang: Text | None = None
@@ -60,8 +60,8 @@ class CharacterDetailsDTO(Model):
     draft: Text | None = None
     """The unpublished changes of the character, as JSON."""
     backends: list[CharacterBackendDetailsDTO] | None = None
-    """The backends of the character."""
+    """The backends that connect the character to models."""
     video: Text | None = None
     """The URL of a short video of the character. (v2 only)"""
     telegram_url: Text | None = None
-    """The URL of the character's Telegram bot. (v2 only)"""
+    """The URL at which Telegram users talk to the character. (v2 only)"""

@@ -9,7 +9,7 @@ class CharacterItemForNameDTO(Model):
     """One version of a character, with its counts."""
 
     character_id: Integer | None = None
-    """The id of this version of the character."""
+    """The id of this version of the character; most operations take it."""
     version: Integer | None = None
     """The version number: 0 before the first publication, then 1, 2, ..."""
     stats: InteractiveStatsDTO | None = None

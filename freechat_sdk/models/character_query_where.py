@@ -16,7 +16,7 @@ class CharacterQueryWhere(Model):
     tags_op: Text | None = None
     """`and` if all tags must match; otherwise one is enough."""
     name: Text | None = None
-    """The beginning of the name."""
+    """The beginning of the names to find."""
     lang: Text | None = None
     """The language, as `en`."""
     text: Text | None = None

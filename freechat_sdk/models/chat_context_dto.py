@@ -5,7 +5,7 @@ from freechat_sdk._model import Integer, Model, RequiredInput, Secret, Text, Tim
 
 
 class ChatContextDTO(Model):
-    """The settings of a chat."""
+    """The settings of a chat: who talks to whom, about what, and who pays."""
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""
@@ -25,7 +25,7 @@ class ChatContextDTO(Model):
     """The name of the character in this chat. **If it is not set, the model gets the character's name, not its
     nickname.**"""
     about: Text | None = None
-    """The situation of the chat."""
+    """The situation in which the chat takes place, for the model."""
     backend_id: RequiredInput[Text]
     """The id of the backend that answers, 32 hex digits."""
     api_key_name: Text | None = None

@@ -18,7 +18,7 @@ class ChatCreateDTO(Model):
     """The name of the character in this chat. **If it is not set, the model gets the character's name, not its
     nickname.**"""
     about: Text | None = None
-    """The situation of the chat."""
+    """The situation in which the chat takes place, for the model."""
     character_uid: RequiredInput[Text]
     """The uid of the character, 32 hex digits."""
     backend_id: Text | None = None

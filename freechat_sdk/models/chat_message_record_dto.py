@@ -13,7 +13,7 @@ class ChatMessageRecordDTO(ChatMessageRecordMixin):
     """
 
     message: FromText[ChatMessageDTO] | None = None
-    """The message."""
+    """The message itself: its role and its contents."""
     message_id: Integer | None = None
     """The id of the message on v1 and v2 up to 2.2; later servers set `message.message_id`."""
     gmt_create: Timestamp | None = None

@@ -7,10 +7,10 @@ from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 
 
 class ChatPromptContentDTO(Model):
-    """A prompt made of messages."""
+    """A prompt made of several messages, as chats need it."""
 
     system: Text | None = None
-    """The system message."""
+    """The system message, which comes first."""
     message_to_send: FromText[ChatMessageDTO] | None = None
     """The last message, as a user message with the text `{{{input}}}`. Required in practice: a chat with the
     prompt fails without it."""

@@ -13,7 +13,7 @@ class ChatSessionDTO(Model):
     context: ChatContextDTO | None = None
     """The settings of the chat, including its id."""
     character: CharacterSummaryDTO | None = None
-    """The character of the chat."""
+    """The character that the user talks to."""
     provider: Text | None = None
     """The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also `ollama` and
     `hugging_face`."""

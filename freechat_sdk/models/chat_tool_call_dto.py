@@ -10,6 +10,6 @@ class ChatToolCallDTO(Model):
     id: Text | None = None
     """The id of the call, which its result refers to."""
     name: Text | None = None
-    """The name of the tool."""
+    """The name of the tool that the model requests."""
     arguments: Text | None = None
     """The arguments of the call, as JSON."""

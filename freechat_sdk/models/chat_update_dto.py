@@ -18,7 +18,7 @@ class ChatUpdateDTO(Model):
     """The name of the character in this chat. **If it is not set, the model gets the character's name, not its
     nickname.**"""
     about: Text | None = None
-    """The situation of the chat."""
+    """The situation in which the chat takes place, for the model."""
     character_uid: Text | None = None
     """The uid of the character. It cannot be changed."""
     backend_id: Text | None = None

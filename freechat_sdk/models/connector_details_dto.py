@@ -11,15 +11,15 @@ class ConnectorDetailsDTO(Model):
     """
 
     connector_id: Text | None = None
-    """The id of the connector."""
+    """The id of the connector, for the other operations."""
     revision: Text | None = None
     """The current revision; changes must name it."""
     name: Text | None = None
-    """The name of the connector."""
+    """The name that the user gave to the connector."""
     transport: Text | None = None
     """The transport of the MCP server, as `sse` or `streamable_http`."""
     url: Text | None = None
-    """The URL of the MCP server."""
+    """The URL at which the MCP server listens."""
     timeout: Integer | None = None
     """The time limit of a tool call in seconds."""
     active: Flag | None = None

@@ -6,7 +6,7 @@ from freechat_sdk.models.connector_tool_dto import ConnectorToolDTO
 
 
 class ConnectorTestDTO(Model):
-    """The result of testing a connector."""
+    """What `test_connector` found on the MCP server."""
 
     tools: list[ConnectorToolDTO] | None = None
-    """The tools of the MCP server."""
+    """The tools that the server offers, possibly none."""

@@ -5,7 +5,7 @@ from freechat_sdk._model import Model, Text
 
 
 class ConnectorToolDTO(Model):
-    """A tool of an MCP server."""
+    """A tool that an MCP server offers to models."""
 
     name: Text | None = None
     """The name of the tool, for models."""

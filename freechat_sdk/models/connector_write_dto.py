@@ -5,14 +5,14 @@ from freechat_sdk._model import Flag, Integer, Model, Secret, Text
 
 
 class ConnectorWriteDTO(Model):
-    """The settings of a connector."""
+    """The settings of a new or changed connector."""
 
     name: Text | None = None
-    """The name of the connector."""
+    """The name that the user gave to the connector."""
     transport: Text | None = None
     """The transport of the MCP server, as `sse` or `streamable_http`."""
     url: Text | None = None
-    """The URL of the MCP server."""
+    """The URL at which the MCP server listens."""
     timeout: Integer | None = None
     """The time limit of a tool call in seconds."""
     headers: Secret[dict[str, Text] | None] = None

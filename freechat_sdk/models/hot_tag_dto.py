@@ -8,6 +8,6 @@ class HotTagDTO(Model):
     """A tag and how often it is used."""
 
     content: Text | None = None
-    """The tag."""
+    """The tag, a word that searches can filter by."""
     count: Integer | None = None
     """How many public things have the tag."""

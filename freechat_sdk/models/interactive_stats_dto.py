@@ -16,7 +16,7 @@ class InteractiveStatsDTO(Model):
     refer_type: Text | None = None
     """The kind of thing: `prompt`, `agent`, `plugin` or `character`."""
     refer_id: Text | None = None
-    """The uid of the thing."""
+    """The uid of the counted thing, 32 hex digits."""
     view_count: Integer | None = None
     """How often it was viewed."""
     refer_count: Integer | None = None

@@ -8,11 +8,11 @@ class OpenAiParamDTO(Model):
     """Parameters of an OpenAI or Azure OpenAI model."""
 
     api_key: Secret[Text | None] = None
-    """The api key of the call."""
+    """An api key of the model provider that pays for the call."""
     api_key_name: Text | None = None
     """The name of a stored api key, instead of `api_key`."""
     model_id: RequiredInput[Text]
-    """The id of the model, as `[open_ai]gpt-4o`."""
+    """The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`."""
     base_url: Text | None = None
     """The URL of another server with the same protocol."""
     temperature: Number | None = None

@@ -12,9 +12,9 @@ class PluginQueryWhere(Model):
     username: Text | None = None
     """The user name of the owner."""
     manifest_format: Text | None = None
-    """The format of the manifest, as `open_ai`."""
+    """The format of the manifests to find, as `open_ai`."""
     api_format: Text | None = None
-    """The format of the API description, as `openapi_v3`."""
+    """The format of the API descriptions to find, as `openapi_v3`."""
     tags: list[Text] | None = None
     """Tags; one of them must match, or all with `tags_op` `and`."""
     tags_op: Text | None = None
@@ -24,7 +24,7 @@ class PluginQueryWhere(Model):
     ai_models_op: Text | None = None
     """`and` if all models must match; otherwise one is enough."""
     name: Text | None = None
-    """The beginning of the name."""
+    """The beginning of the names to find."""
     provider: Text | None = None
     """Who offers the plugin."""
     text: Text | None = None

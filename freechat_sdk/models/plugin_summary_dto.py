@@ -11,7 +11,7 @@ class PluginSummaryDTO(Model):
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""
     plugin_id: Integer | None = None
-    """The id of the plugin."""
+    """The id of the plugin; all operations take it."""
     plugin_uid: Text | None = None
     """The uid of the plugin, 32 hex digits."""
     gmt_create: Timestamp | None = None

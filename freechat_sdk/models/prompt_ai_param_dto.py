@@ -12,11 +12,11 @@ class PromptAiParamDTO(Model):
     """A prompt in one of three forms and the parameters of the model."""
 
     prompt: Text | None = None
-    """The text of the prompt."""
+    """The text of the prompt, sent as it is."""
     prompt_template: PromptTemplateDTO | None = None
-    """A text with variables."""
+    """A text with variables that the server fills in."""
     prompt_ref: PromptRefDTO | None = None
-    """A stored prompt."""
+    """A stored prompt whose variables the server fills in."""
     params: RequiredInput[dict[str, Any]]
     """Parameters of the model by the provider's names in camelCase: `modelId` (as `[open_ai]gpt-4o`), `apiKey`
     or `apiKeyName`, `temperature`, `maxTokens` and so on."""

@@ -26,7 +26,7 @@ class PromptCreateDTO(Model):
     lang: Text | None = None
     """The language of the prompt, as `en`."""
     example: Text | None = None
-    """An example of an answer."""
+    """An answer that a model gave to the prompt, as an example."""
     inputs: Text | None = None
     """Example values of the variables; must be valid JSON."""
     ext: Text | None = None

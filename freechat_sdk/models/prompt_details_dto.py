@@ -12,7 +12,7 @@ class PromptDetailsDTO(Model):
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""
     prompt_id: Integer | None = None
-    """The id of this version of the prompt."""
+    """The id of this version of the prompt; most operations take it."""
     prompt_uid: Text | None = None
     """The uid of the prompt, 32 hex digits; all its versions share it."""
     gmt_create: Timestamp | None = None
@@ -46,7 +46,7 @@ class PromptDetailsDTO(Model):
     chat_template: ChatPromptContentDTO | None = None
     """The messages of a prompt of type `chat`, with their variables."""
     example: Text | None = None
-    """An example of an answer."""
+    """An answer that a model gave to the prompt, as an example."""
     inputs: Text | None = None
     """Example values of the variables; must be valid JSON."""
     ext: Text | None = None

@@ -9,7 +9,7 @@ class PromptItemForNameDTO(Model):
     """One version of a prompt, with its counts."""
 
     prompt_id: Integer | None = None
-    """The id of this version of the prompt."""
+    """The id of this version of the prompt; most operations take it."""
     version: Integer | None = None
     """The version number: 0 before the first publication, then 1, 2, ..."""
     stats: InteractiveStatsDTO | None = None

@@ -20,7 +20,7 @@ class PromptQueryWhere(Model):
     ai_models_op: Text | None = None
     """`and` if all models must match; otherwise one is enough."""
     name: Text | None = None
-    """The beginning of the name."""
+    """The beginning of the names to find."""
     type: Text | None = None
     """`string` or `chat`."""
     lang: Text | None = None

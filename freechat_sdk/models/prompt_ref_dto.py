@@ -10,7 +10,7 @@ class PromptRefDTO(Model):
     """A stored prompt and the values of its variables."""
 
     prompt_id: RequiredInput[Integer]
-    """The id of this version of the prompt."""
+    """The id of this version of the prompt; most operations take it."""
     variables: dict[str, Any] | None = None
     """The values of the variables by name. A variable without a value becomes an empty text."""
     draft: Flag | None = None

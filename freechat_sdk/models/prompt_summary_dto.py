@@ -11,7 +11,7 @@ class PromptSummaryDTO(Model):
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""
     prompt_id: Integer | None = None
-    """The id of this version of the prompt."""
+    """The id of this version of the prompt; most operations take it."""
     prompt_uid: Text | None = None
     """The uid of the prompt, 32 hex digits; all its versions share it."""
     gmt_create: Timestamp | None = None

@@ -23,9 +23,9 @@ class PromptTaskDetailsDTO(Model):
     gmt_end: Timestamp | None = None
     """When the task last finished."""
     prompt_ref: PromptRefDTO | None = None
-    """The prompt that the task runs."""
+    """The stored prompt that the task runs, with its variables."""
     model_id: Text | None = None
-    """The id of the model, as `[open_ai]gpt-4o`."""
+    """The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`."""
     api_key_name: Text | None = None
     """The name of the stored api key to use."""
     api_key_value: Secret[Text | None] = None

@@ -8,11 +8,11 @@ class QwenParamDTO(Model):
     """Parameters of a Qwen model (DashScope)."""
 
     api_key: Secret[Text | None] = None
-    """The api key of the call."""
+    """An api key of the model provider that pays for the call."""
     api_key_name: Text | None = None
     """The name of a stored api key, instead of `api_key`."""
     model_id: RequiredInput[Text]
-    """The id of the model, as `[dash_scope]qwen-plus`."""
+    """The id of the model in the form `[provider]name`, as `[dash_scope]qwen-plus`."""
     top_p: Number | None = None
     """The probability mass of the tokens to sample from, between 0 and 1."""
     top_k: Integer | None = None

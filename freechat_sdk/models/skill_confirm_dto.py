@@ -5,7 +5,7 @@ from freechat_sdk._model import Model, RequiredInput, Text
 
 
 class SkillConfirmDTO(Model):
-    """The confirmation of a draft."""
+    """The consent to install what a draft contains."""
 
     digest: RequiredInput[Text]
     """The digest of the draft, as `prepare_skill` returned it."""

@@ -8,7 +8,7 @@ class SkillDetailsDTO(Model):
     """An installed skill with its files."""
 
     skill_id: Text | None = None
-    """The id of the skill."""
+    """The id of the skill, for the other operations."""
     revision: Text | None = None
     """The current revision; changes must name it."""
     name: Text | None = None
@@ -16,7 +16,7 @@ class SkillDetailsDTO(Model):
     description: Text | None = None
     """When to use the skill, for models."""
     tags: list[Text] | None = None
-    """The tags of the skill."""
+    """Tags that searches find the skill by."""
     modified: Timestamp | None = None
     """When the skill was last changed."""
     files: dict[str, Text] | None = None

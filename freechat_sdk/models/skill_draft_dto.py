@@ -8,7 +8,7 @@ class SkillDraftDTO(Model):
     """A prepared skill, for review before it is installed."""
 
     draft_id: Text | None = None
-    """The id of the draft, for `confirm_skill`."""
+    """The id of the draft; `confirm_skill` takes it."""
     skill_id: Text | None = None
     """The id of the skill that the draft replaces, or None for a new skill."""
     expected_revision: Text | None = None
@@ -22,7 +22,7 @@ class SkillDraftDTO(Model):
     digest: Text | None = None
     """The checksum of all files."""
     expires_at: Timestamp | None = None
-    """When the draft expires."""
+    """When the draft can no longer be confirmed."""
     source_url: Text | None = None
     """The URL that the skill was fetched from."""
     source_revision: Text | None = None

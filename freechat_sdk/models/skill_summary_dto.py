@@ -8,7 +8,7 @@ class SkillSummaryDTO(Model):
     """An installed skill without its files."""
 
     skill_id: Text | None = None
-    """The id of the skill."""
+    """The id of the skill, for the other operations."""
     revision: Text | None = None
     """The current revision; changes must name it."""
     name: Text | None = None
@@ -16,6 +16,6 @@ class SkillSummaryDTO(Model):
     description: Text | None = None
     """When to use the skill, for models."""
     tags: list[Text] | None = None
-    """The tags of the skill."""
+    """Tags that searches find the skill by."""
     modified: Timestamp | None = None
     """When the skill was last changed."""

@@ -5,7 +5,7 @@ from freechat_sdk._model import Model, RequiredInput, Text
 
 
 class SkillUpdateDTO(Model):
-    """The new files of a skill."""
+    """The files that replace those of an installed skill."""
 
     expected_revision: RequiredInput[Text]
     """The revision that was read."""

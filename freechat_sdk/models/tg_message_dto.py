@@ -24,6 +24,6 @@ class TgMessageDTO(Model):
     message_type: Text | None = None
     """The kind of content, such as text, picture or sound."""
     content: Text | None = None
-    """The text of the message."""
+    """The text that was sent or received."""
     payload: Text | None = None
     """The whole message as Telegram delivered it, as JSON."""

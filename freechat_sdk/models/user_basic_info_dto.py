@@ -12,6 +12,6 @@ class UserBasicInfoDTO(Model):
     username: Text | None = None
     """The name that the user logs in with."""
     nickname: Text | None = None
-    """The name to show."""
+    """The name to show to other users."""
     picture: Text | None = None
-    """The URL of the user's picture."""
+    """The URL of the picture, which everybody can read."""

@@ -15,33 +15,33 @@ class UserDetailsDTO(Model):
     username: Text | None = None
     """The name that the user logs in with."""
     nickname: Text | None = None
-    """The name to show."""
+    """The name to show to other users."""
     given_name: Text | None = None
-    """The given name."""
+    """The first name, as `Ada`."""
     middle_name: Text | None = None
-    """The middle name."""
+    """The name between first and last name, as `King`."""
     family_name: Text | None = None
-    """The family name."""
+    """The last name, as `Lovelace`."""
     preferred_username: Text | None = None
     """The short name by which the user wants to be addressed."""
     profile: Text | None = None
     """The URL of a page about the user."""
     picture: Text | None = None
-    """The URL of the user's picture."""
+    """The URL of the picture, which everybody can read."""
     website: Text | None = None
     """The URL of the user's web site."""
     email: Text | None = None
-    """The e-mail address."""
+    """The address to which the server sends e-mail."""
     gender: Text | None = None
     """`male`, `female` or `other`."""
     birthdate: Timestamp | None = None
-    """The date of birth."""
+    """The date on which the user was born."""
     zoneinfo: Text | None = None
     """The time zone, as `Europe/Paris`."""
     locale: Text | None = None
     """The language and country, as `fr_FR`."""
     phone_number: Text | None = None
-    """The phone number, as `+33 1 23 45 67 89`."""
+    """The phone number with country code, as `+33 1 23 45 67 89`."""
     updated_at: Timestamp | None = None
     """When the account was last changed."""
     platform: Text | None = None
@@ -49,10 +49,10 @@ class UserDetailsDTO(Model):
     enabled: Flag | None = None
     """Whether the user may log in."""
     locked: Flag | None = None
-    """Whether the account is locked."""
+    """Whether logging in is blocked."""
     expires_at: Timestamp | None = None
-    """When the account expires."""
+    """When the user can no longer log in."""
     password_expires_at: Timestamp | None = None
-    """When the password expires."""
+    """When the user must set a new password."""
     address: Text | None = None
-    """The postal address."""
+    """The postal address of the user as one text."""
