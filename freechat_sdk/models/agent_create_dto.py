@@ -8,6 +8,21 @@ class AgentCreateDTO(Model):
     """A new agent.
 
     Only the name is required.
+
+    Attributes:
+        parent_uid: The uid of the agent that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (administrators only) or
+            `hidden`. Set it: for characters and prompts, absent means public.
+        format: The flow builder of `config`; only `langflow` is known.
+        name: The name; all versions share it. Need not be unique.
+        description: A short description for users who look for an agent.
+        config: The flow as the flow builder exports it; must be valid JSON.
+        example: An example of how to use the agent.
+        parameters: The parameters that the agent accepts.
+        ext: Additional data of a front end; must be valid JSON.
+        draft: Unfinished changes, as a front end stores them.
+        tags: Tags that searches find it by.
+        ai_models: The ids of the models that the agent uses, as `[open_ai]gpt-4o`.
     """
 
     parent_uid: Text | None = None

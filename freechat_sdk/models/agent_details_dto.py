@@ -6,7 +6,30 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class AgentDetailsDTO(Model):
-    """An agent with all its fields."""
+    """An agent with all its fields.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        agent_id: The id of this version of the agent; all operations take it.
+        agent_uid: The uid of the agent, 32 hex digits; all its versions share it.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        parent_uid: The uid of the agent that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        format: The flow builder of `config`; only `langflow` is known.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        name: The name; all versions share it. Need not be unique.
+        description: A short description for users who look for an agent.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        ai_models: The models that the agent uses.
+        config: The flow as the flow builder exports it; must be valid JSON.
+        example: An example of how to use the agent.
+        parameters: The parameters that the agent accepts.
+        ext: Additional data of a front end; must be valid JSON.
+        draft: Unfinished changes, as a front end stores them.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

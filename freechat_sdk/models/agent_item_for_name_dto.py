@@ -6,7 +6,13 @@ from freechat_sdk.models.interactive_stats_dto import InteractiveStatsDTO
 
 
 class AgentItemForNameDTO(Model):
-    """One version of an agent, with its counts."""
+    """One version of an agent, with its counts.
+
+    Attributes:
+        agent_id: The id of this version of the agent; all operations take it.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        stats: The counts of this version. Without any, they are zero on v1 and None on v2.
+    """
 
     agent_id: Integer | None = None
     """The id of this version of the agent; all operations take it."""

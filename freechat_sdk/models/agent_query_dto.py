@@ -6,7 +6,15 @@ from freechat_sdk.models.agent_query_where import AgentQueryWhere
 
 
 class AgentQueryDTO(Model):
-    """A search for agents."""
+    """A search for agents.
+
+    Attributes:
+        where: The conditions. Required in practice: a search without them fails with status 500.
+        order_by: The fields to sort by: `version`, `modifyTime` or `createTime`, descending unless `
+            asc` is appended, as in `modifyTime asc`.
+        page_num: The page to return, counted from 0, which is the default.
+        page_size: The number of entries on the page; 10 by default, at most 100.
+    """
 
     where: AgentQueryWhere | None = None
     """The conditions. Required in practice: a search without them fails with status 500."""

@@ -6,7 +6,30 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class AgentSummaryStatsDTO(Model):
-    """An agent with its counts."""
+    """An agent with its counts.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        agent_id: The id of this version of the agent; all operations take it.
+        agent_uid: The uid of the agent, 32 hex digits; all its versions share it.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        parent_uid: The uid of the agent that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        format: The flow builder of `config`; only `langflow` is known.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        name: The name; all versions share it. Need not be unique.
+        description: A short description for users who look for an agent.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        ai_models: The models that the agent uses.
+        view_count: How often it was viewed.
+        refer_count: How often it was used by something else.
+        recommend_count: How often it was recommended.
+        score_count: How many users have rated it.
+        score: The average rating, up to 10.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

@@ -5,7 +5,15 @@ from freechat_sdk._model import Flag, Model, RequiredInput, Secret, Text
 
 
 class AiApiKeyCreateDTO(Model):
-    """An api key to store, with its name and provider."""
+    """An api key to store, with its name and provider.
+
+    Attributes:
+        name: The name that backends, chats and tasks use. Need not be unique.
+        provider: The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also
+            `ollama` and `hugging_face`.
+        token: The key. Must not be blank.
+        enabled: Whether the key may be used. Required in practice: without it the server answers 500.
+    """
 
     name: RequiredInput[Text]
     """The name that backends, chats and tasks use. Need not be unique."""

@@ -5,7 +5,21 @@ from freechat_sdk._model import Flag, Integer, Model, Secret, Text, Timestamp
 
 
 class AiApiKeyInfoDTO(Model):
-    """The details of a stored api key; the key itself is masked."""
+    """The details of a stored api key; the key itself is masked.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        id: The id of the key, for the other operations.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        gmt_used: When the key was last used.
+        name: The name that backends, chats and tasks use.
+        provider: The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also
+            `ollama` and `hugging_face`.
+        token: The key with its middle replaced, as `sk-y****yyyy`.
+        enabled: Whether the key may be used.
+        username: The user name of the owner.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

@@ -5,7 +5,17 @@ from freechat_sdk._model import Model, Text
 
 
 class AiModelInfoDTO(Model):
-    """A model that prompts and characters can use."""
+    """A model that prompts and characters can use.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        model_id: The full id: `[provider]name` or `[provider]name|type`.
+        name: The name that the provider uses, as `gpt-4o`.
+        description: What the model is good for, in a few words.
+        provider: The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also
+            `ollama` and `hugging_face`.
+        type: What the model does, as `text2chat`.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

@@ -5,7 +5,20 @@ from freechat_sdk._model import Integer, Model, Secret, Text, Timestamp
 
 
 class ApiTokenInfoDTO(Model):
-    """A token with its dates; the token itself is masked."""
+    """A token with its dates; the token itself is masked.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        id: The id of the token, for the operations by id.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        type: The kind of token; only `access` is known.
+        issued_at: When the token was issued.
+        expires_at: When the token expires, or None if it does not expire.
+        token: The token with its middle replaced, as `fc-7****8ec7`.
+        policy: What the token may be used for, as JSON.
+        username: The user name of the account that the token belongs to.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

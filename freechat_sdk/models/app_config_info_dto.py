@@ -7,7 +7,12 @@ from freechat_sdk._model import Model, Text
 
 
 class AppConfigInfoDTO(Model):
-    """The configuration that a server runs with."""
+    """The configuration that a server runs with.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        properties: The values by their full names. **They can contain passwords.**
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

@@ -5,7 +5,17 @@ from freechat_sdk._model import Model, Text
 
 
 class AppMetaDTO(Model):
-    """The name, version and build of a server."""
+    """The name, version and build of a server.
+
+    Attributes:
+        name: The name of the application, as `freechat`.
+        version: The version of the server, as `2.9.0`.
+        build_timestamp: The time of the build, in no fixed format.
+        build_number: Identifies the build, as `a645b336`.
+        commit_url: The URL of the commit that the server was built from.
+        release_note_url: The URL that lists the changes of the release.
+        running_env: The environment, as `local` or `online`.
+    """
 
     name: Text | None = None
     """The name of the application, as `freechat`."""

@@ -5,7 +5,39 @@ from freechat_sdk._model import Flag, Integer, Model, Secret, Text
 
 
 class CharacterBackendDTO(Model):
-    """The settings of a backend, which connects a character to a model."""
+    """The settings of a backend, which connects a character to a model.
+
+    Attributes:
+        is_default: Whether chats that name no backend use this one. Required in practice up to 2.6.
+        chat_prompt_task_id: The id of the prompt task that answers: its prompt, model, api key and
+            parameters.
+        greeting_prompt_task_id: The id of a prompt task that writes the greeting, instead of a fixed
+            greeting.
+        moderation_model_id: The id of the model that checks messages before they are answered.
+        moderation_api_key_name: The stored api key that pays for the moderation, by its name.
+        moderation_params: Parameters of the moderation model, as JSON.
+        message_window_size: How many of the newest messages the model receives.
+        long_term_memory_window_size: How many older, related messages the model receives.
+        proactive_chat_waiting_time: Minutes of silence after which a front end may let the character
+            speak up; 0 means never.
+        init_quota: The quota of a new chat, in units of `quota_type`.
+        quota_type: What the quota counts: `messages`, `tokens` or `none` (unlimited).
+        moderation_api_key_value: An api key of the moderation model, instead of a stored one.
+            **Servers return it in clear.** (v2 only)
+        image_model_id: The id of the model that draws pictures. (v2 only)
+        image_api_key_name: The stored api key that pays for pictures, by its name. (v2 only)
+        image_api_key_value: An api key of the image model, instead of a stored one. **Servers return
+            it in clear.** (v2 only)
+        image_params: Parameters of the image model, as JSON. (v2 only)
+        enable_album_tool: Whether the character may show its uploaded pictures in chats. (v2 only)
+        enable_tts: Whether a front end offers to play messages; `speak_message` works without it. (v2
+            only)
+        tts_speaker_idx: The built-in speaker, from `list_tts_builtin_speakers`. (v2 only)
+        tts_speaker_wav: The uploaded voice, as `upload_character_voice` returned it. (v2 only)
+        tts_speaker_type: Which of the two to use: `idx` (built-in) or `wav` (uploaded). (v2 only)
+        tg_bot_id: The number that Telegram gave to the bot. (v2 only)
+        tg_bot_token: The secret that Telegram gave to the owner of the bot. (v2 only)
+    """
 
     is_default: Flag | None = None
     """Whether chats that name no backend use this one. Required in practice up to 2.6."""

@@ -6,7 +6,15 @@ from freechat_sdk.models.character_query_where import CharacterQueryWhere
 
 
 class CharacterQueryDTO(Model):
-    """A search for characters."""
+    """A search for characters.
+
+    Attributes:
+        where: The conditions. Without them public characters match.
+        order_by: The fields to sort by: `version`, `modifyTime` or `createTime`, descending unless `
+            asc` is appended, as in `modifyTime asc`.
+        page_num: The page to return, counted from 0, which is the default.
+        page_size: The number of entries on the page; 10 by default, at most 100.
+    """
 
     where: CharacterQueryWhere | None = None
     """The conditions. Without them public characters match."""

@@ -5,7 +5,19 @@ from freechat_sdk._model import Flag, Model, Text
 
 
 class CharacterQueryWhere(Model):
-    """The conditions of a search for characters; all that are set must match."""
+    """The conditions of a search for characters; all that are set must match.
+
+    Attributes:
+        visibility: `private`, `public`, `public_org` or `hidden`. Private and hidden ones are always
+            the caller's.
+        username: The user name of the owner.
+        tags: Tags; one of them must match, or all with `tags_op` `and`.
+        tags_op: `and` if all tags must match; otherwise one is enough.
+        name: The beginning of the names to find.
+        lang: The language, as `en`.
+        text: A text that the name, the description or another text contains.
+        high_priority: Whether to return only characters that administrators have ranked highly.
+    """
 
     visibility: Text | None = None
     """`private`, `public`, `public_org` or `hidden`. Private and hidden ones are always the caller's."""

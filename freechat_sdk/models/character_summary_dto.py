@@ -5,7 +5,34 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class CharacterSummaryDTO(Model):
-    """A character as searches return it, without its profile."""
+    """A character as searches return it, without its profile.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        character_id: The id of this version of the character; most operations take it.
+        character_uid: The uid of the character, 32 hex digits; all its versions share it.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        parent_uid: The uid of the character that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        name: The name, for searches and look-ups; users see the nickname. Need not be unique.
+        description: A short description for users who look for a character.
+        nickname: The name that the character has in chats.
+        avatar: The URL of the small picture beside messages.
+        picture: The URL of the large picture on the character's page.
+        gender: `male`, `female` or `other`.
+        lang: The language of the character, as `en` or `zh`.
+        greeting: The first message of the character in a new chat.
+        default_scene: The situation in which a chat starts unless it sets `about`.
+        priority: The rank of the character; a search with `high_priority` returns highly ranked ones.
+            Set by administrators.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        video: The URL of a short video of the character. (v2 only)
+        telegram_url: The URL at which Telegram users talk to the character. (v2 only)
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

@@ -8,6 +8,27 @@ class CharacterUpdateDTO(Model):
     """Changes to a character.
 
     Fields that are not set stay as they are.
+
+    Attributes:
+        parent_uid: The uid of the character that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (administrators only) or
+            `hidden`.
+        name: The name, for searches and look-ups; users see the nickname. Need not be unique.
+        description: A short description for users who look for a character.
+        nickname: The name that the character has in chats.
+        avatar: The URL of the small picture beside messages.
+        picture: The URL of the large picture on the character's page.
+        gender: `male`, `female` or `other`.
+        profile: The personality of the character, for the model.
+        greeting: The first message of the character in a new chat.
+        chat_style: How the character talks, for the model.
+        chat_example: Example dialogues, for the model.
+        default_scene: The situation in which a chat starts unless it sets `about`.
+        lang: The language of the character, as `en` or `zh`.
+        ext: Additional data of a front end; must be valid JSON.
+        draft: The unpublished changes of the character, as JSON.
+        tags: Tags that searches find it by.
+        video: The URL of a short video of the character. (v2 only)
     """
 
     parent_uid: Text | None = None

@@ -8,6 +8,12 @@ class ChatContentDTO(Model):
     """One part of a message: a text, or a reference to a medium.
 
     The model receives all text parts as one text.
+
+    Attributes:
+        type: The kind of content: `text` (the default) or `image`; on v2 also `video`, `audio` and
+            `pdf`.
+        content: The text, or the URL of the medium. **With an ordinary chat prompt only text reaches
+            the model.**
     """
 
     type: Text | None = None

@@ -5,7 +5,28 @@ from freechat_sdk._model import Integer, Model, RequiredInput, Secret, Text, Tim
 
 
 class ChatContextDTO(Model):
-    """The settings of a chat: who talks to whom, about what, and who pays."""
+    """The settings of a chat: who talks to whom, about what, and who pays.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        chat_id: The id of the chat, 32 hex digits.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        gmt_read: When the user last read the chat, as set by `update_chat`. Newer messages count as
+            unread.
+        user_nickname: What the character calls the user.
+        user_profile: What the character knows about the user.
+        character_nickname: The name of the character in this chat. **If it is not set, the model gets
+            the character's name, not its nickname.**
+        about: The situation in which the chat takes place, for the model.
+        backend_id: The id of the backend that answers, 32 hex digits.
+        api_key_name: The name of the user's stored api key that pays for the answers.
+        api_key_value: An api key of the model provider that pays for the answers. **Servers return it
+            in clear.**
+        quota: How much the chat may use, in units of `quota_type`.
+        quota_type: What the quota counts: `messages`, `tokens` or `none` (unlimited).
+        ext: Additional data of a front end; must be valid JSON.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

@@ -8,6 +8,20 @@ class ChatCreateDTO(Model):
     """The settings of a new chat.
 
     Only the character is required.
+
+    Attributes:
+        user_nickname: What the character calls the user.
+        user_profile: What the character knows about the user.
+        character_nickname: The name of the character in this chat. **If it is not set, the model gets
+            the character's name, not its nickname.**
+        about: The situation in which the chat takes place, for the model.
+        character_uid: The uid of the character, 32 hex digits.
+        backend_id: The id of the backend that answers; the default backend of the character unless it
+            is set.
+        api_key_name: The name of the user's stored api key that pays for the answers.
+        api_key_value: An api key of the model provider that pays for the answers. **Servers return it
+            in clear.**
+        ext: Additional data of a front end; must be valid JSON.
     """
 
     user_nickname: Text | None = None

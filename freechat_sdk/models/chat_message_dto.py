@@ -11,6 +11,17 @@ class ChatMessageDTO(ChatMessageMixin):
     """A message.
 
     `ChatMessageDTO.user("Hi")` builds one from a text.
+
+    Attributes:
+        role: The author: `user` (the default), `assistant`, `system`, `function_call` or
+            `function_result`.
+        name: The name of the author, to tell several authors of one role apart.
+        contents: The parts of the message. Required in practice when a message is sent.
+        tool_calls: The tool calls that the model requests.
+        context: What the model should know for this message only; it is not stored.
+        content_text: All text parts of the message as one text. (v1 only)
+        thinking: The model's thinking before the answer. (v2 only)
+        message_id: The id of the stored message; ids increase. (v2 only)
     """
 
     role: Text | None = None

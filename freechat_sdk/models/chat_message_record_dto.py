@@ -9,7 +9,14 @@ from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 class ChatMessageRecordDTO(ChatMessageRecordMixin):
     """A stored message.
 
-    `id` is the id of the message on every release.
+    `id` is the id of the message on every release; `text` and `role` are those of `message`.
+
+    Attributes:
+        message: The message itself: its role and its contents.
+        message_id: The id of the message on v1 and v2 up to 2.2; later servers set
+            `message.message_id`.
+        gmt_create: When the message was stored.
+        ext: What the model received, as JSON; only `list_debug_messages` sets it.
     """
 
     message: FromText[ChatMessageDTO] | None = None

@@ -7,7 +7,14 @@ from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 
 
 class ChatPromptContentDTO(Model):
-    """A prompt made of several messages, as chats need it."""
+    """A prompt made of several messages, as chats need it.
+
+    Attributes:
+        system: The system message, which comes first.
+        message_to_send: The last message, as a user message with the text `{{{input}}}`. Required in
+            practice: a chat with the prompt fails without it.
+        messages: The messages in between, as examples for the model.
+    """
 
     system: Text | None = None
     """The system message, which comes first."""

@@ -5,7 +5,13 @@ from freechat_sdk._model import Model, Text
 
 
 class ChatToolCallDTO(Model):
-    """A tool call that the model requests."""
+    """A tool call that the model requests.
+
+    Attributes:
+        id: The id of the call, which its result refers to.
+        name: The name of the tool that the model requests.
+        arguments: The arguments of the call, as JSON.
+    """
 
     id: Text | None = None
     """The id of the call, which its result refers to."""

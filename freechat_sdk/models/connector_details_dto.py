@@ -8,6 +8,17 @@ class ConnectorDetailsDTO(Model):
     """A connector to an MCP server.
 
     The values of its headers are left out.
+
+    Attributes:
+        connector_id: The id of the connector, for the other operations.
+        revision: The current revision; changes must name it.
+        name: The name that the user gave to the connector.
+        transport: The transport of the MCP server, as `sse` or `streamable_http`.
+        url: The URL at which the MCP server listens.
+        timeout: The time limit of a tool call in seconds.
+        active: Whether characters may call the tools.
+        header_names: The names of the headers; their values are not returned.
+        modified: When the connector was last changed.
     """
 
     connector_id: Text | None = None

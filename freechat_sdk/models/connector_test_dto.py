@@ -6,7 +6,11 @@ from freechat_sdk.models.connector_tool_dto import ConnectorToolDTO
 
 
 class ConnectorTestDTO(Model):
-    """What `test_connector` found on the MCP server."""
+    """What `test_connector` found on the MCP server.
+
+    Attributes:
+        tools: The tools that the server offers, possibly none.
+    """
 
     tools: list[ConnectorToolDTO] | None = None
     """The tools that the server offers, possibly none."""

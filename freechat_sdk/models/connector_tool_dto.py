@@ -5,7 +5,12 @@ from freechat_sdk._model import Model, Text
 
 
 class ConnectorToolDTO(Model):
-    """A tool that an MCP server offers to models."""
+    """A tool that an MCP server offers to models.
+
+    Attributes:
+        name: The name of the tool, for models.
+        description: What the tool does, for models.
+    """
 
     name: Text | None = None
     """The name of the tool, for models."""

@@ -5,7 +5,18 @@ from freechat_sdk._model import Flag, Integer, Model, Secret, Text
 
 
 class ConnectorWriteDTO(Model):
-    """The settings of a new or changed connector."""
+    """The settings of a new or changed connector.
+
+    Attributes:
+        name: The name that the user gave to the connector.
+        transport: The transport of the MCP server, as `sse` or `streamable_http`.
+        url: The URL at which the MCP server listens.
+        timeout: The time limit of a tool call in seconds.
+        headers: The headers of every call by name, such as credentials; they are never returned.
+        keep_header_names: The names of headers to keep with their current values.
+        expected_revision: The revision that was read; only for changes.
+        active: Whether characters may call the tools.
+    """
 
     name: Text | None = None
     """The name that the user gave to the connector."""

@@ -5,7 +5,12 @@ from freechat_sdk._model import Integer, Model, Text
 
 
 class HotTagDTO(Model):
-    """A tag and how often it is used."""
+    """A tag and how often it is used.
+
+    Attributes:
+        content: The tag, a word that searches can filter by.
+        count: How many public things have the tag.
+    """
 
     content: Text | None = None
     """The tag, a word that searches can filter by."""

@@ -5,7 +5,20 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class InteractiveStatsDTO(Model):
-    """The counts and the rating of a thing."""
+    """The counts and the rating of a thing.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        gmt_create: When the first count was made.
+        gmt_modified: When a count last changed.
+        refer_type: The kind of thing: `prompt`, `agent`, `plugin` or `character`.
+        refer_id: The uid of the counted thing, 32 hex digits.
+        view_count: How often it was viewed.
+        refer_count: How often it was used by something else.
+        recommend_count: How often it was recommended.
+        score_count: How many users have rated it.
+        score: The average rating, up to 10.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

@@ -12,6 +12,15 @@ class LlmResultDTO(LlmResultMixin):
 
     A whole answer has its text in `text` and in `message`. In a stream each event has the next part in
     `text`; the final event has no `text` and the whole answer in `message`.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        text: The text of the answer, or the next part of it.
+        message: The answer as a message. Whether events of a stream have it depends on the release.
+        finish_reason: Why the model stopped: `stop`, `length` (its limit), `tool_execution`,
+            `content_filter` or `other`.
+        token_usage: The token usage; None if the model does not report it, and in all events but the
+            final one.
     """
 
     request_id: Text | None = None

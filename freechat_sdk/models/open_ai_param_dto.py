@@ -5,7 +5,21 @@ from freechat_sdk._model import Integer, Model, Number, RequiredInput, Secret, T
 
 
 class OpenAiParamDTO(Model):
-    """Parameters of an OpenAI or Azure OpenAI model."""
+    """Parameters of an OpenAI or Azure OpenAI model.
+
+    Attributes:
+        api_key: An api key of the model provider that pays for the call.
+        api_key_name: The name of a stored api key, instead of `api_key`.
+        model_id: The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`.
+        base_url: The URL of another server with the same protocol.
+        temperature: The sampling temperature, 0 to 2. Higher values make answers more varied.
+        top_p: The probability mass of the tokens to sample from, above 0 up to 1.
+        max_tokens: The largest number of tokens in the answer.
+        presence_penalty: The penalty for tokens that have occurred, -2 to 2.
+        frequency_penalty: The penalty for tokens by how often they have occurred, -2 to 2.
+        seed: The seed of the sampling; the same seed mostly gives the same answer.
+        stop: Texts at which the answer ends.
+    """
 
     api_key: Secret[Text | None] = None
     """An api key of the model provider that pays for the call."""

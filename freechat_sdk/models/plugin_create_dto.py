@@ -8,6 +8,19 @@ class PluginCreateDTO(Model):
     """A new plugin.
 
     Only the name is required.
+
+    Attributes:
+        visibility: Who can see it: `private`, `public`, `public_org` (administrators only) or
+            `hidden`. Set it: for characters and prompts, absent means public.
+        name: The name. Need not be unique.
+        manifest_format: The format of `manifest_info`, as `open_ai` or `dash_scope`.
+        manifest_info: The manifest of the plugin; JSON for `open_ai`.
+        api_format: The format of `api_info`; only `openapi_v3` is known.
+        api_info: The description of the HTTP API, as JSON.
+        provider: Who offers the plugin.
+        ext: Additional data of a front end; must be valid JSON.
+        tags: Tags that searches find it by.
+        ai_models: The ids of the models that can use the plugin, as `[open_ai]gpt-4o`.
     """
 
     visibility: Text | None = None

@@ -6,7 +6,29 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class PluginDetailsDTO(Model):
-    """A plugin with all its fields."""
+    """A plugin with all its fields.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        plugin_id: The id of the plugin; all operations take it.
+        plugin_uid: The uid of the plugin, 32 hex digits.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        name: The name. Need not be unique.
+        provider: Who offers the plugin.
+        manifest_format: The format of `manifest_info`, as `open_ai` or `dash_scope`.
+        api_format: The format of `api_info`; only `openapi_v3` is known.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        ai_models: The models that can use the plugin.
+        manifest_info: The manifest of the plugin; JSON for `open_ai`.
+        api_info: The description of the HTTP API, as JSON.
+        tool_spec_format: The format of `tool_spec_info`, as `open_ai`; set by the server.
+        tool_spec_info: The tools that the server found in the plugin, as JSON.
+        ext: Additional data of a front end; must be valid JSON.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

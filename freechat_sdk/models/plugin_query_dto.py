@@ -6,7 +6,15 @@ from freechat_sdk.models.plugin_query_where import PluginQueryWhere
 
 
 class PluginQueryDTO(Model):
-    """A search for plugins."""
+    """A search for plugins.
+
+    Attributes:
+        where: The conditions. Required in practice: a search without them fails with status 500.
+        order_by: The fields to sort by: `modifyTime` or `createTime`, descending unless ` asc` is
+            appended, as in `modifyTime asc`.
+        page_num: The page to return, counted from 0, which is the default.
+        page_size: The number of entries on the page; 10 by default, at most 100.
+    """
 
     where: PluginQueryWhere | None = None
     """The conditions. Required in practice: a search without them fails with status 500."""

@@ -5,7 +5,22 @@ from freechat_sdk._model import Model, Text
 
 
 class PluginQueryWhere(Model):
-    """The conditions of a search for plugins; all that are set must match."""
+    """The conditions of a search for plugins; all that are set must match.
+
+    Attributes:
+        visibility: `private`, `public`, `public_org` or `hidden`. Private and hidden ones are always
+            the caller's.
+        username: The user name of the owner.
+        manifest_format: The format of the manifests to find, as `open_ai`.
+        api_format: The format of the API descriptions to find, as `openapi_v3`.
+        tags: Tags; one of them must match, or all with `tags_op` `and`.
+        tags_op: `and` if all tags must match; otherwise one is enough.
+        ai_models: Ids of models; one of them must match, or all with `ai_models_op` `and`.
+        ai_models_op: `and` if all models must match; otherwise one is enough.
+        name: The beginning of the names to find.
+        provider: Who offers the plugin.
+        text: A text that the name, the description or another text contains.
+    """
 
     visibility: Text | None = None
     """`private`, `public`, `public_org` or `hidden`. Private and hidden ones are always the caller's."""

@@ -6,7 +6,29 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class PluginSummaryStatsDTO(Model):
-    """A plugin with its counts."""
+    """A plugin with its counts.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        plugin_id: The id of the plugin; all operations take it.
+        plugin_uid: The uid of the plugin, 32 hex digits.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        name: The name. Need not be unique.
+        provider: Who offers the plugin.
+        manifest_format: The format of `manifest_info`, as `open_ai` or `dash_scope`.
+        api_format: The format of `api_info`; only `openapi_v3` is known.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        ai_models: The models that can use the plugin.
+        view_count: How often it was viewed.
+        refer_count: How often it was used by something else.
+        recommend_count: How often it was recommended.
+        score_count: How many users have rated it.
+        score: The average rating, up to 10.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

@@ -9,7 +9,15 @@ from freechat_sdk.models.prompt_template_dto import PromptTemplateDTO
 
 
 class PromptAiParamDTO(Model):
-    """A prompt in one of three forms and the parameters of the model."""
+    """A prompt in one of three forms and the parameters of the model.
+
+    Attributes:
+        prompt: The text of the prompt, sent as it is.
+        prompt_template: A text with variables that the server fills in.
+        prompt_ref: A stored prompt whose variables the server fills in.
+        params: Parameters of the model by the provider's names in camelCase: `modelId` (as
+            `[open_ai]gpt-4o`), `apiKey` or `apiKeyName`, `temperature`, `maxTokens` and so on.
+    """
 
     prompt: Text | None = None
     """The text of the prompt, sent as it is."""

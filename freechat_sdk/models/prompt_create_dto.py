@@ -6,7 +6,25 @@ from freechat_sdk.models.chat_prompt_content_dto import ChatPromptContentDTO
 
 
 class PromptCreateDTO(Model):
-    """A new prompt: its name and a `template` or a `chat_template`."""
+    """A new prompt: its name and a `template` or a `chat_template`.
+
+    Attributes:
+        parent_uid: The uid of the prompt that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (administrators only) or
+            `hidden`. Absent means **public**.
+        name: The name; all versions share it. Need not be unique.
+        description: A short description for users who look for a prompt.
+        template: The text of a prompt of type `string`, with its variables.
+        chat_template: The messages of a prompt of type `chat`, with their variables.
+        format: The syntax of the variables: `mustache` (the default) or `f_string`.
+        lang: The language of the prompt, as `en`.
+        example: An answer that a model gave to the prompt, as an example.
+        inputs: Example values of the variables; must be valid JSON.
+        ext: Additional data of a front end; must be valid JSON.
+        draft: The unpublished changes of the prompt, as JSON.
+        tags: Tags that searches find it by.
+        ai_models: The ids of the models that the prompt is written for, as `[open_ai]gpt-4o`.
+    """
 
     parent_uid: Text | None = None
     """The uid of the prompt that this one was copied from, if it is a copy."""

@@ -7,7 +7,33 @@ from freechat_sdk.models.chat_prompt_content_dto import ChatPromptContentDTO
 
 
 class PromptDetailsDTO(Model):
-    """A prompt with all its fields."""
+    """A prompt with all its fields.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        prompt_id: The id of this version of the prompt; most operations take it.
+        prompt_uid: The uid of the prompt, 32 hex digits; all its versions share it.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        parent_uid: The uid of the prompt that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        name: The name; all versions share it. Need not be unique.
+        type: `string` for a text, `chat` for messages.
+        description: A short description for users who look for a prompt.
+        format: The syntax of the variables: `mustache` (the default) or `f_string`.
+        lang: The language of the prompt, as `en`.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        ai_models: The models that the prompt is written for.
+        template: The text of a prompt of type `string`, with its variables.
+        chat_template: The messages of a prompt of type `chat`, with their variables.
+        example: An answer that a model gave to the prompt, as an example.
+        inputs: Example values of the variables; must be valid JSON.
+        ext: Additional data of a front end; must be valid JSON.
+        draft: The unpublished changes of the prompt, as JSON.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

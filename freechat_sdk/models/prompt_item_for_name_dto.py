@@ -6,7 +6,13 @@ from freechat_sdk.models.interactive_stats_dto import InteractiveStatsDTO
 
 
 class PromptItemForNameDTO(Model):
-    """One version of a prompt, with its counts."""
+    """One version of a prompt, with its counts.
+
+    Attributes:
+        prompt_id: The id of this version of the prompt; most operations take it.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        stats: The counts of this version. Without any, they are zero on v1 and None on v2.
+    """
 
     prompt_id: Integer | None = None
     """The id of this version of the prompt; most operations take it."""

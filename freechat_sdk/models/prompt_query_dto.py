@@ -6,7 +6,16 @@ from freechat_sdk.models.prompt_query_where import PromptQueryWhere
 
 
 class PromptQueryDTO(Model):
-    """A search for prompts."""
+    """A search for prompts.
+
+    Attributes:
+        where: The conditions. Required in practice, but they can be empty: a search without them
+            fails with status 500.
+        order_by: The fields to sort by: `version`, `modifyTime` or `createTime`, descending unless `
+            asc` is appended, as in `modifyTime asc`.
+        page_num: The page to return, counted from 0, which is the default.
+        page_size: The number of entries on the page; 10 by default, at most 100.
+    """
 
     where: PromptQueryWhere | None = None
     """The conditions. Required in practice, but they can be empty: a search without them fails with status 500."""

@@ -7,7 +7,15 @@ from freechat_sdk._model import Flag, Integer, Model, RequiredInput
 
 
 class PromptRefDTO(Model):
-    """A stored prompt and the values of its variables."""
+    """A stored prompt and the values of its variables.
+
+    Attributes:
+        prompt_id: The id of this version of the prompt; most operations take it.
+        variables: The values of the variables by name. A variable without a value becomes an empty
+            text.
+        draft: Whether to use the draft instead of the published text. Tasks on a prompt of version 0
+            always return True.
+    """
 
     prompt_id: RequiredInput[Integer]
     """The id of this version of the prompt; most operations take it."""

@@ -6,7 +6,27 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class PromptSummaryDTO(Model):
-    """A prompt as searches return it, without its text."""
+    """A prompt as searches return it, without its text.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        prompt_id: The id of this version of the prompt; most operations take it.
+        prompt_uid: The uid of the prompt, 32 hex digits; all its versions share it.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        parent_uid: The uid of the prompt that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        name: The name; all versions share it. Need not be unique.
+        type: `string` for a text, `chat` for messages.
+        description: A short description for users who look for a prompt.
+        format: The syntax of the variables: `mustache` (the default) or `f_string`.
+        lang: The language of the prompt, as `en`.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        ai_models: The models that the prompt is written for.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

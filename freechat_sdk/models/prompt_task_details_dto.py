@@ -8,7 +8,26 @@ from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 
 
 class PromptTaskDetailsDTO(Model):
-    """A task with its status and dates."""
+    """A task with its status and dates.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        task_id: The id of the task, 32 hex digits.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        gmt_start: When the task was last started.
+        gmt_end: When the task last finished.
+        prompt_ref: The stored prompt that the task runs, with its variables.
+        model_id: The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`.
+        api_key_name: The name of the stored api key to use.
+        api_key_value: An api key of the model provider, instead of a stored one. **Servers return it
+            in clear.**
+        params: Parameters of the model by the provider's names in camelCase, as `temperature` and
+            `maxTokens`.
+        cron: When to run the task by itself, as a cron expression.
+        status: `pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`.
+        ext: The result of the task, as JSON.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

@@ -8,7 +8,19 @@ from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 
 
 class PromptTaskDTO(Model):
-    """A prompt with the model, the api key and the parameters to run it with."""
+    """A prompt with the model, the api key and the parameters to run it with.
+
+    Attributes:
+        prompt_ref: The stored prompt that the task runs, with its variables.
+        model_id: The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`.
+        api_key_name: The name of the stored api key to use.
+        api_key_value: An api key of the model provider, instead of a stored one. **Servers return it
+            in clear.**
+        params: Parameters of the model by the provider's names in camelCase, as `temperature` and
+            `maxTokens`.
+        cron: When to run the task by itself, as a cron expression.
+        status: `pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`.
+    """
 
     prompt_ref: RequiredInput[PromptRefDTO]
     """The stored prompt that the task runs, with its variables."""

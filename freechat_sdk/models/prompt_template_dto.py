@@ -11,6 +11,14 @@ class PromptTemplateDTO(Model):
     """A text with variables and their values.
 
     Set `template` or `chat_template`.
+
+    Attributes:
+        template: The text, as `Say hello to {{{name}}}.`
+        chat_template: The messages, instead of a text.
+        variables: The values of the variables by name. A variable without a value becomes an empty
+            text.
+        format: The syntax of the variables: `mustache` for `{{name}}` (HTML-escaped) and
+            `{{{name}}}`, `f_string` for `{name}`.
     """
 
     template: Text | None = None

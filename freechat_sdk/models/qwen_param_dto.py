@@ -5,7 +5,22 @@ from freechat_sdk._model import Flag, Integer, Model, Number, RequiredInput, Sec
 
 
 class QwenParamDTO(Model):
-    """Parameters of a Qwen model (DashScope)."""
+    """Parameters of a Qwen model (DashScope).
+
+    Attributes:
+        api_key: An api key of the model provider that pays for the call.
+        api_key_name: The name of a stored api key, instead of `api_key`.
+        model_id: The id of the model in the form `[provider]name`, as `[dash_scope]qwen-plus`.
+        top_p: The probability mass of the tokens to sample from, between 0 and 1.
+        top_k: How many of the likeliest tokens to sample from.
+        max_tokens: The largest number of tokens in the answer.
+        enable_search: Whether the model may search the web.
+        seed: The seed of the sampling; the same seed mostly gives the same answer.
+        repetition_penalty: The penalty for repetition; 1 means none.
+        temperature: The sampling temperature, from 0 to below 2. Higher values make answers more
+            varied.
+        stop: Texts at which the answer ends.
+    """
 
     api_key: Secret[Text | None] = None
     """An api key of the model provider that pays for the call."""

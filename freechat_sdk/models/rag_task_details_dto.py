@@ -5,7 +5,25 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class RagTaskDetailsDTO(Model):
-    """A task with its status and dates."""
+    """A task with its status and dates.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        id: The id of the task, for the other operations.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        gmt_start: When the task was last started.
+        gmt_end: When the task last finished.
+        character_uid: The uid of the character that learns, 32 hex digits.
+        source_type: The kind of source: `file` or `url`.
+        source: The key of an uploaded document (the last path segment of the URL that
+            `upload_character_document` returned), or a web address.
+        max_segment_size: The largest size of a segment in tokens; the web interface uses 300.
+        max_overlap_size: The largest overlap of neighbouring segments in tokens; the web interface
+            uses 30.
+        status: `pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`.
+        ext: The result of the task, as JSON: counts, or the reason of a failure.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

@@ -5,7 +5,17 @@ from freechat_sdk._model import Integer, Model, Text
 
 
 class RagTaskDTO(Model):
-    """What a task reads and how it splits it."""
+    """What a task reads and how it splits it.
+
+    Attributes:
+        source_type: The kind of source: `file` or `url`. Required in practice: a task without it
+            fails.
+        source: The key of an uploaded document (the last path segment of the URL that
+            `upload_character_document` returned), or a web address.
+        max_segment_size: The largest size of a segment in tokens; the web interface uses 300.
+        max_overlap_size: The largest overlap of neighbouring segments in tokens; the web interface
+            uses 30.
+    """
 
     source_type: Text | None = None
     """The kind of source: `file` or `url`. Required in practice: a task without it fails."""

@@ -5,7 +5,11 @@ from freechat_sdk._model import Model, RequiredInput, Text
 
 
 class SkillConfirmDTO(Model):
-    """The consent to install what a draft contains."""
+    """The consent to install what a draft contains.
+
+    Attributes:
+        digest: The digest of the draft, as `prepare_skill` returned it.
+    """
 
     digest: RequiredInput[Text]
     """The digest of the draft, as `prepare_skill` returned it."""

@@ -5,7 +5,18 @@ from freechat_sdk._model import Model, Text, Timestamp
 
 
 class SkillDetailsDTO(Model):
-    """An installed skill with its files."""
+    """An installed skill with its files.
+
+    Attributes:
+        skill_id: The id of the skill, for the other operations.
+        revision: The current revision; changes must name it.
+        name: The name of the skill, from its own text.
+        description: When to use the skill, for models.
+        tags: Tags that searches find the skill by.
+        modified: When the skill was last changed.
+        files: The texts of the files by path.
+        digest: The checksum of all files.
+    """
 
     skill_id: Text | None = None
     """The id of the skill, for the other operations."""

@@ -5,7 +5,20 @@ from freechat_sdk._model import Model, Text, Timestamp
 
 
 class SkillDraftDTO(Model):
-    """A prepared skill, for review before it is installed."""
+    """A prepared skill, for review before it is installed.
+
+    Attributes:
+        draft_id: The id of the draft; `confirm_skill` takes it.
+        skill_id: The id of the skill that the draft replaces, or None for a new skill.
+        expected_revision: The revision of the skill that the draft replaces.
+        name: The name of the skill, from its own text.
+        description: When to use the skill, for models.
+        files: The texts of the files by path.
+        digest: The checksum of all files.
+        expires_at: When the draft can no longer be confirmed.
+        source_url: The URL that the skill was fetched from.
+        source_revision: The revision of the source, such as a commit.
+    """
 
     draft_id: Text | None = None
     """The id of the draft; `confirm_skill` takes it."""

@@ -5,7 +5,12 @@ from freechat_sdk._model import Model, Text
 
 
 class SkillInstallDTO(Model):
-    """A skill to prepare: its files or its URL."""
+    """A skill to prepare: its files or its URL.
+
+    Attributes:
+        files: The texts of the files by path.
+        source_url: The URL to fetch the skill from; its host must be allowed.
+    """
 
     files: dict[str, Text] | None = None
     """The texts of the files by path."""

@@ -5,7 +5,16 @@ from freechat_sdk._model import Model, Text, Timestamp
 
 
 class SkillSummaryDTO(Model):
-    """An installed skill without its files."""
+    """An installed skill without its files.
+
+    Attributes:
+        skill_id: The id of the skill, for the other operations.
+        revision: The current revision; changes must name it.
+        name: The name of the skill, from its own text.
+        description: When to use the skill, for models.
+        tags: Tags that searches find the skill by.
+        modified: When the skill was last changed.
+    """
 
     skill_id: Text | None = None
     """The id of the skill, for the other operations."""

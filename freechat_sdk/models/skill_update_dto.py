@@ -5,7 +5,12 @@ from freechat_sdk._model import Model, RequiredInput, Text
 
 
 class SkillUpdateDTO(Model):
-    """The files that replace those of an installed skill."""
+    """The files that replace those of an installed skill.
+
+    Attributes:
+        expected_revision: The revision that was read.
+        files: The texts of the files by path.
+    """
 
     expected_revision: RequiredInput[Text]
     """The revision that was read."""

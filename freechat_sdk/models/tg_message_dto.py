@@ -5,7 +5,20 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class TgMessageDTO(Model):
-    """A message that was exchanged over Telegram."""
+    """A message that was exchanged over Telegram.
+
+    Attributes:
+        id: The id of the message in FreeChat.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        chat_id: The id of the chat, 32 hex digits.
+        tg_message_id: The id of the message on Telegram, within its chat.
+        tg_user_id: The id of the sender on Telegram.
+        direction: The direction of the message: to or from the character.
+        message_type: The kind of content, such as text, picture or sound.
+        content: The text that was sent or received.
+        payload: The whole message as Telegram delivered it, as JSON.
+    """
 
     id: Integer | None = None
     """The id of the message in FreeChat."""

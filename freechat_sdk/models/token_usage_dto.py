@@ -5,7 +5,13 @@ from freechat_sdk._model import Integer, Model
 
 
 class TokenUsageDTO(Model):
-    """Token counts of a model, the units that providers charge for."""
+    """Token counts of a model, the units that providers charge for.
+
+    Attributes:
+        input_token_count: The tokens that the model read; None if it does not report them.
+        output_token_count: The tokens that the model wrote; None if it does not report them.
+        total_token_count: The sum of both; None if the model does not report it.
+    """
 
     input_token_count: Integer | None = None
     """The tokens that the model read; None if it does not report them."""

@@ -5,7 +5,14 @@ from freechat_sdk._model import Model, Text
 
 
 class UserBasicInfoDTO(Model):
-    """The public part of a user's account."""
+    """The public part of a user's account.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        username: The name that the user logs in with.
+        nickname: The name to show to other users.
+        picture: The URL of the picture, which everybody can read.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""

@@ -5,7 +5,34 @@ from freechat_sdk._model import Flag, Model, Secret, Text, Timestamp
 
 
 class UserFullDetailsDTO(Model):
-    """A user's account with the password."""
+    """A user's account with the password.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        username: The name that the user logs in with.
+        nickname: The name to show to other users.
+        given_name: The first name, as `Ada`.
+        middle_name: The name between first and last name, as `King`.
+        family_name: The last name, as `Lovelace`.
+        preferred_username: The short name by which the user wants to be addressed.
+        profile: The URL of a page about the user.
+        picture: The URL of the picture, which everybody can read.
+        website: The URL of the user's web site.
+        email: The address to which the server sends e-mail.
+        gender: `male`, `female` or `other`.
+        birthdate: The date on which the user was born.
+        zoneinfo: The time zone, as `Europe/Paris`.
+        locale: The language and country, as `fr_FR`.
+        phone_number: The phone number with country code, as `+33 1 23 45 67 89`.
+        updated_at: When the account was last changed.
+        platform: Where the account was created, as `system`.
+        enabled: Whether the user may log in.
+        locked: Whether logging in is blocked.
+        expires_at: When the user can no longer log in.
+        password_expires_at: When the user must set a new password.
+        address: The postal address of the user as one text.
+        password: The password that the user logs in with.
+    """
 
     request_id: Text | None = None
     """The id of the request that returned this, for looking it up in the server's log."""
