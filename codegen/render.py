@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from codegen.contract import contract_operations, contract_schemas
 from codegen.document import Document
 from codegen.pages import api_page, model_page
 from codegen.plan import homes, plan_api, plan_model
@@ -41,6 +42,8 @@ def _raw_files(document: Document) -> Iterator[tuple[str, str]]:
     apis = homes((tag.name for tag in document.tags), "api")
     models = homes((*(schema.name for schema in document.schemas), "SseEmitter"), "models")
     yield f"{PACKAGE}/_names.py", filled("names.py.j2", apis=apis, models=models)
+    operations, schemas = contract_operations(document), contract_schemas(document)
+    yield f"{PACKAGE}/sandbox/_contract.py", filled("contract.py.j2", operations=operations, schemas=schemas)
     for folder, mapping, names in (("api", "API_MODULES", apis), ("models", "MODEL_MODULES", models)):
         docstring = f"The {'API classes' if folder == 'api' else 'models'}, each loaded when it is first used."
         text = filled("package.py.j2", docstring=docstring, mapping=mapping, homes=names)
