@@ -8,6 +8,7 @@ assert server.requests[0].path == "/api/v1/chat"
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from traceback import walk_tb
 from types import FrameType
@@ -17,6 +18,7 @@ from freechat_sdk import ApiClient, ChatApi, Configuration, RetryPolicy, SseEmit
 from test.server import MAX_WAIT, Connection, Handler, RecordingServer
 
 TOKEN = "fc-0123456789abcdef0123456789abcdef"
+THREADS = 32
 
 A = TypeVar("A")
 
@@ -96,6 +98,19 @@ def shown_in_frames(error: BaseException) -> str:
     """Return what tools show of the variables in the inner frames: containers by repr, objects opened."""
     values = [value for frame in inner_frames(error) for value in frame.f_locals.values()]
     return "\n".join(f"{value!r} {getattr(value, '__dict__', None)!r}" for value in values)
+
+
+def in_threads(work: Callable[[int], object], threads: int = THREADS) -> None:
+    """Run work in many threads that begin together, and raise what one of them raises."""
+    barrier = threading.Barrier(threads)
+
+    def run(number: int) -> None:
+        barrier.wait(MAX_WAIT)
+        work(number)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(run, number) for number in range(threads)]:
+            done.result(MAX_WAIT * 3)
 
 
 def texts_until_closed(stream: SseEmitter) -> list[str | None]:

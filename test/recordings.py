@@ -24,7 +24,9 @@ DATES = {
 }
 """The JSON names of the fields that hold a date."""
 SERVERS = {"v1": "v1", "v2.6": "v2", "v2": "v2"}
-"""The recorded servers, with the generation that each speaks."""
+"""What an administrator did on each recorded server, with the generation that the server speaks."""
+USERS = {f"user-{server}": generation for server, generation in SERVERS.items()}
+"""What a plain user did on the same servers."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,10 @@ class Exchange:
     @property
     def id(self) -> str:
         return f"{self.server}-{self.api}.{self.method_name}-{self.name}"
+
+    @property
+    def generation(self) -> str:
+        return {**SERVERS, **USERS}[self.server]
 
     @property
     def status(self) -> int:

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from freechat_sdk import (
     ApiConnectionError,
+    ApiDecodeError,
     ApiTypeError,
     Call,
     CharacterApi,
@@ -192,7 +193,7 @@ def test_a_server_cannot_write_lines_of_its_own_into_the_log(log: pytest.LogCapt
     ) as (api, _):
         api.send_message("chat", forged)
         api.list_chats()
-        with pytest.raises(ApiConnectionError):
+        with pytest.raises(ApiDecodeError):
             api.list_chats()
     lines = [record.getMessage() for record in log.records if record.name == "freechat_sdk"]
     assert len(lines) == 5

@@ -156,7 +156,7 @@ class AccountApi(Api):
     @operation
     def get_user_basic(
         self, username: str | None = None, **options: Unpack[RequestOptions]
-    ) -> Operation[UserBasicInfoDTO]:
+    ) -> Operation[UserBasicInfoDTO | None]:
         """Read the caller's name and picture.
 
         Cheap, so it serves to try out a token; it exists on both generations.
@@ -166,12 +166,12 @@ class AccountApi(Api):
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
-            The caller as others see them.
+            The caller as others see them; None if the caller has been deleted and the token still works.
         """
         return Operation(
             "GET",
             "/account/basic/{username}",
-            as_json(UserBasicInfoDTO),
+            optional(as_json(UserBasicInfoDTO)),
             options,
             retry=READ,
             path={"username": username},

@@ -19,7 +19,9 @@ class AccountManagerForAdminApi(Api):
     """
 
     @operation
-    def create_token_for_user(self, username: str, duration: int, **options: Unpack[RequestOptions]) -> Operation[str]:
+    def create_token_for_user(
+        self, username: str, duration: int, **options: Unpack[RequestOptions]
+    ) -> Operation[str | None]:
         """Make a token for a user.
 
         Whoever has it acts as that user.
@@ -30,7 +32,7 @@ class AccountManagerForAdminApi(Api):
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
-            The token, `fc-` and 32 hex digits.
+            The token, `fc-` and 32 hex digits; None if the user does not exist or has five tokens already.
 
         Raises:
             ForbiddenException: 403: The caller is no administrator.
@@ -38,7 +40,7 @@ class AccountManagerForAdminApi(Api):
         return Operation(
             "POST",
             "/admin/token/{username}/{duration}",
-            as_text,
+            optional(as_text),
             options,
             retry=ONCE,
             path={"username": username, "duration": duration},
@@ -196,7 +198,7 @@ class AccountManagerForAdminApi(Api):
     get_user_by_token_without_preload_content = without_preload_content(get_user_by_token)
 
     @operation
-    def list_authorities_of_user(self, username: str, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
+    def list_authorities_of_user(self, username: str, **options: Unpack[RequestOptions]) -> Operation[list[str] | None]:
         """List what a user is allowed to be.
 
         An unknown user has no authorities.
@@ -206,20 +208,28 @@ class AccountManagerForAdminApi(Api):
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
-            Some of `ROLE_ADMIN`, `ROLE_BIZ_ADMIN`, `ROLE_ORG_ADMIN`, `ROLE_RES_ADMIN`, `ROLE_USER`.
+            Some of `ROLE_ADMIN`, `ROLE_BIZ_ADMIN`, `ROLE_ORG_ADMIN`, `ROLE_RES_ADMIN`, `ROLE_USER`; None or
+            an empty list if there is no such user.
 
         Raises:
             ForbiddenException: 403: The caller is no administrator.
         """
         return Operation(
-            "GET", "/admin/authority/{username}", as_json(list[str]), options, retry=READ, path={"username": username}
+            "GET",
+            "/admin/authority/{username}",
+            optional(as_json(list[str])),
+            options,
+            retry=READ,
+            path={"username": username},
         )
 
     list_authorities_of_user_with_http_info = with_http_info(list_authorities_of_user)
     list_authorities_of_user_without_preload_content = without_preload_content(list_authorities_of_user)
 
     @operation
-    def list_tokens_of_user(self, username: str, **options: Unpack[RequestOptions]) -> Operation[list[ApiTokenInfoDTO]]:
+    def list_tokens_of_user(
+        self, username: str, **options: Unpack[RequestOptions]
+    ) -> Operation[list[ApiTokenInfoDTO] | None]:
         """List the tokens of a user.
 
         The tokens themselves are masked.
@@ -229,7 +239,7 @@ class AccountManagerForAdminApi(Api):
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
-            The tokens with their numbers and times; an empty list where there is none.
+            The tokens with their ids and times; None or an empty list if there is none.
 
         Raises:
             ForbiddenException: 403: The caller is no administrator.
@@ -237,7 +247,7 @@ class AccountManagerForAdminApi(Api):
         return Operation(
             "GET",
             "/admin/token/{username}",
-            as_json(list[ApiTokenInfoDTO]),
+            optional(as_json(list[ApiTokenInfoDTO])),
             options,
             retry=READ,
             path={"username": username},

@@ -4,7 +4,7 @@
 from typing_extensions import Unpack
 
 from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._decoders import as_json, as_text
+from freechat_sdk._decoders import as_json, as_text, optional
 from freechat_sdk._operation import READ, V1, V2, Operation
 from freechat_sdk.models.app_config_info_dto import AppConfigInfoDTO
 
@@ -36,7 +36,7 @@ class AppConfigForAdminApi(Api):
     get_app_configs_without_preload_content = without_preload_content(get_app_configs)
 
     @operation
-    def get_default_config(self, **options: Unpack[RequestOptions]) -> Operation[str]:
+    def get_default_config(self, **options: Unpack[RequestOptions]) -> Operation[str | None]:
         """Read the settings that the server is shipped with.
 
         For administrators. It is the file as text, with comments.
@@ -45,12 +45,12 @@ class AppConfigForAdminApi(Api):
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
-            The configuration file, YAML text.
+            The configuration file, YAML text; None if the server has none.
 
         Raises:
             ForbiddenException: 403: The caller is no administrator.
         """
-        return Operation("GET", "/admin/app/configs/default", as_text, options, retry=READ, generations=V2)
+        return Operation("GET", "/admin/app/configs/default", optional(as_text), options, retry=READ, generations=V2)
 
     get_default_config_with_http_info = with_http_info(get_default_config)
     get_default_config_without_preload_content = without_preload_content(get_default_config)

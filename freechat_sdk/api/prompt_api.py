@@ -26,7 +26,9 @@ class PromptApi(Api):
     """
 
     @operation
-    def apply_prompt_ref(self, prompt_ref_dto: PromptRefDTO, **options: Unpack[RequestOptions]) -> Operation[str]:
+    def apply_prompt_ref(
+        self, prompt_ref_dto: PromptRefDTO, **options: Unpack[RequestOptions]
+    ) -> Operation[str | None]:
         """Fill in the variables of a stored prompt.
 
         No model is asked, so it costs nothing.
@@ -36,12 +38,13 @@ class PromptApi(Api):
             **options: What this one call does otherwise: see `RequestOptions`.
 
         Returns:
-            The text with the values in place; of a chat prompt its messages as JSON text.
+            The text with the values in place; of a chat prompt its messages as JSON text; None if it is
+            empty.
 
         Raises:
             NotFoundException: 404: There is no such prompt for the caller.
         """
-        return Operation("POST", "/prompt/apply/ref", as_text, options, retry=READ, body=prompt_ref_dto)
+        return Operation("POST", "/prompt/apply/ref", optional(as_text), options, retry=READ, body=prompt_ref_dto)
 
     apply_prompt_ref_with_http_info = with_http_info(apply_prompt_ref)
     apply_prompt_ref_without_preload_content = without_preload_content(apply_prompt_ref)
