@@ -150,6 +150,7 @@ EXAMPLES: dict[str, Any] = {
     "ConversationBusyError": exceptions.ConversationBusyError("busy"),
     "ForeignConnectionWarning": exceptions.ForeignConnectionWarning("replaced"),
     "InsecureTransportWarning": exceptions.InsecureTransportWarning("open"),
+    "UnknownFieldWarning": exceptions.UnknownFieldWarning("no such field"),
     "KeyInExportWarning": exceptions.KeyInExportWarning("key"),
     "RagTaskFailedError": exceptions.RagTaskFailedError("failed", {"id": 3}),
     "OpenApiException": exceptions.OpenApiException("a", "b"),

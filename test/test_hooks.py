@@ -10,6 +10,7 @@ import pytest
 
 from freechat_sdk import (
     ApiConnectionError,
+    ApiDecodeError,
     ApiTypeError,
     Call,
     CharacterApi,
@@ -187,7 +188,7 @@ def test_a_server_cannot_write_lines_of_its_own_into_the_log(log: pytest.LogCapt
     ) as (api, _):
         api.send_message("chat", forged)
         api.list_chats()
-        with pytest.raises(ApiConnectionError):
+        with pytest.raises(ApiDecodeError):
             api.list_chats()
     lines = [record.getMessage() for record in log.records if record.name == "freechat_sdk"]
     assert len(lines) == 5
