@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from codegen.contract import contract_operations, contract_schemas
 from codegen.document import Document
 from codegen.pages import api_page, model_page
 from codegen.plan import homes, plan_api, plan_model
@@ -64,6 +65,8 @@ def _raw_files(document: Document) -> Iterator[tuple[str, str]]:
     facade = {name: f"{PACKAGE}.{module}" for module, names in PUBLIC_NAMES.items() for name in names}
     yield f"{PACKAGE}/_names.py", filled("names.py.j2", apis=apis, models=models, facade=facade, modules=MODULES)
     yield f"{PACKAGE}/__init__.pyi", stub({**apis, **facade, **models}, MODULES, ("__version__",))
+    operations, schemas = contract_operations(document), contract_schemas(document)
+    yield f"{PACKAGE}/sandbox/_contract.py", filled("contract.py.j2", operations=operations, schemas=schemas)
     for folder, mapping, names in (("api", "API_MODULES", apis), ("models", "MODEL_MODULES", models)):
         docstring = f"The {'API classes' if folder == 'api' else 'models'}, each loaded when it is first used."
         yield f"{PACKAGE}/{folder}/__init__.py", filled("package.py.j2", docstring=docstring, mapping=mapping)
