@@ -278,8 +278,6 @@ class AccountApi(Api):
             True if the account was changed.
 
         Raises:
-            BadRequestException: 400: 2.9: a date is not written in UTC with `Z`; this client always
-                writes dates so.
             ServiceException: 500: Another user has the user name.
         """
         return Operation("PUT", "/account/details", as_json(bool), options, retry=IDEMPOTENT, body=user_details_dto)
