@@ -578,7 +578,7 @@ def as_unread(response: Any) -> BaseHTTPResponse:
     if isinstance(response, HTTPResponse) and not response.closed and not response.tell():
         return response
     body: bytes = response.data or b""
-    headers = HTTPHeaderDict(response.headers)
+    headers = HTTPHeaderDict(response.headers.items())  # they may be a message of the email package
     for name in ("Content-Encoding", "Transfer-Encoding"):
         headers.discard(name)
     headers["Content-Length"] = str(len(body))

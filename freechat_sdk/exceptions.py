@@ -290,9 +290,7 @@ class QuotaExceededException(ApiException):
 class ServiceException(ApiException):
     """5xx: the server failed. FreeChat also returns 500 for many invalid requests."""
 
-    _advice = (
-        "The server failed. FreeChat also does so on invalid requests: check the arguments, then the server's log."
-    )
+    _advice = "The server failed, as it also does on invalid requests. Check the arguments, then the server's log."
 
 
 class ServiceUnavailableException(ServiceException):
