@@ -9,9 +9,10 @@ import time
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from operator import methodcaller
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, ClassVar, Final
@@ -24,6 +25,7 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Url, make_headers, parse_url
 from urllib3.util.connection import is_connection_dropped
 
+from freechat_sdk._addresses import SUPPORTED_SOCKS_PROXIES, check_proxy, is_loopback
 from freechat_sdk._connection import (
     Connection,
     Exchange,
@@ -35,7 +37,7 @@ from freechat_sdk._connection import (
 )
 from freechat_sdk._headers import checked_headers
 from freechat_sdk._timeouts import Deadline, shortest
-from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_proxy
+from freechat_sdk.configuration import Configuration
 from freechat_sdk.exceptions import ApiValueError, ForeignConnectionWarning
 
 MAX_IDLE_SECONDS: Final = 50.0
@@ -340,6 +342,7 @@ def _manager_for(configuration: Configuration) -> urllib3.PoolManager:
         "block": configuration.connection_pool_block,
     }
     given = {name: value for name, value in options.items() if value is not None}
+    _check_files(given)
     proxy = proxy_for(configuration)
     if proxy is not None:
         _check_proxy_address(proxy)
@@ -355,6 +358,20 @@ def _manager_for(configuration: Configuration) -> urllib3.PoolManager:
         manager = urllib3.ProxyManager(address, proxy_headers=headers, proxy_ssl_context=context, **given)
     manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
     return manager
+
+
+def _check_files(options: Mapping[str, Any]) -> None:
+    """Check that the files of TLS settings can be read: when a connection is made, this would look like its failure.
+
+    Raises:
+        ApiValueError: if one cannot be read.
+    """
+    for option, setting in (("ca_certs", "ssl_ca_cert"), ("cert_file", "cert_file"), ("key_file", "key_file")):
+        try:
+            if option in options:
+                Path(options[option]).open("rb").close()
+        except OSError as error:
+            raise ApiValueError(f"{setting}={str(options[option])!r} cannot be read ({error.strerror})") from None
 
 
 def _check_proxy_address(proxy: str) -> None:
@@ -425,6 +442,8 @@ def proxy_for(configuration: Configuration) -> str | None:
 def _proxy_from_environment(parts: Url) -> str | None:
     """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a host.
 
+    A proxy on another machine is not used for loopback: it would reach its own instead of this machine's.
+
     Raises:
         ApiValueError: if its address cannot be used. The message does not show it.
     """
@@ -438,7 +457,13 @@ def _proxy_from_environment(parts: Url) -> str | None:
     proxy = proxies.get(parts.scheme or "") or proxies.get("all")
     if proxy is None:
         return None
-    return check_proxy("the environment's proxy", proxy if "://" in proxy else f"http://{proxy}")
+    address = check_proxy("the environment's proxy", proxy if "://" in proxy else f"http://{proxy}")
+    is_beyond = _is_loopback(parts.host) and not _is_loopback(urlsplit(address).hostname)
+    return None if is_beyond else address
+
+
+def _is_loopback(host: str | None) -> bool:
+    return is_loopback((host or "").strip("[]").lower())
 
 
 def _is_exempt(parts: Url, no_proxy: str) -> bool:

@@ -206,7 +206,7 @@ class ApiException(OpenApiException):
             headers = http_resp.headers if headers is None else headers
         text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
         self.status = status
-        self.reason = mask(reason, secrets) if reason else _phrase(status)
+        self.reason = escape_unprintable(mask(reason, secrets)) if reason else _phrase(status)
         self.body = None if text is None else mask(text, secrets)
         self.data = _parsed(self.body) if data is None else data
         self.headers = _without_credentials(headers, secrets)

@@ -116,6 +116,12 @@ class SseEmitter:
         Thinking is what the server marks as such, and `<think>...</think>` in the text. `thinking` has both.
         `Configuration(split_thinking=False)` leaves the tags and what is between them in the text.
         """
+        try:
+            yield from self._text_deltas()
+        except BaseException as error:  # noqa: BLE001 - raised again
+            raise without_frames(error)  # noqa: B904 - the same error
+
+    def _text_deltas(self) -> Iterator[str]:
         splitter = ThinkingSplitter() if self._received.splits_thinking else None
         if splitter:
             splitter.feed("".join(self._received.texts))

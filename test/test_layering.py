@@ -18,7 +18,7 @@ SANDBOX = "sandbox"
 FLOORS = {
     "ground": {"_secrets", "_sse", "_thinking", "_names", "api_response"},
     "errors": {"exceptions"},
-    "values": {"_model", "_unknown_fields", "_headers", "hooks", "_retry", "upload"},
+    "values": {"_addresses", "_model", "_unknown_fields", "_headers", "hooks", "_retry", "upload"},
     "models and settings": {"_mixins", "models", "configuration", "_decoders"},
     "operations": {"_operation", "_generation"},
     "requests and timeouts": {"_request", "_timeouts"},
