@@ -25,7 +25,7 @@ nb_execution_raise_on_error = True
 
 html_theme = "furo"
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["site.css"]
 pygments_dark_style = "github-dark"  # the default underlines the names of modules, as if they were links
 html_title = f"{project} {version}"
 html_copy_source = False
