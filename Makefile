@@ -1,6 +1,7 @@
 # Targets: demo (a conversation), test (everything), check (test without pytest), bench (how fast it is),
 # test-oldest (pytest with the oldest dependencies), compat (held against the official packages),
-# docs (the pages as a site), soak (100,000 calls through a proxy that harms connections), mutants (whether the tests notice small changes), clean.
+# docs (the pages as a site), integrations (held against vcrpy, OpenTelemetry, Sentry and others),
+# soak (100,000 calls through a proxy that harms connections), mutants (whether the tests notice small changes), clean.
 # Another Python or place: make test PYTHON=python3.10 VENV=.venv-3.10
 
 PYTHON ?= python3
@@ -8,6 +9,7 @@ VENV ?= .venv
 OLDEST_VENV ?= .venv-oldest
 COMPAT_VENV ?= .venv-compat
 DOCS_VENV ?= .venv-docs
+INTEGRATIONS_VENV ?= .venv-integrations
 
 BIN := $(VENV)/bin
 METADATA := pyproject.toml requirements.txt setup.py
@@ -47,6 +49,10 @@ docs: $(DOCS_VENV)/installed
 	$(DOCS_VENV)/bin/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet --conf-dir docs . build/site
 	@echo "The site is in build/site/index.html."
 
+.PHONY: integrations
+integrations: $(INTEGRATIONS_VENV)/installed
+	$(INTEGRATIONS_VENV)/bin/python -m pytest test/integrations
+
 .PHONY: soak
 soak: $(VENV)/installed
 	@$(BIN)/python -X dev -W error -m test.soak
@@ -57,7 +63,8 @@ mutants: $(VENV)/installed
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(OLDEST_VENV) $(COMPAT_VENV) $(DOCS_VENV) build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST_VENV) $(COMPAT_VENV) $(DOCS_VENV) $(INTEGRATIONS_VENV)
+	rm -rf build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find codegen freechat_sdk test -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/installed: $(METADATA)
@@ -73,6 +80,12 @@ $(DOCS_VENV)/installed: $(METADATA)
 $(COMPAT_VENV)/%/installed:
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check freechat-sdk==$*
+	touch $@
+
+$(INTEGRATIONS_VENV)/installed: $(METADATA) test/integrations/requirements.txt
+	$(PYTHON) -m venv $(INTEGRATIONS_VENV)
+	$(INTEGRATIONS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--requirement test/integrations/requirements.txt --editable '.[sandbox]'
 	touch $@
 
 $(OLDEST_VENV)/installed: $(METADATA)

@@ -53,7 +53,8 @@ PLAIN = {
 """The Python names of types."""
 _FIELDS = {**PLAIN, "string": "Text", "integer": "Integer", "number": "Number", "boolean": "Flag"}
 _UNCHECKED_FILE = "SkipValidation[FileInput | Upload]"  # checked by MultipartBody, whose errors are clearer
-_OPTIONS = "What this one call does otherwise: see `RequestOptions`."
+_OPTIONS = "Options of this call alone; see `RequestOptions`."
+_UNVERIFIED = "(Not verified against a real server.)"
 _DOC_WIDTH = 110
 
 
@@ -288,12 +289,20 @@ def _docstring(operation: Operation, arguments: Iterable[Argument]) -> str:
         wrapped(operation.summary, 8),
         wrapped(operation.description, 8),
         "Args:\n" + "\n".join(_entry(name, text) for name, text in given),
-        "Returns:\n" + textwrap.indent(wrapped(operation.response.description, 12), "    "),
+        "Returns:\n" + textwrap.indent(wrapped(described(operation, 200, operation.response.description), 12), "    "),
     ]
     if operation.errors:
-        errors = [_entry(exception_for(status), f"{status}: {text}") for status, text in operation.errors]
+        errors = [
+            _entry(exception_for(status), f"{status}: {described(operation, status, text)}")
+            for status, text in operation.errors
+        ]
         parts.append("Raises:\n" + "\n".join(errors))
     return textwrap.indent("\n\n".join(parts) + "\n", " " * 8).strip() + "\n" + " " * 8
+
+
+def described(operation: Operation, status: int, text: str) -> str:
+    """Return the text on a status, marked if no recorded server has answered with it."""
+    return f"{text} {_UNVERIFIED}" if status in operation.unverified else text
 
 
 def _entry(name: str, text: str) -> str:

@@ -106,6 +106,12 @@ class Exchange(Timeout):
         return self._previous_attempts + self.attempt
 
     @property
+    def url(self) -> str:
+        """The address of the request, with parameter names instead of their values."""
+        request = self.request
+        return f"{request.origin or self.configuration.host}{request.prefix}{request.template}"
+
+    @property
     def was_sent(self) -> bool:
         """Whether a byte of the request may have been sent in any attempt."""
         return self._was_sent_before or self.request_sent
@@ -572,7 +578,7 @@ def as_unread(response: Any) -> BaseHTTPResponse:
     if isinstance(response, HTTPResponse) and not response.closed and not response.tell():
         return response
     body: bytes = response.data or b""
-    headers = HTTPHeaderDict(response.headers)
+    headers = HTTPHeaderDict(response.headers.items())  # they may be a message of the email package
     for name in ("Content-Encoding", "Transfer-Encoding"):
         headers.discard(name)
     headers["Content-Length"] = str(len(body))

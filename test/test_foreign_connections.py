@@ -6,6 +6,7 @@ The real tools (vcrpy and others) are in `test/integrations`.
 import io
 import warnings
 from collections.abc import Callable
+from http.client import parse_headers
 from typing import Any
 from unittest.mock import MagicMock, Mock, create_autospec, patch
 
@@ -133,6 +134,12 @@ RESPONSES: dict[str, Callable[[], Any]] = {
     "unread": lambda: HTTPResponse(io.BytesIO(b"[]"), JSON_HEADERS, 200, preload_content=False),
     "read": lambda: HTTPResponse(io.BytesIO(b"[]"), JSON_HEADERS, 200),
     "bytes": lambda: HTTPResponse(b"[]", JSON_HEADERS, 200),
+    "message": lambda: Mock(
+        status=200,
+        headers=parse_headers(io.BytesIO(b"Content-Type: application/json\r\n\r\n")),
+        data=b"[]",
+        reason="OK",
+    ),
     "mock": lambda: Mock(status=200, headers=JSON_HEADERS, data=b"[]", reason="OK"),
     "mock with spec": lambda: MagicMock(spec=HTTPResponse, status=200, headers=JSON_HEADERS, data=b"[]", reason="OK"),
 }

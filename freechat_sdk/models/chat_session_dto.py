@@ -9,40 +9,41 @@ from freechat_sdk.models.chat_message_record_dto import ChatMessageRecordDTO
 
 
 class ChatSessionDTO(ChatSessionMixin):
-    """A chat as list_chats shows it.
+    """A chat as `list_chats` returns it.
 
-    Its `chat_id` is what other calls take.
+    `chat_id` is the id that other operations take.
 
     Attributes:
-        context: The chat's settings, its id among them.
+        context: The settings of the chat, including its id.
         character: The character that the user talks to.
-        provider: Provider of the model: `open_ai`, `azure_open_ai`, `dash_scope`; v2 also `ollama`,
-            `hugging_face`.
-        latest_message_record: The newest message; None in a chat without any.
-        proactive_chat_waiting_time: Minutes of silence after which the character speaks up by itself;
-            0 or None for never.
-        sender_status: What the character shows as its presence: `online`, `offline` or `invisible`.
-        is_debug_enabled: Whether list_debug_messages is open to the caller, the owner of the
-            character.
-        is_customized_api_key_enabled: Whether the user may set an api key of their own for this chat.
-        is_tts_enabled: Whether the character's messages can be spoken. (v2 only)
+        provider: The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also
+            `ollama` and `hugging_face`.
+        latest_message_record: The newest message, or None if the chat has none.
+        proactive_chat_waiting_time: Minutes of silence after which a front end may let the character
+            speak up; 0 means never.
+        sender_status: The presence of the character: `online`, `offline` or `invisible`.
+        is_debug_enabled: Whether the caller owns the character and so gets `ext` from
+            `list_debug_messages`.
+        is_customized_api_key_enabled: Whether the user may set an api key for this chat.
+        is_tts_enabled: Whether messages of the character can be spoken. (v2 only)
     """
 
     context: ChatContextDTO | None = None
-    """The chat's settings, its id among them."""
+    """The settings of the chat, including its id."""
     character: AlwaysSent[CharacterSummaryDTO] = ABSENT
     """The character that the user talks to."""
     provider: Text | None = None
-    """Provider of the model: `open_ai`, `azure_open_ai`, `dash_scope`; v2 also `ollama`, `hugging_face`."""
+    """The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also `ollama` and
+    `hugging_face`."""
     latest_message_record: ChatMessageRecordDTO | None = None
-    """The newest message; None in a chat without any."""
+    """The newest message, or None if the chat has none."""
     proactive_chat_waiting_time: Integer | None = None
-    """Minutes of silence after which the character speaks up by itself; 0 or None for never."""
+    """Minutes of silence after which a front end may let the character speak up; 0 means never."""
     sender_status: Text | None = None
-    """What the character shows as its presence: `online`, `offline` or `invisible`."""
+    """The presence of the character: `online`, `offline` or `invisible`."""
     is_debug_enabled: Flag | None = None
-    """Whether list_debug_messages is open to the caller, the owner of the character."""
+    """Whether the caller owns the character and so gets `ext` from `list_debug_messages`."""
     is_customized_api_key_enabled: Flag | None = None
-    """Whether the user may set an api key of their own for this chat."""
+    """Whether the user may set an api key for this chat."""
     is_tts_enabled: Flag | None = None
-    """Whether the character's messages can be spoken. (v2 only)"""
+    """Whether messages of the character can be spoken. (v2 only)"""

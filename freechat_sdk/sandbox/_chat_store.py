@@ -118,6 +118,7 @@ class Store:
         """Open the database in a file, or an empty one in memory."""
         self._clock = clock
         self._lock = threading.Lock()
+        self._copies: list[sqlite3.Connection] = []
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._db.executescript(_TABLES)
@@ -126,6 +127,7 @@ class Store:
         """Return a copy of the database."""
         copy = sqlite3.connect(":memory:", check_same_thread=False)
         with self._lock:
+            self._copies.append(copy)
             self._db.backup(copy)
         return copy
 
@@ -137,7 +139,8 @@ class Store:
     def close(self) -> None:
         """Close the database."""
         with self._lock:
-            self._db.close()
+            for database in (self._db, *self._copies):
+                database.close()
 
     def _run(self, statement: str, *values: object) -> list[sqlite3.Row]:
         with self._lock, closing(self._db.execute(statement, values)) as cursor:

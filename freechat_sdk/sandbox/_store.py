@@ -17,6 +17,7 @@ class Store:
         """Open the database in a file, or an empty one in memory."""
         self._lock = threading.RLock()
         self._depth = 0
+        self._copies: list[sqlite3.Connection] = []
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA synchronous = OFF")
 
@@ -59,9 +60,10 @@ class Store:
             return cursor.fetchall()
 
     def snapshot(self) -> sqlite3.Connection:
-        """Return a copy of the database."""
+        """Return a copy of the database, which is closed with it."""
         copy = sqlite3.connect(":memory:", check_same_thread=False)
         with self._lock:
+            self._copies.append(copy)
             self._db.backup(copy)
         return copy
 
@@ -71,9 +73,10 @@ class Store:
             copy.backup(self._db)
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database and its copies."""
         with self._lock:
-            self._db.close()
+            for database in (self._db, *self._copies):
+                database.close()
 
 
 class Table:

@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -154,7 +155,8 @@ class Replay:
         self.file = file
         self.clock = Clock()
         self.names = Names()
-        store, release = Store(), RELEASES[RELEASE_OF[file]]
+        self.store = store = Store()
+        release = RELEASES[RELEASE_OF[file]]
         self.release = release
         self.app = App(store, release, paced(Model(self.clock.sleep), 0, self.clock.sleep), clock=self.clock)
         first = next(exchanges(file))
@@ -162,6 +164,9 @@ class Replay:
         users = Users(store)
         users.add("admin", int(self.clock()), is_admin=True, nickname="Admin")
         users.add_token("admin", int(self.clock()), token=ADMIN_TOKEN)
+
+    def close(self) -> None:
+        self.store.close()
 
     def differences(self) -> Iterator[Difference]:
         """Yield what is not as recorded, in order."""
@@ -375,18 +380,23 @@ def main() -> None:
     parser.add_argument("--values", action="store_true")
     options = parser.parse_args()
     for file in RELEASE_OF if options.file == "all" else [options.file]:
-        replay, count, total = Replay(file), Counter[str](), Counter[str]()
-        for exchange in exchanges(file):
-            got = replay.send(exchange)
-            found = list(replay.compare(exchange, got))
-            total[exchange.api] += 1
-            count[exchange.api] += bool(found)
-            if not options.classes or exchange.api in options.classes:
-                print(*found, sep="\n", end="\n" if found else "")
-                for line in values(replay, exchange, got) if options.values and not found else ():
-                    print(f"{exchange.name} | {exchange.method_name}\n{line}")
-            replay.learn(exchange, got)
-        print(f"{file}: " + ", ".join(f"{api} {total[api] - count[api]}/{total[api]}" for api in sorted(total)))
+        with closing(Replay(file)) as replay:
+            show(replay, options)
+
+
+def show(replay: Replay, options: argparse.Namespace) -> None:
+    file, count, total = replay.file, Counter[str](), Counter[str]()
+    for exchange in exchanges(file):
+        got = replay.send(exchange)
+        found = list(replay.compare(exchange, got))
+        total[exchange.api] += 1
+        count[exchange.api] += bool(found)
+        if not options.classes or exchange.api in options.classes:
+            print(*found, sep="\n", end="\n" if found else "")
+            for line in values(replay, exchange, got) if options.values and not found else ():
+                print(f"{exchange.name} | {exchange.method_name}\n{line}")
+        replay.learn(exchange, got)
+    print(f"{file}: " + ", ".join(f"{api} {total[api] - count[api]}/{total[api]}" for api in sorted(total)))
 
 
 if __name__ == "__main__":

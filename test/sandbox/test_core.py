@@ -4,6 +4,8 @@ import http.client
 import json
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -30,12 +32,16 @@ def ask(prompt: Prompt) -> Completion:
     return Completion(["yes"], None)
 
 
-def app_with_admin(release: str = "2.9.0", store: Store | None = None) -> App:
-    store = store or Store()
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with closing(Store()) as store:
+        yield store
+
+
+def app_with_admin(store: Store, release: str = "2.9.0") -> App:
     users = Users(store)
-    if users.find("admin") is None:
-        users.add("admin", 0, is_admin=True)
-        users.add_token("admin", 0, token=TOKEN)
+    users.add("admin", 0, is_admin=True)
+    users.add_token("admin", 0, token=TOKEN)
     return App(store, RELEASES[release], ask)
 
 
@@ -149,8 +155,8 @@ def test_a_release_without_faults_is_otherwise_the_same() -> None:
 # The store
 
 
-def test_rows_are_found_by_the_values_of_fields() -> None:
-    table = Store().table("things", "name")
+def test_rows_are_found_by_the_values_of_fields(store: Store) -> None:
+    table = store.table("things", "name")
     first, second = table.add(name="a", tags=["x"]), table.add(name="b")
     assert table.get(first) == {"id": first, "name": "a", "tags": ["x"]}
     assert (table.first(name="b"), table.first(name="c")) == ({"id": second, "name": "b"}, None)
@@ -162,8 +168,7 @@ def test_rows_are_found_by_the_values_of_fields() -> None:
     assert table.add(name="d") > second
 
 
-def test_a_transaction_that_fails_changes_nothing() -> None:
-    store = Store()
+def test_a_transaction_that_fails_changes_nothing(store: Store) -> None:
     table = store.table("things")
 
     def change() -> None:
@@ -220,15 +225,14 @@ def test_a_known_segment_comes_before_a_parameter() -> None:
 
 
 @pytest.mark.parametrize("release", ["2.6.0", "2.9.0"])
-def test_an_operation_that_is_not_there_names_itself(release: str) -> None:
-    response = send(app_with_admin(release), "GET", "/api/v2/connector")
+def test_an_operation_that_is_not_there_names_itself(store: Store, release: str) -> None:
+    response = send(app_with_admin(store, release), "GET", "/api/v2/connector")
     message = "ConnectorApi.list_connectors is not in the sandbox."
     assert (response.status, json_of(response)["message"]) == (501, message)
 
 
-def test_a_bug_in_a_resource_is_logged_and_a_500(caplog: pytest.LogCaptureFixture) -> None:
-    store = Store()
-    app = app_with_admin(store=store)
+def test_a_bug_in_a_resource_is_logged_and_a_500(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    app = app_with_admin(store)
     store.run("DROP TABLE api_keys")
     with caplog.at_level(logging.ERROR):
         response = send(app, "GET", "/api/v2/ai/apikeys/open_ai")
@@ -236,8 +240,8 @@ def test_a_bug_in_a_resource_is_logged_and_a_500(caplog: pytest.LogCaptureFixtur
     assert "no such table: api_keys" in caplog.text
 
 
-def test_what_a_refused_request_has_changed_is_undone() -> None:
-    app = app_with_admin()
+def test_what_a_refused_request_has_changed_is_undone(store: Store) -> None:
+    app = app_with_admin(store)
     send(app, "POST", "/api/v2/admin/user", {"username": "bob"})
     token = send(app, "POST", "/api/v2/admin/token/bob/60").body.decode()
     agents = [{"name": "a"}, {"name": "b", "visibility": "public_org"}]
@@ -246,8 +250,8 @@ def test_what_a_refused_request_has_changed_is_undone() -> None:
     assert json_of(send(app, "POST", "/api/v2/agent/count", {"where": {"name": "a"}}, **bob)) == 0
 
 
-def test_the_journal_tells_what_was_asked() -> None:
-    app = app_with_admin()
+def test_the_journal_tells_what_was_asked(store: Store) -> None:
+    app = app_with_admin(store)
     journal = app.journal
     send(app, "POST", "/api/v2/account/token/60")
     send(app, "PUT", "/api/v2/agent/7", {"name": "x"})
@@ -259,8 +263,8 @@ def test_the_journal_tells_what_was_asked() -> None:
     ]
 
 
-def test_an_address_that_looks_like_a_program_is_not_opened_by_browsers() -> None:
-    app = app_with_admin()
+def test_an_address_that_looks_like_a_program_is_not_opened_by_browsers(store: Store) -> None:
+    app = app_with_admin(store)
     header = ("Content-Disposition", "inline;filename=f.txt")
     assert header in send(app, "POST", "/api/v2/agent/versions/a.exe").headers
     assert header not in send(app, "POST", "/api/v2/agent/versions/a.txt").headers

@@ -3,6 +3,8 @@
 While resources are being written, only the classes in FINISHED are held against the recordings.
 """
 
+from contextlib import closing
+
 import pytest
 
 from test.sandbox.oracle import RELEASE_OF, Replay
@@ -23,9 +25,10 @@ EXCEPTIONS = {
 
 @pytest.mark.parametrize("file", RELEASE_OF)
 def test_each_recorded_request_gets_what_was_recorded(file: str) -> None:
-    differences = [
-        difference
-        for difference in Replay(file).differences()
-        if difference.exchange.api in FINISHED and (file, difference.exchange.name) not in EXCEPTIONS
-    ]
+    with closing(Replay(file)) as replay:
+        differences = [
+            difference
+            for difference in replay.differences()
+            if difference.exchange.api in FINISHED and (file, difference.exchange.name) not in EXCEPTIONS
+        ]
     assert "\n".join(map(str, differences)) == ""
