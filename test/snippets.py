@@ -44,7 +44,7 @@ def write_guides(folder: Path) -> None:
     folder.mkdir(parents=True)
     for snippet in snippets():
         stem = Path(snippet.page).stem
-        generated = stem.endswith(("Api", "DTO", "Where"))  # test_docs.py runs those; a template wrote them all
+        generated = stem.endswith(("Api", "DTO", "Where"))  # test_docs.py runs those; one template wrote them
         if snippet.language == "python" and not generated and _has_types(snippet):
             path = folder / f"{stem}_{snippet.line}.py"
             path.write_text("\n" * (snippet.line - 1) + snippet.code, "utf-8")
