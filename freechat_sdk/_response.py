@@ -2,7 +2,7 @@
 
 import http.client
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from threading import Lock
 from typing import Any, Final, TypeVar
@@ -202,12 +202,11 @@ class Response:
         """End the present silence of the stream."""
         self.exchange.deadline.note_progress()
 
-    def note_event(self, event: object) -> None:
-        """End the present silence of the stream, and report an event of it."""
-        exchange = self.exchange
-        exchange.deadline.note_progress()
-        if exchange.observer is not None:
-            exchange.observer.event(event)
+    @property
+    def report_event(self) -> Callable[[object], None] | None:
+        """Reports an event of the stream to the hooks and the log. None if nobody is told."""
+        observer = self.exchange.observer
+        return None if observer is None else observer.event
 
     def end_within(self, seconds: float) -> None:
         """Move the deadline to this many seconds from now."""
