@@ -7,106 +7,29 @@
         for text in chats.stream_send_message(chat_id, "Hi").text_deltas():
             print(text, end="", flush=True)
 
-Each public name is loaded when it is first used (PEP 562), so importing the package is fast.
+Each public name is loaded when it is first used (PEP 562), so importing the package is fast. Editors and type checkers
+read the names in `__init__.pyi`.
 """
 
-from freechat_sdk._names import API_MODULES, MODEL_MODULES
+from freechat_sdk._names import API_MODULES, FACADE_MODULES, MODEL_MODULES, MODULES
 
 __version__ = "3.0.0"
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from freechat_sdk import api as api
-    from freechat_sdk import api_client as api_client
-    from freechat_sdk import api_response as api_response
-    from freechat_sdk import configuration as configuration
-    from freechat_sdk import download as download
-    from freechat_sdk import exceptions as exceptions
-    from freechat_sdk import hooks as hooks
-    from freechat_sdk import models as models
-    from freechat_sdk import rest as rest
-    from freechat_sdk import streaming as streaming
-    from freechat_sdk import upload as upload
-    from freechat_sdk.api import *
-    from freechat_sdk.api_client import ApiClient as ApiClient
-    from freechat_sdk.api_response import ApiResponse as ApiResponse
-    from freechat_sdk.configuration import Configuration as Configuration
-    from freechat_sdk.download import Download as Download
-    from freechat_sdk.exceptions import *
-    from freechat_sdk.hooks import Call as Call
-    from freechat_sdk.hooks import Hooks as Hooks
-    from freechat_sdk.models import *
-    from freechat_sdk.rest import RetryPolicy as RetryPolicy
-    from freechat_sdk.upload import Upload as Upload
+_HOMES = {**API_MODULES, **MODEL_MODULES, **FACADE_MODULES}
 
-_MODULES = frozenset(
-    {
-        "api",
-        "api_client",
-        "api_response",
-        "configuration",
-        "download",
-        "exceptions",
-        "hooks",
-        "models",
-        "rest",
-        "streaming",
-        "upload",
-    }
-)
-_EXCEPTIONS = (
-    "ApiAttributeError",
-    "ApiConnectionError",
-    "ApiDecodeError",
-    "ApiException",
-    "ApiKeyError",
-    "ApiTimeoutError",
-    "ApiTypeError",
-    "ApiValueError",
-    "ApiVersionError",
-    "BadRequestException",
-    "ConflictException",
-    "ForbiddenException",
-    "InsecureTransportWarning",
-    "NotFoundException",
-    "OpenApiException",
-    "QuotaExceededException",
-    "ServiceException",
-    "ServiceUnavailableException",
-    "StreamFailedError",
-    "StreamInterruptedError",
-    "UnauthorizedException",
-    "UnprocessableEntityException",
-)
-_HOMES = {
-    **API_MODULES,
-    **MODEL_MODULES,
-    **dict.fromkeys(_EXCEPTIONS, "freechat_sdk.exceptions"),
-    "ApiClient": "freechat_sdk.api_client",
-    "ApiResponse": "freechat_sdk.api_response",
-    "Call": "freechat_sdk.hooks",
-    "Configuration": "freechat_sdk.configuration",
-    "Download": "freechat_sdk.download",
-    "Hooks": "freechat_sdk.hooks",
-    "RetryPolicy": "freechat_sdk.rest",
-    "Upload": "freechat_sdk.upload",
-}
-
-__all__ = sorted([*_HOMES, *_MODULES, "__version__"])  # noqa: PLE0605
+__all__ = sorted([*_HOMES, *MODULES, "__version__"])  # noqa: PLE0605
 
 
-if not TYPE_CHECKING:  # otherwise a type checker would accept any name
+def __getattr__(name: str) -> object:
+    from importlib import import_module
 
-    def __getattr__(name: str) -> object:
-        from importlib import import_module
-
-        if name in _MODULES:
-            return import_module(f"{__name__}.{name}")
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value: object = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = value
-        return value
+    if name in MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

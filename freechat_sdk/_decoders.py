@@ -43,6 +43,10 @@ class StreamedResponse(ReadableResponse, Protocol):
     def max_event_bytes(self) -> int | None:
         """The size of the largest event that a stream may have. None means unlimited."""
 
+    @property
+    def splits_thinking(self) -> bool:
+        """Whether thinking that a model writes inline is told apart from its answer."""
+
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives."""
 
@@ -61,6 +65,9 @@ class StreamedResponse(ReadableResponse, Protocol):
     @property
     def report_event(self) -> Callable[[object], None] | None:
         """Reports an event of the stream. None if nobody is told."""
+
+    def pause(self) -> None:
+        """Wait briefly for something other than bytes, as long as the time limits of the stream allow it."""
 
     def end_within(self, seconds: float) -> None:
         """Move the deadline to this many seconds from now."""

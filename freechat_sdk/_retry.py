@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from threading import Lock
 from typing import Any
@@ -79,6 +79,15 @@ class RetryPolicy:
         if hasattr(given, "backoff_factor"):
             return cls(_count_of(given), float(given.backoff_factor), float(given.backoff_max))
         return cls(_checked_count(retries))
+
+    def with_retries(self, retries: object) -> "RetryPolicy":
+        """Return the policy for a value of `Configuration.retries`; a number replaces only the number of this one.
+
+        Raises:
+            ApiTypeError, ApiValueError: as `of` does.
+        """
+        other = RetryPolicy.of(retries)
+        return replace(self, retries=other.retries) if isinstance(retries, int) else other
 
     def wait(self, attempt: int, retry_after: float | None = None) -> float | None:
         """Return how many seconds to wait after the failed attempt number `attempt`, or None to give up."""

@@ -57,29 +57,26 @@ class EventTooLargeError(ValueError):
 
 
 def data_only(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator[list[bytes]]:
-    """Yield the data of events as bytes, in lists of those that have arrived together, before more is read.
+    """Yield the data of events as bytes, in lists of those that have arrived together.
 
     Raises:
         EventTooLargeError: as soon as an event has more than `max_bytes` bytes.
     """
-    return filter(None, _batches(chunks, inf if max_bytes is None else max_bytes))
-
-
-def _batches(chunks: Iterable[bytes], max_bytes: float) -> Iterator[list[bytes]]:
-    """Yield lists of events, which may be empty."""
-    reader = _LineReader(max_bytes)
+    limit = inf if max_bytes is None else max_bytes
+    reader = _LineReader(limit)
     for chunk in chunks:
         if reader.is_within_event:
             end = chunk.find(_BLANK_LINE) + 2
-            yield reader.events(chunk[:end] if end > 1 else chunk)
-            if end == 1:
-                continue
-            chunk = chunk[end:]
+            rest, chunk = (chunk[:end], chunk[end:]) if end > 1 else (chunk, b"")
+            for data in reader.events(rest):
+                yield [data]
         end = chunk.rfind(_BLANK_LINE) + 2
-        events = _plain_events(chunk[:end]) if 1 < end <= max_bytes else None
-        yield events or reader.events(chunk)
-        if events and end < len(chunk):
-            yield reader.events(chunk[end:])
+        if 1 < end <= limit and (plain := _plain_events(chunk[:end])):
+            yield plain
+            chunk = chunk[end:]
+        if chunk:
+            for data in reader.events(chunk):
+                yield [data]
 
 
 def _plain_events(block: bytes) -> list[bytes] | None:
@@ -109,28 +106,29 @@ class _LineReader:
         """Whether the next chunk may begin in the middle of an event."""
         return self._size > 0 or not self._splitter.is_between_lines
 
-    def events(self, chunk: bytes) -> list[bytes]:
-        """Return the data of the events that a chunk completes.
+    def events(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the data of the events that a chunk completes.
 
         Raises:
             EventTooLargeError: if an event has more than `max_bytes` bytes.
         """
-        events, data = [], self._data
-        for line in self._splitter.lines(chunk):
+        data = self._data
+        lines = self._splitter.lines(chunk)[::-1]
+        while lines:
+            line = lines.pop()  # a list would keep a large line while its event is decoded
             if line[:5] == _DATA:  # cheaper than startswith
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
                 self._size += len(line)
             elif not line:
                 if data:
                     _check_size(self._size, self._max_bytes)
-                    events.append(b"\n".join(data))
+                    yield b"\n".join(data)
                     data.clear()
                     self._size = 0
             elif line == b"data":
                 data.append(b"")
                 self._size += len(line)
         _check_size(self._size, self._max_bytes)
-        return events
 
 
 def _check_size(size: int, max_bytes: float) -> None:

@@ -1,13 +1,14 @@
 """ApiClient: a configuration and its transport. Every call goes through it."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic_core import from_json, to_json
-from typing_extensions import Self
+from typing_extensions import Self, TypedDict, Unpack
 
 from freechat_sdk import __version__
 from freechat_sdk._decoders import Decoder, StreamOpener, decode, undecodable
@@ -20,8 +21,9 @@ from freechat_sdk._response import Preload, Response, size_advice
 from freechat_sdk._secrets import sealed
 from freechat_sdk._timeouts import CallTimeouts, Deadline
 from freechat_sdk.api_response import ApiResponse, Headers
-from freechat_sdk.configuration import Configuration, is_encrypted_or_loopback
-from freechat_sdk.exceptions import ApiDecodeError, ApiException, InsecureTransportWarning, kind_for
+from freechat_sdk.configuration import Configuration
+from freechat_sdk.exceptions import ApiDecodeError, ApiException, ApiTypeError, InsecureTransportWarning, kind_for
+from freechat_sdk.hooks import Hooks
 from freechat_sdk.rest import BaseHTTPResponse, RESTClientObject, RESTResponse, timeouts_for
 from freechat_sdk.upload import MultipartBody
 
@@ -33,6 +35,23 @@ _INSECURE: Final = (
     "the token is sent to {host} unencrypted, so anybody on the way can read it. Use https or an SSH tunnel. If you "
     "trust the network, call warnings.simplefilter('ignore', freechat_sdk.InsecureTransportWarning)."
 )
+
+
+class ClientOptions(TypedDict, total=False):
+    """What `ApiClient.with_options` can change for a client that shares the connections of another one."""
+
+    access_token: str | Callable[[], str | None] | None
+    """The bearer token, or a function that returns it. None means no token."""
+    timeout: float | None
+    """The time limit of a whole call in seconds. None means unlimited."""
+    model_timeout: float | None
+    """The time limit of a whole call that waits for a model, in seconds. None means unlimited."""
+    retries: Any
+    """The maximum number of retries of a request, with the waits of the other client; or a `RetryPolicy`."""
+    headers: Mapping[str, str] | None
+    """Headers to send with every request, besides those of the other client. They replace headers of the same name."""
+    hooks: Hooks | Sequence[Hooks] | None
+    """What observes every call, instead of the hooks of the other client."""
 
 
 class ApiClient:
@@ -65,7 +84,36 @@ class ApiClient:
         if header_name is not None:
             self.set_default_header(header_name, header_value or "")
         self.rest_client = RESTClientObject(self.configuration)
-        self._has_checked_host = False
+
+    @sealed
+    def with_options(self, **options: Unpack[ClientOptions]) -> Self:
+        """Return a client for the same server with some options of its own, which shares this client's connections.
+
+        In a service, make one client, and from it one for each user: this is cheap. Both share the connections, the
+        generation of the server, once it is known, and the budget of retries. What is not given is the same as here;
+        a later change of one client does not affect the other.
+
+        Closing the returned client does nothing: close this one. A pickled copy has connections of its own.
+
+        Raises:
+            ApiTypeError: for any other setting, such as the host, TLS or the proxy, or if a value has a wrong type.
+            ApiValueError: if a value cannot be used. The messages do not show a credential.
+        """
+        _check_names(options)
+        given: dict[str, Any] = dict(options)
+        headers = checked_headers("headers", given.pop("headers", None))
+        if "retries" in given:
+            given["retries"] = self.rest_client.policy.with_retries(given["retries"])
+        client = type(self).__new__(type(self))
+        client.__dict__.update(self.__dict__)
+        client.configuration = deepcopy(self.configuration)
+        for name, value in given.items():
+            setattr(client.configuration, name, value)
+        client.rest_client = RESTClientObject(client.configuration, self.rest_client.transport)
+        client.default_headers = merge_headers(self.default_headers, headers)
+        if any(name.lower() == "cookie" for name in headers):
+            client.cookie = None
+        return client
 
     def run(self, operation: Operation[T]) -> T:
         """Make the call of an operation and return its value."""
@@ -132,20 +180,13 @@ class ApiClient:
     def _token(self) -> str | None:
         """Return the token for a request. Warn once if others could read it on its way."""
         token = self.configuration.bearer_token()
-        if token is not None and not self._has_checked_host:
-            self._has_checked_host = True
-            exposed = self._exposed_to()
+        transport = self.rest_client.transport
+        if token is not None and not transport.has_checked_host:
+            transport.has_checked_host = True
+            exposed = self.configuration.exposed_to(proxy_for(self.configuration))
             if exposed is not None:
                 warnings.warn(_INSECURE.format(host=exposed), InsecureTransportWarning, stacklevel=6)
         return token
-
-    def _exposed_to(self) -> str | None:
-        """Return whom the token reaches unencrypted on another machine: the host, or the proxy to a host with http."""
-        host = self.configuration.host
-        if not is_encrypted_or_loopback(host):
-            return host
-        proxy = None if host.startswith("https:") else proxy_for(self.configuration)
-        return None if proxy is None or is_encrypted_or_loopback(proxy) else "the proxy"
 
     @property
     def _generation(self) -> Generation:
@@ -168,8 +209,9 @@ class ApiClient:
         if response.status == HTTPStatus.PARTIAL_CONTENT:
             _check_range(response)
         if decoder.is_stream is False:
-            return decode(decoder, response)
+            return decode(decoder if self.configuration.split_thinking else _unsplit(decoder), response)
         if decoder.takes(response.headers.get("Content-Type", "").lower()):
+            self.rest_client.transport.note_stream(response)
             return decoder.open(response)
         response.read()
         raise undecodable(response, decoder.accept)
@@ -266,7 +308,10 @@ class ApiClient:
         ApiClient._default = default
 
     def close(self) -> None:
-        """Close the connections. A second call does nothing; a later request opens new connections."""
+        """Close the connections. Streams and downloads that are open end with an error; other calls run to their end.
+
+        A second call does nothing; a later request opens new connections.
+        """
         self.rest_client.close()
 
     def __enter__(self) -> Self:
@@ -291,8 +336,29 @@ class ApiClient:
         self.rest_client.transport.generation = generation
 
 
+def _check_names(options: Mapping[str, object]) -> None:
+    """Check the names of options for `with_options`.
+
+    Raises:
+        ApiTypeError: if there is no such option.
+    """
+    for name in options:
+        if name not in ClientOptions.__annotations__:
+            raise ApiTypeError(
+                f"with_options cannot set {name}, only {', '.join(ClientOptions.__annotations__)}. The clients share "
+                "connections, so they have the same host, TLS and proxy. For other settings, make an ApiClient with a "
+                "Configuration of its own."
+            )
+
+
 def _preload(decoder: Decoder[T] | StreamOpener[T]) -> Preload:
     return Preload.ERRORS if decoder.is_stream else Preload.ALL
+
+
+def _unsplit(decoder: Decoder[T]) -> Decoder[T]:
+    from freechat_sdk.streaming import unsplit  # it loads models, which few operations need
+
+    return unsplit(decoder)
 
 
 def _check_range(response: Response) -> None:

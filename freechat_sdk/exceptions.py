@@ -5,6 +5,8 @@
     ├── ApiValueError (ValueError)          an argument or a setting has an invalid value; nothing was sent
     ├── ApiAttributeError (AttributeError)  never raised; kept for scripts that catch it
     ├── ApiKeyError (KeyError)              never raised; kept for scripts that catch it
+    ├── ConversationBusyError (RuntimeError)    an answer of the conversation is still under way; nothing was sent
+    ├── RagTaskFailedError                  the task that teaches a character something failed or was cancelled
     ├── ApiVersionError                     the server's generation does not have the operation; nothing was sent
     └── ApiException                        a call failed
         ├── BadRequestException             400
@@ -22,7 +24,11 @@
         ├── StreamInterruptedError          a stream ended without its final event
         └── StreamFailedError               the server reported within a stream that the model failed
 
-`InsecureTransportWarning` (UserWarning) is a warning: a token is sent unencrypted to another machine.
+    UserWarning
+    ├── ForeignConnectionWarning            a tool has replaced the connections of urllib3
+    ├── InsecureTransportWarning            a token is sent unencrypted to another machine
+    ├── KeyInExportWarning                  exports of a character will contain an api key
+    └── UnknownFieldWarning                 a model or the body of a call is given a name that is not a field
 
 All of them can be pickled and copied. They mask everything that looks like a credential in the texts that they hold.
 """
@@ -48,16 +54,21 @@ __all__ = [
     "ApiVersionError",
     "BadRequestException",
     "ConflictException",
+    "ConversationBusyError",
     "ForbiddenException",
+    "ForeignConnectionWarning",
     "InsecureTransportWarning",
+    "KeyInExportWarning",
     "NotFoundException",
     "OpenApiException",
     "QuotaExceededException",
+    "RagTaskFailedError",
     "ServiceException",
     "ServiceUnavailableException",
     "StreamFailedError",
     "StreamInterruptedError",
     "UnauthorizedException",
+    "UnknownFieldWarning",
     "UnprocessableEntityException",
 ]
 
@@ -174,7 +185,7 @@ class ApiException(OpenApiException):
             headers = http_resp.headers if headers is None else headers
         text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
         self.status = status
-        self.reason = mask(reason, secrets) if reason else _phrase(status)
+        self.reason = escape_unprintable(mask(reason, secrets)) if reason else _phrase(status)
         self.body = None if text is None else mask(text, secrets)
         self.data = _parsed(self.body) if data is None else data
         self.headers = _without_credentials(headers, secrets)
@@ -319,8 +330,39 @@ class StreamFailedError(ApiException):
     """The server reported within the stream that the model failed. `message` is the server's."""
 
 
+class ConversationBusyError(OpenApiException, RuntimeError):
+    """A conversation cannot send, because the answer to its last message is still under way."""
+
+
+class RagTaskFailedError(OpenApiException):
+    """A task that should teach a character something failed or was cancelled.
+
+    Attributes:
+        task: the task as the server describes it, a `RagTaskDetailsDTO`.
+    """
+
+    def __init__(self, message: str, task: Any = None) -> None:
+        super().__init__(message, task)
+        self.task = task
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ForeignConnectionWarning(UserWarning):
+    """A tool such as vcrpy has replaced the connections of urllib3, so the client's deadlines do not apply."""
+
+
 class InsecureTransportWarning(UserWarning):
     """A token is sent unencrypted to another machine, so anybody on the way can read it."""
+
+
+class UnknownFieldWarning(UserWarning):
+    """A model, or a dict that stands for one, is given a name that is not a field. The value is kept and sent."""
+
+
+class KeyInExportWarning(UserWarning):
+    """An api key is stored with a character's task. Exports of the character contain it in clear."""
 
 
 _KINDS: dict[int, type[ApiException]] = {

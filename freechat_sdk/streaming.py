@@ -1,18 +1,19 @@
 """Streams: iterators over the events of a response, which close themselves."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 from types import TracebackType
-from typing import Final
+from typing import ClassVar, Final, TypeVar, cast
 
 from typing_extensions import Self
 
-from freechat_sdk._decoders import StreamedResponse, as_json
+from freechat_sdk._decoders import Decoder, StreamedResponse, as_json
 from freechat_sdk._model import hide_input
-from freechat_sdk._secrets import sealed, without_frames
+from freechat_sdk._secrets import mask, sealed, without_frames
 from freechat_sdk._sse import EventTooLargeError, data_only
+from freechat_sdk._thinking import ThinkingSplitter, split_thinking
 from freechat_sdk.exceptions import (
     ApiConnectionError,
     ApiDecodeError,
@@ -24,8 +25,13 @@ from freechat_sdk.exceptions import (
 from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 from freechat_sdk.models.llm_result_dto import LlmResultDTO
 
+T = TypeVar("T")
+
 TERMINATOR_SECONDS: Final = 0.05
 """How long to wait for the terminator after the final event. If it arrives, the connection can be used again."""
+
+_SHOWN_CHARACTERS: Final = 60
+"""How much of the text the repr of a stream shows."""
 
 
 class SseEmitter:
@@ -44,10 +50,11 @@ class SseEmitter:
 
     def __init__(self, response: StreamedResponse) -> None:
         self._response = response
-        self._received = _Received()
+        self._received = _Received(response.splits_thinking)
         self._source = data_only(response.chunks(), response.max_event_bytes)
         self._events = _events(response, self._source, self._received)
         self._is_closed = False
+        self._on_close: list[Callable[[], object]] = []
 
     @property
     def result(self) -> LlmResultDTO | None:
@@ -56,13 +63,27 @@ class SseEmitter:
 
     @property
     def text(self) -> str:
-        """The text of the answer that has been received so far."""
-        return self._received.text
+        """The text of the answer that has been received so far, without the model's thinking."""
+        return self._received.answer_and_thinking()[0]
+
+    @property
+    def thinking(self) -> str:
+        """The model's thinking that has been received so far."""
+        return self._received.answer_and_thinking()[1]
 
     @property
     def closed(self) -> bool:
         """Whether the stream has ended or been closed."""
         return self._is_closed
+
+    def __repr__(self) -> str:
+        if self.result is not None:
+            state = "complete"
+        else:
+            state = "closed before its final event" if self._is_closed else "open"
+        text = mask(self.text)
+        shown = text[:_SHOWN_CHARACTERS] + ("..." if len(text) > _SHOWN_CHARACTERS else "")
+        return f"SseEmitter({state}, text={shown!r})"
 
     def __iter__(self) -> Iterator[LlmResultDTO]:
         # The emitter must not hold this generator: `break` then releases the last reference, which closes the stream.
@@ -90,10 +111,27 @@ class SseEmitter:
         return self._is_closed and isinstance(error, Exception)
 
     def text_deltas(self) -> Iterator[str]:
-        """Yield the parts of the answer's text as they arrive, without the model's thinking."""
+        """Yield the parts of the answer's text as they arrive, without the model's thinking.
+
+        Thinking is what the server marks as such, and `<think>...</think>` in the text. `thinking` has both.
+        `Configuration(split_thinking=False)` leaves the tags and what is between them in the text.
+        """
+        try:
+            yield from self._text_deltas()
+        except BaseException as error:  # noqa: BLE001 - raised again
+            raise without_frames(error)  # noqa: B904 - the same error
+
+    def _text_deltas(self) -> Iterator[str]:
+        splitter = ThinkingSplitter() if self._received.splits_thinking else None
+        if splitter:
+            splitter.feed("".join(self._received.texts))
         for event in self:
             if event.text and (event.message is None or not _is_thinking(event.message)):
-                yield event.text
+                text = splitter.feed(event.text) if splitter else event.text
+                if text:
+                    yield text
+        if splitter and (rest := splitter.finish()):
+            yield rest
 
     @sealed
     def until_done(self) -> LlmResultDTO:
@@ -127,6 +165,14 @@ class SseEmitter:
             self._response.interrupt()  # that thread then sees `_is_closed` and ends the stream
             return
         self._response.end_stream()
+        while self._on_close:
+            self._on_close.pop()()
+
+    def on_close(self, callback: Callable[[], object]) -> None:
+        """Call a function once the stream has ended: read to its end, closed, dropped or failed."""
+        self._on_close.append(callback)
+        if self._is_closed:
+            self.close()
 
     def __del__(self) -> None:
         if not getattr(self, "_is_closed", True):
@@ -140,23 +186,47 @@ class SseEmitter:
                 pass
 
 
+class UnsplitLlmResult(LlmResultDTO):
+    """A result whose `answer` keeps the thinking that a model writes inline: `Configuration(split_thinking=False)`."""
+
+    _splits_thinking: ClassVar[bool] = False
+
+
+def unsplit(decoder: Decoder[T]) -> Decoder[T]:
+    """Return the decoder whose results keep the thinking that a model writes inline."""
+    return cast(Decoder[T], as_json(UnsplitLlmResult)) if decoder is as_json(LlmResultDTO) else decoder
+
+
 @dataclass
 class _Received:
     """What has been received of a stream."""
 
+    splits_thinking: bool
     data: list[bytes] = field(default_factory=list)
     """The data of the events. Unlike models, bytes do not slow down the garbage collector."""
     texts: list[str] = field(default_factory=list)
+    """The texts of the events, with thinking that the model writes inline."""
+    thinking: list[str] = field(default_factory=list)
+    """The thinking that the server marks as such."""
     result: LlmResultDTO | None = None
 
     @property
-    def text(self) -> str:
-        return "".join(self.texts)
+    def parser(self) -> Callable[[bytes], LlmResultDTO]:
+        """Parses the data of an event."""
+        return as_json(LlmResultDTO if self.splits_thinking else UnsplitLlmResult).decode
+
+    def answer_and_thinking(self) -> tuple[str, str]:
+        """Return the two texts so far."""
+        text, thinking = "".join(self.texts), "".join(self.thinking)
+        if not self.splits_thinking:
+            return text, thinking
+        answer, inline = split_thinking(text)
+        return answer, thinking + inline
 
 
 def _events(response: StreamedResponse, source: Iterable[list[bytes]], received: _Received) -> Generator[LlmResultDTO]:
     """Yield the events of a stream up to its final one, and add them to `received`."""
-    parse, keep, keep_text = as_json(LlmResultDTO).decode, received.data.append, received.texts.append
+    parse, keep, keep_text = received.parser, received.data.append, received.texts.append
     report, max_bytes = response.report_event, response.max_response_bytes or inf
     data, size = b"", 0
     try:
@@ -184,7 +254,9 @@ def _events(response: StreamedResponse, source: Iterable[list[bytes]], received:
                     received.result = event
                     yield event
                     return
-                elif text and not _is_thinking(message):
+                elif text and _is_thinking(message):
+                    received.thinking.append(text)
+                elif text:
                     keep_text(text)
                 yield event
     except EventTooLargeError as error:
@@ -208,9 +280,10 @@ def _is_thinking(message: ChatMessageDTO) -> bool:
 
 
 def _interrupted(response: StreamedResponse, received: _Received, message: str) -> ApiException:
-    parse = as_json(LlmResultDTO).decode
-    events = tuple(map(parse, received.data))
-    return response.error(StreamInterruptedError, message=message, text=received.text, events=events)
+    events = tuple(map(received.parser, received.data))
+    return response.error(
+        StreamInterruptedError, message=message, text=received.answer_and_thinking()[0], events=events
+    )
 
 
 class _Events:

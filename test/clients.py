@@ -8,15 +8,17 @@ assert server.requests[0].path == "/api/v1/chat"
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from traceback import walk_tb
 from types import FrameType
 from typing import Any, TypeVar
 
-from freechat_sdk import ApiClient, ChatApi, Configuration, RetryPolicy, SseEmitter
+from freechat_sdk import ApiClient, Call, ChatApi, Configuration, Hooks, RetryPolicy, SseEmitter
 from test.server import MAX_WAIT, Connection, Handler, RecordingServer
 
 TOKEN = "fc-0123456789abcdef0123456789abcdef"
+THREADS = 32
 
 A = TypeVar("A")
 
@@ -49,6 +51,16 @@ def configured(host: str, *, retries: object = 2, **settings: Any) -> Configurat
     """Return a configuration with a token, for v1 unless another generation is given; retries are made `at_once`."""
     policy = at_once(retries) if isinstance(retries, int) else retries
     return Configuration(**{"host": host, "access_token": TOKEN, "api_version": "v1", "retries": policy, **settings})
+
+
+class Closings(Hooks):
+    """Counts how many streams and downloads have been closed."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_close(self, call: Call) -> None:
+        self.count += 1
 
 
 @contextmanager
@@ -96,6 +108,19 @@ def shown_in_frames(error: BaseException) -> str:
     """Return what tools show of the variables in the inner frames: containers by repr, objects opened."""
     values = [value for frame in inner_frames(error) for value in frame.f_locals.values()]
     return "\n".join(f"{value!r} {getattr(value, '__dict__', None)!r}" for value in values)
+
+
+def in_threads(work: Callable[[int], object], threads: int = THREADS) -> None:
+    """Run work in many threads that begin together, and raise what one of them raises."""
+    barrier = threading.Barrier(threads)
+
+    def run(number: int) -> None:
+        barrier.wait(MAX_WAIT)
+        work(number)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(run, number) for number in range(threads)]:
+            done.result(MAX_WAIT * 3)
 
 
 def texts_until_closed(stream: SseEmitter) -> list[str | None]:

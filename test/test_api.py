@@ -117,7 +117,8 @@ def test_the_validator_is_built_on_the_first_call_and_once(monkeypatch: pytest.M
     ("arguments", "options", "said"),
     [
         ((), {}, "name"),
-        (("a", "3"), {}, "valid integer"),
+        ((3,), {}, r"count\nname\n  Input should be a valid string"),
+        (("a", "3"), {}, r"count\nlimit\n  Input should be a valid integer"),
         (("a", True), {}, "valid integer"),
         (("a", 3, 4), {}, "Unexpected positional argument"),
         (("a",), {"name": "b"}, "multiple values"),
@@ -131,6 +132,12 @@ def test_each_way_to_call_checks_its_arguments_before_anything_is_sent(
     with pytest.raises(ValidationError, match=said):
         method(*arguments, **options)
     assert server.requests == []
+
+
+def test_a_wrong_value_within_a_body_is_named_by_its_argument(client: ApiClient) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ChatApi(client).send_message("9d2e9cfb87034e379b0ad6e420e4fb20", {"contents": [{"content": 7}]})  # type: ignore[arg-type]
+    assert [line["loc"] for line in caught.value.errors()] == [("chat_message_dto", "contents", 0, "content")]
 
 
 def test_help_and_signature_show_the_arguments_and_what_each_sibling_returns() -> None:

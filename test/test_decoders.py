@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freechat_sdk import ApiDecodeError, ApiException, ChatMessageRecordDTO, ChatSessionDTO, LlmResultDTO
-from freechat_sdk._decoders import Decoder, as_json, as_text, decode, nothing, optional
+from freechat_sdk._decoders import Decoder, as_json, as_text, decode, is_html, nothing, optional
 
 E = TypeVar("E", bound=ApiException)
 JSON = {"Content-Type": "application/json"}
@@ -75,6 +75,20 @@ def test_another_shape_is_a_decode_error_with_the_body(decoder: Decoder[Any], bo
     with pytest.raises(ApiDecodeError, match=r"GET /thing/{thingId} returned 200.*Expected") as caught:
         read(decoder, body)
     assert (caught.value.body is not None, caught.value.headers) == (True, JSON)
+
+
+@pytest.mark.parametrize(
+    ("label", "body", "is_page"),
+    [
+        ("text/html", b"Welcome", True),
+        ("TEXT/HTML;charset=UTF-8", b"Welcome", True),
+        ("text/plain", b"<!DOCTYPE html>", True),
+        ("text/plain", b"text/html", False),
+        (None, b"Welcome", False),
+    ],
+)
+def test_a_page_is_told_by_its_label_or_its_start(label: str | None, body: bytes, is_page: bool) -> None:
+    assert is_html({} if label is None else {"Content-Type": label}, body) is is_page
 
 
 @pytest.mark.parametrize("decoder", [as_text, as_json(bool)])

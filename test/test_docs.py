@@ -67,23 +67,25 @@ def snippets() -> Iterator[Snippet]:
 
 
 SNIPPETS = list(snippets())
-PYTHON = [snippet for snippet in SNIPPETS if snippet.language == "python"]
+TOOLS = "docs/integrations.md"
+"""`make integrations` runs its snippets, because they need the tools."""
+PYTHON = [snippet for snippet in SNIPPETS if snippet.language == "python" and snippet.page != TOOLS]
 """Runs against the sandbox; the test responds with an example to what that does not have."""
 
 
 def called(snippet: Snippet) -> Example | None:
-    """The operation that a snippet of a reference page calls, where the sandbox does not have it."""
-    method = re.search(r"api_instance\.(\w+)\(", snippet.code)
-    api = Path(snippet.page).stem
-    if method is None or api == "ChatApi":
+    """The operation that a snippet of the reference calls, if the sandbox does not have it."""
+    api = re.search(r"\bapi(?:_instance)? = freechat_sdk\.(\w+)\(", snippet.code)
+    method = re.search(r"\bapi(?:_instance)?\.(\w+)\(", snippet.code)
+    if api is None or method is None or api[1] == "ChatApi":
         return None
-    fact = BY_NAME[api, method[1]]
+    fact = BY_NAME[api[1], method[1]]
     return Example(fact, fact["generations"][0])
 
 
 def releases(snippet: Snippet) -> list[str]:
     """The releases of the server that a snippet is for."""
-    if "character_id = 1" in snippet.code:
+    if "get_default_chat_id(character_id)" in snippet.code:
         return ["2.0.0"]  # an int id: only v1 knows characters by it
     return ["2.9.0"] if 'api_version="v2"' in snippet.code else ["2.0.0", "2.9.0"]
 

@@ -3,24 +3,27 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import pytest
 from typing_extensions import Unpack
 
-from freechat_sdk import ApiConnectionError, ApiDecodeError, ApiException, Download, NotFoundException
+from freechat_sdk import ApiConnectionError, ApiDecodeError, ApiException, ApiTimeoutError, Download, NotFoundException
 from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
 from freechat_sdk._operation import READ, Operation
 from freechat_sdk.download import as_download, file_name
-from test.clients import api_of
+from test.clients import Closings, api_of
 from test.hostile import close, gzipped, response, says
 from test.server import MAX_WAIT, Connection, Handler, Request, head, html_response, in_order, json_response
 
 CONTENT = bytes(range(256)) * 1000
+SHORT_TIME = 0.3
+"""Seconds for a download that only time can end."""
 HEADERS = [
     ("Content-Type", "application/gzip"),
     ("Content-Disposition", "attachment; filename=\"My+caf%C3%A9.tar.gz\"; filename*=UTF-8''My+caf%C3%A9.tar.gz"),
@@ -243,6 +246,88 @@ def test_a_response_made_by_hand_is_read_whole_or_an_error_each_time() -> None:
             assert spent.data is None
 
 
+class Received:
+    """A response whose chunks are known."""
+
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, *sizes: int) -> None:
+        self.told: list[str] = []
+        self._sizes = sizes
+
+    def chunks(self) -> Iterator[bytes]:
+        for size in self._sizes:
+            self.told.append(str(size))
+            yield bytes(size)
+
+    def begin_stream(self) -> None:
+        self.told.append("begin")
+
+    def note_progress(self) -> None:
+        self.told.append("progress")
+
+    def end_stream(self) -> None:
+        self.told.append("end")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "progress_after"),
+    [([1023], []), ([1024], [0]), ([1023, 1], [1]), ([512, 512, 512, 511, 1], [1, 4]), ([5000, 1, 1023], [0, 2])],
+)
+def test_a_kib_ends_a_silence(sizes: list[int], progress_after: list[int]) -> None:
+    response: Any = Received(*sizes)
+    assert b"".join(as_download.open(response)) == bytes(sum(sizes))
+    told = [
+        part for number, size in enumerate(sizes) for part in (str(size), *["progress"] * (number in progress_after))
+    ]
+    assert response.told == ["begin", *told, "end"]
+
+
+def test_a_file_is_asked_for_under_any_media_type() -> None:
+    with api_of(FileApi, whole) as (api, server):
+        api.export().read()
+    assert server.requests[0].header("Accept") == "application/octet-stream, */*, application/json"
+
+
+def test_a_closed_download_ends_whoever_iterates_and_is_told_of_once() -> None:
+    closings = Closings()
+    with api_of(FileApi, whole, hooks=closings) as (api, _):
+        download = api.export()
+        chunks = iter(download)
+        next(chunks)
+        with download:
+            pass
+        assert closings.count == 1
+        with pytest.raises(ApiException, match="closed before its end"):
+            list(chunks)
+        download.close()
+        assert closings.count == 1
+
+
+def test_a_file_that_is_too_large_for_memory_is_closed_at_once() -> None:
+    closings = Closings()
+    with api_of(FileApi, whole, hooks=closings, max_response_bytes=1000) as (api, _):
+        download = api.export()
+        with pytest.raises(ApiDecodeError, match="more than 1000 bytes"):
+            download.read()
+        assert closings.count == 1
+
+
+def test_a_file_is_saved_to_the_present_folder_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with api_of(FileApi, whole) as (api, _):
+        assert api.export().save().resolve() == (tmp_path / "My café.tar.gz").resolve()
+
+
+def test_a_folder_that_may_not_be_written_to_is_its_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("mine")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with api_of(FileApi, whole) as (api, _), pytest.raises(PermissionError, match="mine"):
+        api.export().save(tmp_path / "file")
+
+
 # Encodings and lengths
 
 
@@ -288,6 +373,41 @@ def test_a_device_and_a_named_pipe_are_written_to_and_not_replaced(tmp_path: Pat
         assert Path(os.devnull).is_char_device()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_named_pipe_that_nobody_reads_ends_as_a_timeout(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with api_of(FileApi, whole) as (api, _):
+        with pytest.raises(ApiTimeoutError, match="silent"):
+            api.export(_request_timeout=SHORT_TIME).save(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # it reads nothing, so the pipe is full soon
+        with pytest.raises(ApiTimeoutError, match="silent"):
+            api.export(_request_timeout=SHORT_TIME).save(pipe)
+        os.close(reader)
+        assert (pipe.is_fifo(), [path.name for path in tmp_path.iterdir()]) == (True, ["pipe"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("kind", ["link", "dangling link", "folder", "pipe"])
+def test_a_name_that_the_server_chose_leads_nowhere_else(kind: str, tmp_path: Path) -> None:
+    folder, victim = tmp_path / "folder", tmp_path / "victim"
+    folder.mkdir()
+    taken = folder / "My café.tar.gz"
+    victim.write_bytes(b"before")
+    if kind == "folder":
+        taken.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(taken)
+    else:
+        taken.symlink_to(victim if kind == "link" else tmp_path / "new")
+    with api_of(FileApi, whole) as (api, _):
+        download = api.export()
+        with pytest.raises(FileExistsError, match="Give a path"):
+            download.save(folder)
+        assert (victim.read_bytes(), (tmp_path / "new").exists()) == (b"before", False)
+        assert download.save(folder / "mine").read_bytes() == CONTENT
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
 def test_a_link_is_followed_and_kept(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
@@ -307,14 +427,14 @@ def test_a_link_is_followed_and_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
-@pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o400])
-def test_an_existing_file_keeps_its_mode(mode: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o400, 0o4755, 0o2755, 0o1777])
+def test_an_existing_file_keeps_its_permissions_and_nothing_more(mode: int, tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_bytes(b"before")
     target.chmod(mode)
     with api_of(FileApi, whole) as (api, _):
         api.export().save(target)
-    assert (target.read_bytes(), oct(target.stat().st_mode & 0o777)) == (CONTENT, oct(mode))
+    assert (target.read_bytes(), oct(target.stat().st_mode & 0o7777)) == (CONTENT, oct(mode & 0o777))
 
 
 @pytest.mark.parametrize("name", ["x" * 255, "é" * 127, "x" * 250 + ".gz"])

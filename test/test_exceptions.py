@@ -147,7 +147,12 @@ def test_old_errors_name_their_place() -> None:
 EXAMPLES: dict[str, Any] = {
     **{name: getattr(exceptions, name)("message") for name in ("ApiTypeError", "ApiValueError", "ApiVersionError")},
     **{name: getattr(exceptions, name)("message", ["a"]) for name in ("ApiAttributeError", "ApiKeyError")},
+    "ConversationBusyError": exceptions.ConversationBusyError("busy"),
+    "ForeignConnectionWarning": exceptions.ForeignConnectionWarning("replaced"),
     "InsecureTransportWarning": exceptions.InsecureTransportWarning("open"),
+    "UnknownFieldWarning": exceptions.UnknownFieldWarning("no such field"),
+    "KeyInExportWarning": exceptions.KeyInExportWarning("key"),
+    "RagTaskFailedError": exceptions.RagTaskFailedError("failed", {"id": 3}),
     "OpenApiException": exceptions.OpenApiException("a", "b"),
     "ApiConnectionError": ApiConnectionError("lost", request_sent=True, method="GET", path="/chat", attempts=2),
     "ApiTimeoutError": ApiTimeoutError("late", request_sent=False),

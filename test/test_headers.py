@@ -1,5 +1,7 @@
 """Headers that cannot break out of their line, and those that nobody may set."""
 
+from typing import Any
+
 import pytest
 
 from freechat_sdk import ApiTypeError, ApiValueError
@@ -49,9 +51,21 @@ def test_numbers_are_taken_for_their_text_and_truth_values_are_not() -> None:
         checked_headers("_headers", {"X": True})
 
 
+@pytest.mark.parametrize("headers", [{5: "x"}, {b"X": "x"}, {None: "x"}, {"X": b"x"}, {"X": None}, {5: 5}])
+def test_names_and_values_of_another_type_are_refused(headers: Any) -> None:
+    for source in ("_headers", "_request_auth"):
+        with pytest.raises(ApiTypeError, match="must be str"):
+            checked_headers(source, headers)
+
+
 def test_the_error_names_the_argument() -> None:
     with pytest.raises(ApiTypeError, match=r"^_headers must be a dict"):
         build_headers("text/plain", {}, None, {}, {"_headers": ["X"]})
+
+
+def test_the_error_of_a_cookie_names_its_header() -> None:
+    with pytest.raises(ApiValueError, match="header Cookie:"):
+        build_headers("a", {}, None, {}, {"_request_auth": {"in": "cookie", "value": "a\nb"}})
 
 
 @pytest.mark.parametrize("auth", [None, {}])

@@ -1,6 +1,8 @@
 """Streams: events as they arrive, order proved by peers that wait for the reader, and closing in every way."""
 
+import copy
 import gc
+import pickle
 import threading
 import zlib
 from collections.abc import Callable
@@ -28,6 +30,7 @@ from test.server import (
     chunk_bytes,
     event_bytes,
     events_response,
+    final_event,
     head,
     in_order,
     json_response,
@@ -107,7 +110,63 @@ def test_thinking_is_not_part_of_the_answer() -> None:
     with chat_api(events_response(thought, blank, {"text": "Hello"}, FINAL)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         assert list(stream.text_deltas()) == [" ", "Hello"]
-        assert stream.text == " Hello"
+        assert (stream.text, stream.thinking) == (" Hello", "Hm")
+
+
+INLINE = ["<th", "ink>Let me", " see.</thi", "nk>\n\nHello", " <", "you>", " <thi"]
+"""The parts of an answer whose model thinks inline."""
+THOUGHT_ANSWER = "Hello <you> <thi"
+
+
+def inline_thinking() -> Handler:
+    return events_response(*({"text": part} for part in INLINE), final_event("".join(INLINE)))
+
+
+def test_thinking_between_tags_is_not_part_of_the_answer() -> None:
+    with chat_api(inline_thinking()) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        assert list(stream.text_deltas()) == ["Hello", " ", "<you>", " ", "<thi"]
+        assert (stream.text, stream.thinking) == (THOUGHT_ANSWER, "Let me see.")
+        assert stream.result is not None
+        assert (stream.result.answer, stream.result.thinking) == (THOUGHT_ANSWER, "Let me see.")
+
+
+def test_events_keep_their_text_as_it_came() -> None:
+    with chat_api(inline_thinking()) as (api, _):
+        assert [event.text for event in api.stream_send_message("chat", "Hi")] == [*INLINE, None]
+
+
+def test_text_deltas_go_on_where_events_were_read_before() -> None:
+    with chat_api(inline_thinking()) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        next(stream)
+        next(stream)
+        assert "".join(stream.text_deltas()) == THOUGHT_ANSWER
+
+
+def test_thinking_stays_in_the_text_if_it_is_not_split() -> None:
+    with chat_api(inline_thinking(), split_thinking=False) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        assert list(stream.text_deltas()) == INLINE
+        assert (stream.text, stream.thinking) == ("".join(INLINE), "")
+        assert stream.result is not None
+        assert copy.deepcopy(pickle.loads(pickle.dumps(stream.result))).answer == "".join(INLINE)
+
+
+def test_the_answer_of_a_call_without_a_stream_is_split_too() -> None:
+    result = {"text": "<think>Hm</think>Hello", **final_event("<think>Hm</think>Hello")}
+    with chat_api(json_response(result)) as (api, _):
+        whole = api.send_message("chat", "Hi")
+        assert (whole.answer, whole.thinking, whole.text) == ("Hello", "Hm", result["text"])
+    with chat_api(json_response(result), split_thinking=False) as (api, _):
+        assert api.send_message("chat", "Hi").answer == result["text"]
+
+
+def test_a_broken_stream_keeps_the_answer_without_the_thinking() -> None:
+    with chat_api(events_response(*({"text": part} for part in INLINE))) as (api, _):
+        with pytest.raises(StreamInterruptedError) as caught:
+            api.stream_send_message("chat", "Hi").until_done()
+        assert caught.value.text == THOUGHT_ANSWER
 
 
 def test_until_done_returns_the_final_event() -> None:

@@ -4,31 +4,31 @@
 from typing_extensions import Unpack
 
 from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
-from freechat_sdk._decoders import as_json, as_text
+from freechat_sdk._decoders import as_json, as_text, optional
 from freechat_sdk._operation import READ, V1, V2, Operation
 from freechat_sdk.models.app_config_info_dto import AppConfigInfoDTO
 
 
 class AppConfigForAdminApi(Api):
-    """Settings of the server, for administrators.
+    """The configuration of the server, for administrators.
 
-    Each of the two operations exists in one generation alone.
+    Each generation has one of the two operations.
     """
 
     @operation
     def get_app_configs(self, **options: Unpack[RequestOptions]) -> Operation[AppConfigInfoDTO]:
-        """Read the settings that the server runs with.
+        """Read the configuration that the server runs with.
 
-        For administrators. Values may hold passwords of the installation; treat the answer as secret.
+        For administrators. **The values can contain passwords**; treat the response as a secret.
 
         Args:
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The settings by their full names.
+            The values by their full names, as `server.port`.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation("GET", "/admin/app/configs", as_json(AppConfigInfoDTO), options, retry=READ, generations=V1)
 
@@ -36,21 +36,21 @@ class AppConfigForAdminApi(Api):
     get_app_configs_without_preload_content = without_preload_content(get_app_configs)
 
     @operation
-    def get_default_config(self, **options: Unpack[RequestOptions]) -> Operation[str]:
-        """Read the settings that the server is shipped with.
+    def get_default_config(self, **options: Unpack[RequestOptions]) -> Operation[str | None]:
+        """Read the default configuration of the server.
 
-        For administrators. It is the file as text, with comments.
+        For administrators. Returns the file as text, comments included.
 
         Args:
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The configuration file, YAML text.
+            The configuration file in YAML, or None if the server has none.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
-        return Operation("GET", "/admin/app/configs/default", as_text, options, retry=READ, generations=V2)
+        return Operation("GET", "/admin/app/configs/default", optional(as_text), options, retry=READ, generations=V2)
 
     get_default_config_with_http_info = with_http_info(get_default_config)
     get_default_config_without_preload_content = without_preload_content(get_default_config)

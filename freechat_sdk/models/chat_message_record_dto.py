@@ -9,14 +9,21 @@ from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 class ChatMessageRecordDTO(ChatMessageRecordMixin):
     """A stored message.
 
-    Its `id` is the message's id, wherever the server's version puts it.
+    `id` is the id of the message on every release; `text` and `role` are those of `message`.
+
+    Attributes:
+        message: The message itself: its role and its contents.
+        message_id: The id of the message on v1 and v2 up to 2.2; later servers set
+            `message.message_id`.
+        gmt_create: When the message was stored.
+        ext: What the model received, as JSON; only `list_debug_messages` sets it.
     """
 
     message: FromText[ChatMessageDTO] | None = None
-    """What was said, and by whom."""
+    """The message itself: its role and its contents."""
     message_id: Integer | None = None
-    """Number of the message on v1 and v2 up to 2.2; later servers fill the message's own `message_id`."""
+    """The id of the message on v1 and v2 up to 2.2; later servers set `message.message_id`."""
     gmt_create: Timestamp | None = None
-    """When the message was stored, to the second."""
+    """When the message was stored."""
     ext: Text | None = None
-    """What was given to the model, as JSON text; filled by list_debug_messages alone."""
+    """What the model received, as JSON; only `list_debug_messages` sets it."""

@@ -7,11 +7,19 @@ from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 
 
 class ChatPromptContentDTO(Model):
-    """A prompt that is made of messages."""
+    """A prompt made of several messages, as chats need it.
+
+    Attributes:
+        system: The system message, which comes first.
+        message_to_send: The last message, as a user message with the text `{{{input}}}`. Required in
+            practice: a chat with the prompt fails without it.
+        messages: The messages in between, as examples for the model.
+    """
 
     system: Text | None = None
-    """What the model is told about itself and its task."""
+    """The system message, which comes first."""
     message_to_send: FromText[ChatMessageDTO] | None = None
-    """The message that stands last. Better given, a chat on the prompt fails without it."""
+    """The last message, as a user message with the text `{{{input}}}`. Required in practice: a chat with the
+    prompt fails without it."""
     messages: list[FromText[ChatMessageDTO]] | None = None
-    """Messages that stand between both, as examples of how to answer."""
+    """The messages in between, as examples for the model."""

@@ -8,19 +8,28 @@ from freechat_sdk.models.token_usage_dto import TokenUsageDTO
 
 
 class LlmResultDTO(LlmResultMixin):
-    """An answer of a model, or one event of its stream.
+    """An answer of a model, or one event of a streamed answer.
 
-    A whole answer has its text in `text` and `message`; an event has the next part in `text`; a stream's
-    final event has no `text`, and the whole answer in `message`.
+    A whole answer has its text in `text` and in `message`. In a stream each event has the next part in
+    `text`; the final event has no `text` and the whole answer in `message`.
+
+    Attributes:
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        text: The text of the answer, or the next part of it.
+        message: The answer as a message. Whether events of a stream have it depends on the release.
+        finish_reason: Why the model stopped: `stop`, `length` (its limit), `tool_execution`,
+            `content_filter` or `other`.
+        token_usage: The token usage; None if the model does not report it, and in all events but the
+            final one.
     """
 
     request_id: Text | None = None
-    """Id of the request that made this answer, for looking it up in the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     text: Text | None = None
-    """The answer's text, or the next part of it."""
+    """The text of the answer, or the next part of it."""
     message: FromText[ChatMessageDTO] | None = None
-    """The answer as a message. In events of a stream its presence depends on the server's version."""
+    """The answer as a message. Whether events of a stream have it depends on the release."""
     finish_reason: Text | None = None
-    """Why the model stopped: `stop`, `length` (its limit), `tool_execution`, `content_filter`, `other`."""
+    """Why the model stopped: `stop`, `length` (its limit), `tool_execution`, `content_filter` or `other`."""
     token_usage: TokenUsageDTO | None = None
-    """What the answer cost; None where the model does not say, and in all events but the final one."""
+    """The token usage; None if the model does not report it, and in all events but the final one."""

@@ -7,12 +7,19 @@ from freechat_sdk._model import Flag, Integer, Model, RequiredInput
 
 
 class PromptRefDTO(Model):
-    """A stored prompt, and what to put in place of its variables."""
+    """A stored prompt and the values of its variables.
+
+    Attributes:
+        prompt_id: The id of this version of the prompt; most operations take it.
+        variables: The values of the variables by name. A variable without a value becomes an empty
+            text.
+        draft: Whether to use the draft instead of the published text. Tasks on a prompt of version 0
+            always return True.
+    """
 
     prompt_id: RequiredInput[Integer]
-    """Number of one version of the prompt, as create_prompt or a search gave it."""
+    """The id of this version of the prompt; most operations take it."""
     variables: dict[str, Any] | None = None
-    """What to put in place of each variable: anything that JSON can say. One without a value becomes empty text."""
+    """The values of the variables by name. A variable without a value becomes an empty text."""
     draft: Flag | None = None
-    """Whether to take the draft instead of the published text. Tasks on a prompt of version 0 read back True
-    whatever was given."""
+    """Whether to use the draft instead of the published text. Tasks on a prompt of version 0 always return True."""

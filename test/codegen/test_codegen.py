@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import yaml
@@ -28,9 +29,15 @@ def golden_name(path: str) -> Path:
     return GOLDEN / (path.replace("/", "__") + ".txt")
 
 
+def rendered() -> dict[str, str]:
+    """Return the files of the tiny document, beside one hand-written class."""
+    with patch.multiple("codegen.render", MODULES=("hooks",), PUBLIC_NAMES={"hooks": ("Hooks",)}):
+        return render(read(load(TINY)))
+
+
 @pytest.fixture(scope="module")
 def files() -> dict[str, str]:
-    return render(read(load(TINY)))
+    return rendered()
 
 
 def test_every_construct_is_generated_as_in_the_golden_files(files: dict[str, str]) -> None:
@@ -42,7 +49,7 @@ def test_every_construct_is_generated_as_in_the_golden_files(files: dict[str, st
 
 
 def test_the_same_document_gives_the_same_files(files: dict[str, str]) -> None:
-    assert render(read(load(TINY))) == files
+    assert rendered() == files
 
 
 def test_generated_python_compiles(files: dict[str, str]) -> None:
@@ -168,7 +175,32 @@ REFUSALS: dict[str, tuple[Change, str]] = {
         "'#/components/schemas/GoneDTO' does not exist",
     ),
     "more beside a reference": (lambda d: THING(d)["properties"]["note"].update(example=1), "beside a \\$ref"),
-    "a required field that is not there": (lambda d: THING(d)["required"].append("gone"), "'gone' is required, but"),
+    "a required field that is not there": (lambda d: THING(d)["required"].append("gone"), "'gone' is required or used"),
+    "a used field that is not there": (
+        lambda d: THING(d)["x-use"]["fields"].append("gone"),
+        "'gone' is required or us",
+    ),
+    "a model that no operation uses": (lambda d: THING(d).pop("x-use"), "ThingDTO: 'x-use' is missing"),
+    "a model used by an operation that does not exist": (
+        lambda d: THING(d)["x-use"].update(operation="TinyThingApi.fly"),
+        "no operation TinyThingApi.fly",
+    ),
+    "a model used by an operation that does not use it": (
+        lambda d: THING(d)["x-use"].update(operation="TinyThingApi.count_things"),
+        "ThingDTO: TinyThingApi.count_things does not use it",
+    ),
+    "a field without an example": (
+        lambda d: THING(d)["properties"]["size"].pop("example"),
+        "properties.size: 'example' is missing",
+    ),
+    "a parameter without an example": (
+        lambda d: at("components", "parameters", "thingId")(d).pop("example"),
+        r"get\.parameters\[0\]: 'example' is missing",
+    ),
+    "a status that is not verified and not listed": (
+        lambda d: GET(d).update({"x-unverified": [500]}),
+        "get: 'x-unverified' names 500, which is not among the responses",
+    ),
     "models that contain each other": (
         lambda d: at("components", "schemas", "NoteDTO")(d)["properties"].update(
             thing={"$ref": "#/components/schemas/ThingDTO", "description": "Its thing."}
@@ -259,5 +291,5 @@ def test_the_generated_files_of_the_project_are_what_its_document_says() -> None
 if __name__ == "__main__":
     shutil.rmtree(GOLDEN, ignore_errors=True)
     GOLDEN.mkdir()
-    for _path, _text in render(read(load(TINY))).items():
+    for _path, _text in rendered().items():
         golden_name(_path).write_text(_text, encoding="utf-8")

@@ -57,7 +57,7 @@ with ApiClient(configuration) as client:
     path: Path = characters.export_character(1).save(".")
     number_of_copy: int | None = characters.clone_character(1)
     found_sets: list[list[freechat_sdk.CharacterSummaryDTO]] = characters.batch_search_character_summary([])
-    filled: str = freechat_sdk.PromptApi(client).apply_prompt_ref(
+    filled: str | None = freechat_sdk.PromptApi(client).apply_prompt_ref(
         freechat_sdk.PromptRefDTO(prompt_id=1, variables={"word": "hi", "deep": {"a": [1]}})
     )
     freechat_sdk.PluginApi(client).refresh_plugin_info(1)
@@ -66,6 +66,11 @@ with ApiClient(configuration) as client:
     except ApiException as error:
         print(error.status, error.reason, error.body, error.headers)
 
+    of_user: ApiClient = client.with_options(access_token="fc-2", timeout=None, headers={"X-Trace": "1"}, hooks=Slow())
+    options: freechat_sdk.RequestOptions = {"_request_timeout": 3}
+    ChatApi(of_user).list_chats(**options)
+    client.with_options(host="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.with_options(timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     characters.upload_character_picture("uid", 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     api.delete_chat(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     api.delete_chat()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

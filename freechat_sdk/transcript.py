@@ -1,0 +1,39 @@
+"""Messages out of a chat: as flat records for pandas and CSV, and as Markdown."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from freechat_sdk._thinking import split_thinking
+from freechat_sdk.models import ChatMessageDTO, ChatMessageRecordDTO
+
+
+def to_records(messages: Iterable[ChatMessageRecordDTO]) -> list[dict[str, Any]]:
+    """Return stored messages as flat dicts, for `pandas.DataFrame(...)` or `csv.DictWriter`.
+
+    The keys are `id` (int), `time` (aware datetime), `role`, `name`, `text` and `thinking` (str or None).
+    """
+    return [_record(message) for message in messages]
+
+
+def to_markdown(messages: Iterable[ChatMessageRecordDTO], *, user: str = "User", character: str = "Character") -> str:
+    """Return a conversation as Markdown: a paragraph for each message, with the name of who wrote it in bold.
+
+    `user` and `character` are the names to show. Thinking is left out, and so are messages without text.
+    """
+    names = {"user": user, "assistant": character}
+    shown = ((record["role"] or "", record["text"]) for record in to_records(messages))
+    return "".join(f"**{names.get(role, role)}:** {text}\n\n" for role, text in shown if text).rstrip() + "\n"
+
+
+def _record(record: ChatMessageRecordDTO) -> dict[str, Any]:
+    message = record.message or ChatMessageDTO()
+    text = "".join(part.content or "" for part in message.contents or [] if part.type in (None, "text"))
+    answer, thinking = split_thinking(text)
+    return {
+        "id": record.id,
+        "time": record.gmt_create,
+        "role": message.role,
+        "name": message.name,
+        "text": answer,
+        "thinking": message.thinking or thinking or None,
+    }
