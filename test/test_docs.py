@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,8 @@ from freechat_sdk import Configuration
 from freechat_sdk.sandbox import Sandbox
 from test.facts import BY_NAME, Example
 from test.server import RecordingServer
+from test.snippets import PAGES, ROOT, Snippet, snippets
 
-ROOT = Path(__file__).parent.parent
-PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 WEB = ("http://", "https://")
 
 CHAT = "9d2e9cfb87034e379b0ad6e420e4fb20"
@@ -42,29 +40,8 @@ def own_logging() -> Iterator[None]:
     root.handlers[:] = handlers
 
 
-@dataclass(frozen=True)
-class Snippet:
-    """A piece of code on a page."""
-
-    page: str
-    line: int
-    language: str
-    code: str
-
-    def __str__(self) -> str:
-        return f"{self.page}:{self.line}"
-
-
 SCRIPTS = "docs/scaling.md"
 """Its snippets start processes, which import what they run: each is a script of its own."""
-
-
-def snippets() -> Iterator[Snippet]:
-    for page in PAGES:
-        text = (ROOT / page).read_text("utf-8")
-        for match in re.finditer(r"(?ms)^```(\w*)\n(.*?)^```", text):
-            yield Snippet(page, text[: match.start()].count("\n") + 2, match[1], match[2])
-
 
 SNIPPETS = list(snippets())
 TOOLS = "docs/integrations.md"
