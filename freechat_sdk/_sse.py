@@ -71,6 +71,7 @@ def data_only(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator
                 size += len(line)
             elif not line:
                 if data:
+                    _check_size(size, max_bytes)
                     yield b"\n".join(data)
                     data.clear()
                     size = 0

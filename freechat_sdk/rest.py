@@ -277,7 +277,9 @@ class RESTClientObject:
         if not is_token(method):
             raise ApiValueError(f"invalid method {method!r}")
         timeouts = timeouts_for(CallTimeouts.of(self.configuration, ORDINARY), _request_timeout)
-        request = Request(method.upper(), mask(parsed_address(url).path or "/"), url, own, payload, ONCE)
+        address = parsed_address(url)
+        origin = f"{address.scheme}://{address.netloc}"
+        request = Request(method.upper(), mask(address.path or "/"), url, own, payload, ONCE, origin=origin)
         exchange = Exchange(request, Deadline(timeouts, self.policy.clock), self.configuration)
         pool, target = self.transport.pools.route(url)
         response = self._attempt(exchange, pool, target or "/", Preload.NONE)

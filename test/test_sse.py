@@ -156,3 +156,18 @@ def test_an_event_may_have_just_as_many_bytes_as_allowed(chunks: list[bytes], si
 def test_events_are_values() -> None:
     assert ServerSentEvent() == ServerSentEvent("message", "", "", None)
     assert ServerSentEvent(data="a") == ServerSentEvent("message", "a", "", None)
+
+
+@pytest.mark.parametrize("line", [b"data: 123456", b"data:1234567"])
+@pytest.mark.parametrize("before", [[], [b"data: 1\n\n"], [b"\xef\xbb\xbf", b"data: 1\n", b"\n"]])
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_the_limit_of_an_event_is_the_same_under_any_chunking(line: bytes, before: list[bytes], size: int) -> None:
+    event = line + b"\n\n"
+    chunks = [*before, *(event[start : start + size] for start in range(0, len(event), size))]
+    expected = [b"1"] if before else []
+    assert list(data_only(chunks, len(line))) == [*expected, line[5:].strip()]
+    found = data_only(chunks, len(line) - 1)
+    for data in expected:
+        assert next(found) == data
+    with pytest.raises(EventTooLargeError, match=f"more than {len(line) - 1} bytes"):
+        next(found)

@@ -1,5 +1,6 @@
 """Uploads: what may be given as a file, what arrives, and what is said of files that are too large."""
 
+import errno
 import io
 import os
 import sys
@@ -113,6 +114,38 @@ def test_a_name_that_is_not_utf_8_is_refused_before_anything_is_sent(given: Any,
             api.upload(given(str(path)))
         api.upload(Upload(path, name="café.png"))
     assert ['filename="café.png"' in request.body.decode() for request in server.requests] == [True]
+
+
+def test_a_media_type_may_have_blanks_and_any_visible_ascii() -> None:
+    assert Upload(b"x", content_type="a/b; c=~!").content_type == "a/b; c=~!"
+    for letter in ("\x1f", "\x7f", "é", "\n"):
+        with pytest.raises(ApiValueError, match="content_type"):
+            Upload(b"x", content_type=f"a/b{letter}")
+
+
+@pytest.mark.parametrize("content", [b"abcdef", b"abc"])
+def test_measuring_an_open_file_leaves_it_where_it_stands(content: bytes) -> None:
+    file = io.BytesIO(content)
+    file.seek(3)
+    upload = Upload(file)
+    assert (upload.size, upload.can_block, file.tell()) == (len(content) - 3, False, 3)
+    assert Upload(content).can_block is False
+
+
+class Endless(io.BytesIO):
+    """A file that states no end, as those of /proc."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == os.SEEK_END:
+            raise OSError(errno.EINVAL, "no end")
+        return super().seek(offset, whence)
+
+
+@pytest.mark.parametrize(("content", "size"), [(b"abcd", None), (b"abc", 0)])
+def test_a_file_that_states_no_end_is_left_where_it_stands_too(content: bytes, size: int | None) -> None:
+    file = Endless(content)
+    file.seek(3)
+    assert (Upload(file).size, file.tell()) == (size, 3)
 
 
 def test_progress_is_told(picture: Path) -> None:
