@@ -35,11 +35,12 @@ All of them can be pickled and copied. They mask everything that looks like a cr
 
 from __future__ import annotations
 
-from freechat_sdk._secrets import MASK, is_secret_header, mask
+from freechat_sdk._secrets import KEEPS_FRAMES, MASK, is_secret_header, mask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import FrameType
     from typing import Any, NoReturn
 
 __all__ = [
@@ -74,6 +75,8 @@ __all__ = [
 
 _MAX_SHOWN_CHARACTERS = 200
 """How much of the server's text an error message shows."""
+_MAX_SHOWN_FRAMES = 5
+"""How many of the caller's frames a notebook shows."""
 _MAX_PAGE_CHARACTERS = 20_000
 """How much of an HTML page is searched for its sentence."""
 _PAGE_START = r"(?i)\ufeff?\s*<(?:!doctype\s+html|html)[\s>]"
@@ -96,6 +99,24 @@ class OpenApiException(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (type(self), self.args, self.__dict__)
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython and Jupyter show: the caller's own frames and the message, on one screen."""
+        from traceback import StackSummary, format_exception, format_exception_only, walk_tb
+
+        if KEEPS_FRAMES:
+            return "".join(format_exception(self)).splitlines()
+        frames = ((frame, line) for frame, line in walk_tb(self.__traceback__) if not _is_hidden(frame))
+        calls = StackSummary.extract(frames).format()
+        if len(calls) > _MAX_SHOWN_FRAMES:
+            calls = [calls[0], "  ...\n", *calls[1 - _MAX_SHOWN_FRAMES :]]
+        lines = ["Traceback (most recent call last):\n", *calls, *format_exception_only(self)]
+        return "".join(lines).splitlines()
+
+
+def _is_hidden(frame: FrameType) -> bool:
+    """Return whether a frame is of this package, or of IPython, which runs the caller's code."""
+    return frame.f_globals.get("__name__", "").partition(".")[0] in ("IPython", "freechat_sdk")
 
 
 def _restored(kind: type[OpenApiException], args: tuple[object, ...], state: dict[str, object]) -> OpenApiException:
