@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,8 @@ from freechat_sdk import Configuration
 from freechat_sdk.sandbox import Sandbox
 from test.facts import BY_NAME, Example
 from test.server import RecordingServer
+from test.snippets import PAGES, ROOT, Snippet, snippets
 
-ROOT = Path(__file__).parent.parent
-PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 WEB = ("http://", "https://")
 
 CHAT = "9d2e9cfb87034e379b0ad6e420e4fb20"
@@ -42,33 +40,12 @@ def own_logging() -> Iterator[None]:
     root.handlers[:] = handlers
 
 
-@dataclass(frozen=True)
-class Snippet:
-    """A piece of code on a page."""
-
-    page: str
-    line: int
-    language: str
-    code: str
-
-    def __str__(self) -> str:
-        return f"{self.page}:{self.line}"
-
-
 SCRIPTS = "docs/scaling.md"
 """Its snippets start processes, which import what they run: each is a script of its own."""
 
 
 OWN_TEST = "docs/copying-characters.md"
 """test_copying_characters.py runs it."""
-
-
-def snippets() -> Iterator[Snippet]:
-    for page in PAGES:
-        text = (ROOT / page).read_text("utf-8")
-        for match in re.finditer(r"(?ms)^```(\w*)\n(.*?)^```", text):
-            yield Snippet(page, text[: match.start()].count("\n") + 2, match[1], match[2])
-
 
 SNIPPETS = list(snippets())
 TOOLS = "docs/integrations.md"
@@ -221,7 +198,7 @@ def test_a_section_of_the_reference_gives_what_that_of_the_official_client_gives
     fact = BY_NAME[api, method]
     page = (ROOT / "docs" / f"{api}.md").read_text("utf-8")
     section = page.partition(f'<a id="{method}"></a>')[2].partition("<a id=")[0]
-    assert f"# **{method}**\n> " in section
+    assert f"## {method}\n> " in section
     assert re.findall(r"(?m)^### (.+)$", section)[: len(HEADINGS)] == HEADINGS
     verb, path = fact["http"].split(" ")
     for generation in fact["generations"]:
