@@ -149,7 +149,7 @@ def _notes(operation: Operation) -> Iterator[str]:
     else:
         seconds = MODEL_TIMEOUT if operation.waits_for_model else TIMEOUT
         yield f"Time limit: {seconds} s for the whole call; `_request_timeout` changes it."
-    busy = " A busy chat (status 503, servers up to 2.6) is an exception: nothing was stored, so the call is retried."
+    busy = " A busy chat (status 503, servers up to 2.6) has stored nothing, so the client waits for it, up to 30 s."
     busy = busy if operation.retry_busy else ""
     yield _RETRIES[operation.retry] + busy
 
