@@ -66,13 +66,42 @@ class Release:
     lacks: frozenset[str] = frozenset()
     """The operations of the generation that came after the release."""
 
+    deltas_hold_messages: bool = True
+    """Whether a part of an answer also comes as a message."""
+    begins_streams_empty: bool = False
+    """Whether a stream begins with an empty part, before the model has said anything."""
+    stream_seconds: float = 600.0
+    """How long a stream may take from its first part on. It ends then, and the answer is stored when the model is done."""
+    refuses_when_busy: bool = False
+    """Whether a send to a chat that is busy is refused; else it waits."""
+    keeps_partial_answers: bool = True
+    """Whether the part of an answer that came before the model failed is stored."""
+    cuts_early_ends: bool = False
+    """Whether a stream whose model just ends is cut; else it ends well, without its final event."""
+    loading_shows_failures: bool = False
+    """Whether a list fails if the model does when it is asked for the answer to the newest message."""
+    shows_deleted_chats: bool = False
+    """Whether the messages of a chat can be listed after it was deleted."""
+    omits_unknown_usage: bool = False
+    """Whether nothing is noted with an answer whose model does not tell its usage."""
+    clearing_fails: bool = _fault()
+    """Clearing a memory fails after the work is done, and sends fail until the chat's session is dropped."""
+    rollback_breaks: bool = _fault()
+    """After the greeting has been rolled back, sends fail until the chat's session is dropped."""
+    needs_usage: bool = _fault()
+    """A stream whose model does not tell its usage ends without its final event."""
+    needs_backends: bool = _fault()
+    """A chat that has lost its backend makes the list of chats fail."""
+
     def without_faults(self) -> "Release":
         """Return the release as it was meant to be."""
         faults: dict[str, Any] = {fault.name: False for fault in fields(self) if fault.metadata.get("is_fault")}
         return replace(self, **faults)
 
 
-_V2_6 = Release(
+_V2_9 = Release(rollback_breaks=True, needs_backends=True)
+_V2_6 = replace(
+    _V2_9,
     name="2.6.0",
     headers=(*_VARY_HEADERS, *_SECURITY_HEADERS),
     date_form="millis",
@@ -84,6 +113,11 @@ _V2_6 = Release(
     has_length=False,
     bare_operations=frozenset(),
     lacks=frozenset({"list_telegram_messages"}),
+    deltas_hold_messages=False,
+    refuses_when_busy=True,
+    omits_unknown_usage=True,
+    clearing_fails=True,
+    needs_usage=True,
 )
 _V2_0 = replace(
     _V2_6,
@@ -98,7 +132,15 @@ _V2_0 = replace(
     json_types=("application/json", "application/*+json", "application/cbor"),
     unwritten_fields=frozenset(),
     lacks=frozenset(),
+    begins_streams_empty=True,
+    stream_seconds=30.0,
+    keeps_partial_answers=False,
+    cuts_early_ends=True,
+    loading_shows_failures=True,
+    shows_deleted_chats=True,
+    needs_usage=False,
+    needs_backends=False,
 )
 
-RELEASES = {release.name: release for release in (_V2_0, _V2_6, Release())}
+RELEASES = {release.name: release for release in (_V2_0, _V2_6, _V2_9)}
 """The releases by name, the oldest first."""
