@@ -13,8 +13,8 @@ class PromptRefDTO(Model):
         prompt_id: Number of one version of the prompt, as create_prompt or a search gave it.
         variables: What to put in place of each variable: anything that JSON can say. One without a
             value becomes empty text.
-        draft: Whether to take the draft instead of the published text. Tasks on a prompt of version 0
-            read back True whatever was given.
+        draft: Whether to take the draft instead of the published text. Servers have tasks read it
+            back the other way round: True for what was False.
     """
 
     prompt_id: RequiredInput[Integer]
@@ -22,5 +22,5 @@ class PromptRefDTO(Model):
     variables: dict[str, Any] | None = None
     """What to put in place of each variable: anything that JSON can say. One without a value becomes empty text."""
     draft: Flag | None = None
-    """Whether to take the draft instead of the published text. Tasks on a prompt of version 0 read back True
-    whatever was given."""
+    """Whether to take the draft instead of the published text. Servers have tasks read it back the other way
+    round: True for what was False."""
