@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from codegen.naming import python_name, snake_case
+from codegen.naming import camel_case, python_name, snake_case
 from codegen.node import Node
 
 HTTP_METHODS = ("get", "post", "put", "delete", "patch")
@@ -55,6 +55,8 @@ class Body:
     required: bool
     description: str
     media_type: str
+    example: Any = ""
+    """Of a form, the name of the file."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ class Operation:
     body: Body | None
     response: Response
     errors: tuple[tuple[int, str], ...]
+    unverified: tuple[int, ...] = ()
+    """The statuses that no recorded server has answered with."""
 
     @property
     def template(self) -> str:
@@ -94,6 +98,14 @@ class Operation:
         path = self.path
         for parameter in self.parameters:
             path = path.replace("{" + parameter.wire + "}", "{" + parameter.template_name + "}")
+        return path
+
+    def template_in(self, generation: str) -> str:
+        """Return the path with the names to show in a generation; v2 may have a parameter of its own."""
+        path = self.template
+        for parameter in self.parameters:
+            if generation == "v2" and parameter.v2 is not None:
+                path = path.replace("{" + parameter.template_name + "}", "{" + camel_case(parameter.v2.name) + "}")
         return path
 
     @property
@@ -130,6 +142,14 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Use:
+    """How a page shows a model in use: by which operation, as `(class, method)`, and with which fields."""
+
+    operation: tuple[str, str]
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Schema:
     """One model."""
 
@@ -139,6 +159,7 @@ class Schema:
     mixin: str
     from_string: bool
     fields: tuple[Field, ...]
+    use: Use
 
     @property
     def models(self) -> set[str]:
@@ -166,6 +187,11 @@ class Document:
         """Return the model of a name."""
         return next(schema for schema in self.schemas if schema.name == name)
 
+    def operation(self, tag_name: str, name: str) -> Operation:
+        """Return the operation of a class and a name."""
+        tag = next(tag for tag in self.tags if tag.name == tag_name)
+        return next(operation for operation in tag.operations if operation.name == name)
+
     @property
     def from_string(self) -> tuple[str, ...]:
         """The models that a text can stand for."""
@@ -191,21 +217,41 @@ def read(root: Node) -> Document:
     components.skip("securitySchemes", "parameters", "requestBodies", "responses")
     components.finish()
     known_operations = {(tag.name, operation.name) for tag in tags for operation in tag.operations}
+    for schema in schemas:
+        _check_known(schema.use.operation, known_operations, components)
     tasks = tuple(_task(node, known_operations) for node in root.listed("x-tasks")) if "x-tasks" in root else ()
     root.finish()
     document = Document(tags, schemas, tasks)
     _check_models(document, root)
+    for schema in schemas:
+        if schema.name not in _within(document, document.operation(*schema.use.operation).models):
+            raise root.error(f"{schema.name}: {'.'.join(schema.use.operation)} does not use it")
     return document
+
+
+def _within(document: Document, models: set[str]) -> set[str]:
+    """Return models and all that they contain."""
+    return models.union(*(_within(document, document.schema(name).models) for name in models))
 
 
 def _task(node: Node, known: set[tuple[str, str]]) -> Task:
     name = node.text("name")
-    steps = tuple((step.partition(".")[0], step.partition(".")[2]) for step in node.take("steps", list))
+    steps = tuple(_step(step) for step in node.take("steps", list))
     for step in steps:
-        if step not in known:
-            raise node.error(f"there is no operation {'.'.join(step)}")
+        _check_known(step, known, node)
     node.finish()
     return Task(name, steps)
+
+
+def _step(text: str) -> tuple[str, str]:
+    """Return the class and the method in `ChatApi.start_chat`."""
+    tag_name, _, name = text.partition(".")
+    return tag_name, name
+
+
+def _check_known(step: tuple[str, str], known: set[tuple[str, str]], node: Node) -> None:
+    if step not in known:
+        raise node.error(f"there is no operation {'.'.join(step)}")
 
 
 def _check_models(document: Document, root: Node) -> None:
@@ -262,8 +308,11 @@ def _operation(path: str, method: str, node: Node) -> tuple[str, Operation]:
         body=_body(node.child("requestBody")) if "requestBody" in node else None,
         response=_response(node),
         errors=tuple(_errors(node)),
+        unverified=tuple(node.take("x-unverified", list, [])),
     )
     _check_path(operation, node)
+    if unlisted := set(operation.unverified) - {200, *dict(operation.errors)}:
+        raise node.error(f"'x-unverified' names {min(unlisted)}, which is not among the responses")
     node.finish()
     return owner, operation
 
@@ -309,8 +358,15 @@ def _parameter(node: Node) -> Parameter:
     )
     if location == "path" and not parameter.required:
         raise node.error("a path parameter must be required")
+    _check_example(parameter, node)
     node.finish()
     return parameter
+
+
+def _check_example(value: Parameter | Field, node: Node) -> None:
+    """Refuse a value that has no example, unless a model provides it."""
+    if value.example == "" and not model_in(value.type):
+        raise node.error("'example' is missing")
 
 
 def _other_parameter(wire: str, location: str, node: Node) -> Parameter:
@@ -326,9 +382,10 @@ def _body(node: Node) -> Body:
     if media_type not in (JSON, FORM):
         raise node.error(f"a body of {media_type!r} is not supported")
     is_form = media_type == FORM
+    example = content.take("example", dict)[_FILE] if is_form else content.take("example", object, "")
     type_ = _content_type(content, _form_type if is_form else _type)
     name = _name(node, _FILE if is_form else snake_case(model_in(type_)))
-    body = Body(name, type_, node.take("required", bool, False), node.text("description"), media_type)
+    body = Body(name, type_, node.take("required", bool, False), node.text("description"), media_type, example)
     node.finish()
     return body
 
@@ -405,28 +462,37 @@ def _schema(name: str, node: Node) -> Schema:
         mixin=node.take("x-mixin", str, ""),
         from_string=node.take("x-from-string", bool, False),
         fields=tuple(_field(wire, child, wire in required) for wire, child in node.children("properties")),
+        use=_use(node.child("x-use")),
     )
-    for wire in required:
+    for wire in (*required, *schema.use.fields):
         if wire not in [field.wire for field in schema.fields]:
-            raise node.error(f"{wire!r} is required, but is not a property")
+            raise node.error(f"{wire!r} is required or used, but is not a property")
     node.finish()
     return schema
 
 
+def _use(node: Node) -> Use:
+    use = Use(_step(node.text("operation")), tuple(node.take("fields", list)))
+    node.finish()
+    return use
+
+
 def _field(wire: str, node: Node, required: bool) -> Field:
-    if node.ref is not None and node.beside - {"description", "x-always-sent", "x-generations"}:
-        raise node.error("only description, x-always-sent and x-generations may stand beside a $ref")
-    return Field(
+    if node.ref is not None and node.beside - {"description", "example", "x-always-sent", "x-generations"}:
+        raise node.error("only description, example, x-always-sent and x-generations may stand beside a $ref")
+    field = Field(
         wire=wire,
         name=python_name(wire, node),
         description=node.text("description"),
         generations=_generations(node, ()) if "x-generations" in node.beside else (),
         always_sent="x-always-sent" in node.beside and node.take("x-always-sent", bool, False),
         secret=node.ref is None and node.take("x-secret", bool, False),
-        example="" if node.ref is not None else node.take("example", object, ""),
+        example=node.take("example", object, ""),
         type=_type(node),
         required=required,
     )
+    _check_example(field, node)
+    return field
 
 
 def _type(node: Node) -> Type:

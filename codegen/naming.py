@@ -15,6 +15,12 @@ def snake_case(name: str) -> str:
     return "_".join(word.lower() for word in _WORD.findall(name))
 
 
+def camel_case(name: str) -> str:
+    """Return `character_uid` as `characterUid`."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
 def python_name(name: str, node: Node) -> str:
     """Return a name of the document in snake_case.
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from codegen.document import FORM, Body, Document, Operation, Schema, Tag, Type, model_in
-from codegen.plan import PLAIN, Argument, Method, module_name, plan_api, python_type
+from codegen.document import Document, Operation, Schema, Tag, model_in
+from codegen.examples import model_script, operation_script
+from codegen.plan import PLAIN, Argument, Method, described, module_name, plan_api, python_type
 from codegen.runtime import (
     DOWNLOAD_ACCEPT,
     MODEL_TIMEOUT,
@@ -16,19 +17,11 @@ from codegen.runtime import (
     exception_for,
 )
 
-_SAMPLES = {
-    "string": '"text"',
-    "integer": "1",
-    "number": "1.0",
-    "boolean": "True",
-    "any": "{}",
-    "datetime": "datetime.now()",
-}
 _STATUSES = "{}, {} or {}".format(*RETRIED_STATUSES)
 _RETRIES = {
-    "read": f"It has no effect, so it is sent again after a lost connection or a {_STATUSES}.",
-    "idempotent": f"Sending it twice has one effect, so it is sent again after a lost connection or a {_STATUSES}.",
-    "once": "It is never sent again once a byte of it has left.",
+    "read": f"Retried after a lost connection or status {_STATUSES}: the call changes nothing.",
+    "idempotent": f"Retried after a lost connection or status {_STATUSES}: a repeated call changes nothing more.",
+    "once": "Never retried once a byte of the request has been sent.",
 }
 
 
@@ -47,6 +40,8 @@ class MethodPage:
     """The section of one method."""
 
     name: str
+    requests: tuple[str, ...]
+    """Method and path in each generation."""
     returns: str
     summary: str
     description: str
@@ -65,7 +60,7 @@ class ApiPage:
 
     class_name: str
     description: str
-    table: tuple[tuple[str, str, str, str], ...]
+    table: tuple[tuple[str, str, tuple[str, ...], str], ...]
     methods: tuple[MethodPage, ...]
 
 
@@ -77,6 +72,8 @@ class ModelPage:
     module: str
     description: str
     generations: str
+    users: tuple[tuple[str, tuple[str, ...]], ...]
+    """Links to the operations that take it and return it, or to the models that contain it."""
     rows: tuple[Row, ...]
     example: str
 
@@ -84,7 +81,7 @@ class ModelPage:
 def api_page(tag: Tag, document: Document) -> ApiPage:
     """Return the page of an API class."""
     table = tuple(
-        (operation.name, operation.method, _shown_path(operation), operation.summary.rstrip("."))
+        (operation.name, operation.method, _paths(operation), operation.summary.rstrip("."))
         for operation in tag.operations
     )
     methods = zip(tag.operations, plan_api(tag, document).methods, strict=True)
@@ -92,17 +89,19 @@ def api_page(tag: Tag, document: Document) -> ApiPage:
     return ApiPage(tag.name, tag.description, table, sections)
 
 
-def _shown_path(operation: Operation) -> str:
-    return f"/api/{operation.generations[0]}{operation.template}"
+def _paths(operation: Operation) -> tuple[str, ...]:
+    """Return the path in each generation that has the operation."""
+    return tuple(f"/api/{generation}{operation.template_in(generation)}" for generation in operation.generations)
 
 
 def _method_page(tag: Tag, operation: Operation, method: Method, document: Document) -> MethodPage:
     return MethodPage(
         name=operation.name,
+        requests=tuple(f"{operation.method} {path}" for path in _paths(operation)),
         returns=method.returns,
         summary=operation.summary,
         description=operation.description,
-        example="\n".join(_example(tag, operation, document)),
+        example=operation_script(tag.name, operation, document),
         rows=tuple(_row(argument) for argument in method.arguments),
         returns_link=_linked(method.returns, _returned_model(operation)),
         content_type=operation.body.media_type if operation.body else "Not defined",
@@ -134,84 +133,32 @@ def _accept(operation: Operation) -> str:
 
 
 def _statuses(operation: Operation) -> Iterator[tuple[str, str]]:
-    yield "200", operation.response.description
-    yield from ((str(status), f"{text} Raises `{exception_for(status)}`.") for status, text in operation.errors)
+    yield "200", described(operation, 200, operation.response.description)
+    for status, text in operation.errors:
+        yield str(status), f"{described(operation, status, text)} Raises `{exception_for(status)}`."
 
 
 def _notes(operation: Operation) -> Iterator[str]:
     yield f"Generations: {' and '.join(operation.generations)}."
     if operation.name_in_2x != operation.name:
-        called = f"The official client 2.x calls this route `{operation.name_in_2x}`"
-        yield f"{called}; the route follows from the arguments given."
+        called = f"In the official client 2.x this route is `{operation.name_in_2x}`"
+        yield f"{called}; the arguments decide which route is called."
     if operation.response.kind == "events":
-        limits = f"{STREAM_FIRST_EVENT_TIMEOUT} s up to the first event, then {STREAM_IDLE_TIMEOUT} s of silence"
-        yield f"Time limits: {limits}; `_request_timeout` sets both."
+        limits = f"{STREAM_FIRST_EVENT_TIMEOUT} s for the first event, {STREAM_IDLE_TIMEOUT} s for each later one"
+        yield f"Time limits: {limits}; `_request_timeout` changes both."
     else:
         seconds = MODEL_TIMEOUT if operation.waits_for_model else TIMEOUT
-        yield f"Time limit: {seconds} s for the whole call; `_request_timeout` sets another."
-    busy = " A chat that is busy (503, servers up to 2.6) is tried again." if operation.retry_busy else ""
+        yield f"Time limit: {seconds} s for the whole call; `_request_timeout` changes it."
+    busy = " A busy chat (status 503, servers up to 2.6) has stored nothing, so the client waits for it, up to 30 s."
+    busy = busy if operation.retry_busy else ""
     yield _RETRIES[operation.retry] + busy
-
-
-def _example(tag: Tag, operation: Operation, document: Document) -> Iterator[str]:
-    """Yield the lines of a script that makes the call."""
-    yield "from pprint import pprint"
-    yield ""
-    yield f"import {PACKAGE}"
-    yield ""
-    yield "# FREECHAT_HOST and FREECHAT_TOKEN say which server to call, and as whom."
-    yield f"with {PACKAGE}.ApiClient() as api_client:"
-    yield f"    api_instance = {PACKAGE}.{tag.name}(api_client)"
-    names = []
-    for parameter in operation.parameters:
-        if not parameter.required:
-            continue
-        yield f"    {parameter.name} = {_sample(parameter.type, parameter.example, document)}"
-        names.append(parameter.name)
-    if operation.body is not None:
-        yield f"    {operation.body.name} = {_body_sample(operation.body, document)}"
-        names.append(operation.body.name)
-    yield ""
-    yield "    try:"
-    call = f"api_instance.{operation.name}({', '.join(names)})"
-    if operation.response.kind == "events":
-        yield f"        with {call} as stream:"
-        yield "            for text in stream.text_deltas():"
-        yield '                print(text, end="", flush=True)'
-    elif operation.response.kind == "download":
-        yield f"        print({call}.save())"
-    else:
-        yield f"        pprint({call})"
-    yield f"    except {PACKAGE}.ApiException as error:"
-    yield "        print(error)"
-
-
-def _body_sample(body: Body, document: Document) -> str:
-    if body.media_type == FORM:
-        return '("name.txt", b"content")  # or a path'
-    return '"Hi"' if body.type.model in document.from_string else _sample(body.type, "", document)
-
-
-def _sample(type_: Type, example: object, document: Document) -> str:
-    if example != "":
-        return f'"{example}"' if isinstance(example, str) else repr(example)
-    if type_.kind == "array" and type_.item is not None:
-        return f"[{_sample(type_.item, '', document)}]"
-    if type_.kind != "model":
-        return _SAMPLES.get(type_.kind, "{}")
-    schema = document.schema(type_.model)
-    fields = [field for field in schema.fields if field.required] or [
-        field for field in schema.fields if field.type.kind == "string" and not field.secret
-    ][:1]
-    values = ", ".join(f"{field.name}={_sample(field.type, field.example, document)}" for field in fields)
-    return f"{PACKAGE}.{schema.name}({values})"
 
 
 def model_page(schema: Schema, document: Document) -> ModelPage:
     """Return the page of a model."""
     rows = []
     for field in schema.fields:
-        notes = ["must be given"] if field.required else ["[optional]"]
+        notes = ["required"] if field.required else ["[optional]"]
         notes += ["in each response"] if field.always_sent else []
         notes += [f"{' and '.join(field.generations)} only"] if field.generations else []
         notes += ["hidden when printed"] if field.secret else []
@@ -222,15 +169,23 @@ def model_page(schema: Schema, document: Document) -> ModelPage:
         f"{PACKAGE}.models.{module_name(schema.name)}",
         schema.description,
         " and ".join(schema.generations),
+        tuple(_users(schema, document)),
         tuple(rows),
-        "\n".join(_model_example(schema, document)),
+        model_script(schema, document),
     )
 
 
-def _model_example(schema: Schema, document: Document) -> Iterator[str]:
-    yield f"import {PACKAGE}"
-    yield ""
-    yield f"value = {_sample(Type('model', model=schema.name), '', document)}"
-    yield "text = value.to_json()"
-    yield f"assert {PACKAGE}.{schema.name}.from_json(text) == value"
-    yield f"assert {PACKAGE}.{schema.name}.from_dict(value.to_dict()) == value"
+def _users(schema: Schema, document: Document) -> Iterator[tuple[str, tuple[str, ...]]]:
+    operations = [(tag.name, operation) for tag in document.tags for operation in tag.operations]
+    taken = [entry for entry in operations if schema.name in _inputs(entry[1])]
+    returned = [entry for entry in operations if schema.name == model_in(entry[1].response.type)]
+    for verb, entries in (("Taken by", taken), ("Returned by", returned)):
+        if entries:
+            yield verb, tuple(f"[{tag}.{operation.name}]({tag}.md#{operation.name})" for tag, operation in entries)
+    if owners := [other.name for other in document.schemas if schema.name in other.models]:
+        yield "Part of", tuple(f"[{name}]({name}.md)" for name in owners)
+
+
+def _inputs(operation: Operation) -> set[str]:
+    types = [parameter.type for parameter in operation.parameters] + ([operation.body.type] if operation.body else [])
+    return {model_in(type_) for type_ in types}

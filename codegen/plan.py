@@ -24,11 +24,11 @@ API_IMPORTS = {
 }
 """What a file of `api/` may need, by module; ruff removes what it does not use."""
 MODEL_IMPORTS = {
-    "typing": ("Any",),
-    MIXINS: ("FromText",),
+    "typing": ("Annotated", "Any"),
+    MIXINS: ("FROM_TEXT",),
     f"{PACKAGE}._model": (
         "ABSENT",
-        "AlwaysSent",
+        "ALWAYS_SENT",
         "Flag",
         "Integer",
         "Model",
@@ -53,7 +53,8 @@ PLAIN = {
 """The Python names of types."""
 _FIELDS = {**PLAIN, "string": "Text", "integer": "Integer", "number": "Number", "boolean": "Flag"}
 _UNCHECKED_FILE = "SkipValidation[FileInput | Upload]"  # checked by MultipartBody, whose errors are clearer
-_OPTIONS = "What this one call does otherwise: see `RequestOptions`."
+_OPTIONS = "Options of this call alone; see `RequestOptions`."
+_UNVERIFIED = "(Not verified against a real server.)"
 _DOC_WIDTH = 110
 
 
@@ -221,10 +222,8 @@ def _alternatives(parameter: Parameter, other: Parameter) -> Iterator[Argument]:
 
 
 def _required_names(operation: Operation, group: list[Operation]) -> set[str]:
-    """Return the parameters that both official clients require under the operation's name."""
-    in_2x = [member for member in group if member.name_in_2x == operation.name]
-    variants = [operation, *in_2x]
-    required = [{parameter.name for parameter in member.parameters if parameter.required} for member in variants]
+    """Return the parameters that must be given; in a group those of its shortest route, which each name reaches."""
+    required = [{parameter.name for parameter in member.parameters if parameter.required} for member in group]
     return set.intersection(*required)
 
 
@@ -288,12 +287,20 @@ def _docstring(operation: Operation, arguments: Iterable[Argument]) -> str:
         wrapped(operation.summary, 8),
         wrapped(operation.description, 8),
         "Args:\n" + "\n".join(_entry(name, text) for name, text in given),
-        "Returns:\n" + textwrap.indent(wrapped(operation.response.description, 12), "    "),
+        "Returns:\n" + textwrap.indent(wrapped(described(operation, 200, operation.response.description), 12), "    "),
     ]
     if operation.errors:
-        errors = [_entry(exception_for(status), f"{status}: {text}") for status, text in operation.errors]
+        errors = [
+            _entry(exception_for(status), f"{status}: {described(operation, status, text)}")
+            for status, text in operation.errors
+        ]
         parts.append("Raises:\n" + "\n".join(errors))
     return textwrap.indent("\n\n".join(parts) + "\n", " " * 8).strip() + "\n" + " " * 8
+
+
+def described(operation: Operation, status: int, text: str) -> str:
+    """Return the text on a status, marked if no recorded server has answered with it."""
+    return f"{text} {_UNVERIFIED}" if status in operation.unverified else text
 
 
 def _entry(name: str, text: str) -> str:
@@ -315,7 +322,7 @@ def docstring(text: str, indent: int) -> str:
 
 def plan_model(schema: Schema, document: Document) -> ModelModule:
     """Return the file of one model."""
-    names = {**_FIELDS, **{name: f"FromText[{name}]" for name in document.from_string}}
+    names = {**_FIELDS, **{name: f"Annotated[{name}, FROM_TEXT]" for name in document.from_string}}
     fields = tuple(_model_field(field, names) for field in schema.fields)
     mixin = [Import(MIXINS, (schema.mixin,))] if schema.mixin else []
     return ModelModule(
@@ -330,12 +337,15 @@ def plan_model(schema: Schema, document: Document) -> ModelModule:
 
 
 def _model_field(field: Field, names: Mapping[str, str]) -> ModelField:
-    type_ = python_type(field.type, names)
-    default = ""
+    type_, default = python_type(field.type, names), ""
     if field.required:
         type_ = f"RequiredInput[{type_}]"
     elif field.always_sent:
-        type_, default = f"AlwaysSent[{type_}]", " = ABSENT"
+        type_, default = f"Annotated[{type_}, ALWAYS_SENT]", " = ABSENT"
+    elif (
+        field.type.model in names
+    ):  # Jedi follows an `Annotated` as a whole, but neither a part of a union nor an alias
+        type_, default = f"Annotated[{field.type.model} | None, FROM_TEXT]", " = None"
     else:
         type_, default = f"{type_} | None", " = None"
     annotation = (f"Secret[{type_}]" if field.secret else type_) + default

@@ -1,8 +1,10 @@
 """Fills the templates with plain data and formats the files."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +18,7 @@ from codegen.runtime import DEFAULT_HOST, MODULES, PACKAGE, PUBLIC_NAMES
 
 RUFF = "0.17.6"
 """The version that formats the output; another one might format it differently."""
+_SCRIPT = re.compile(r"(?<=^```python\n).+?(?=^```$)", re.MULTILINE | re.DOTALL)
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parent
 
@@ -23,7 +26,21 @@ _ROOT = _HERE.parent
 def render(document: Document) -> dict[str, str]:
     """Return all generated files by path."""
     files = dict(_raw_files(document))
-    return {**files, **_formatted({path: text for path, text in files.items() if path.endswith((".py", ".pyi"))})}
+    scripts = {f"{path}-{index}.py": script for path, text in files.items() for index, script in _scripts(path, text)}
+    modules = {path: text for path, text in files.items() if path.endswith((".py", ".pyi"))}
+    formatted = _formatted({**modules, **scripts})
+    return {path: formatted.get(path) or _with_scripts(path, text, formatted) for path, text in files.items()}
+
+
+def _scripts(path: str, text: str) -> Iterator[tuple[int, str]]:
+    """Yield the Python scripts of a page."""
+    return enumerate(_SCRIPT.findall(text)) if path.endswith(".md") else iter(())
+
+
+def _with_scripts(path: str, text: str, formatted: dict[str, str]) -> str:
+    """Return a page with its scripts as ruff formats them."""
+    indexes = count()
+    return _SCRIPT.sub(lambda _: formatted[f"{path}-{next(indexes)}.py"], text)
 
 
 def _raw_files(document: Document) -> Iterator[tuple[str, str]]:

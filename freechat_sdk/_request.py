@@ -35,6 +35,10 @@ class Request(NamedTuple):
     body: bytes | MultipartBody | None
     retry: RetryClass
     retry_busy: bool = False
+    prefix: str = ""
+    """What stands before the template in the path of the address, such as `/api/v1`."""
+    origin: str | None = None
+    """Scheme, host and port. None means those of the configured host."""
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.template})"
@@ -45,19 +49,21 @@ def build_request(operation: Operation[T], prefix: str, headers: Mapping[str, st
     template, target = build_target(operation.template, operation.path, operation.query)
     body = operation.body
     if body is not None and not isinstance(body, MultipartBody):
-        body = json_bytes(body, exclude_none=True)
-    return Request(operation.method, template, prefix + target, headers, body, operation.retry, operation.retry_busy)
+        body = json_bytes(body)
+    return Request(
+        operation.method, template, prefix + target, headers, body, operation.retry, operation.retry_busy, prefix
+    )
 
 
-def json_bytes(body: object, *, exclude_none: bool = False) -> bytes:
-    """Return a body as JSON.
+def json_bytes(body: object) -> bytes:
+    """Return a body as JSON. Fields of models that are None are left out.
 
     Raises:
         ApiValueError: if it holds what JSON cannot hold: NaN, an infinite number, a lone surrogate, an object.
     """
     _build_serializers(body)
     try:
-        text = to_json(body, by_alias=True, exclude_none=exclude_none)
+        text = to_json(body, by_alias=True, exclude_none=True)
         if b"NaN" in text or b"Infinity" in text:  # the text of a message may say so too
             from_json(text, allow_inf_nan=False)
     except (PydanticSerializationError, ValueError):
@@ -101,7 +107,7 @@ def build_target(template: str, values: Mapping[str, object], query: Mapping[str
         if value is None:
             template, target = _cut(template, placeholder, values), target.partition("/" + placeholder)[0]
             break
-        target = target.replace(placeholder, encode_path_value(name, value), 1)
+        target = target.replace(placeholder, encode_path_value(name, value))
     pairs = [
         _checked_pair(*pair) for name, value in query.items() if value is not None for pair in _query_pairs(name, value)
     ]

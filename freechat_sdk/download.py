@@ -281,9 +281,10 @@ def file_name(disposition: str | None) -> str | None:
     FreeChat encodes names like forms, with `+` for a space. The result is a single name: without folders, not the name
     of a device, without characters that a file system refuses, and not too long for one.
     """
-    header = disposition or ""
-    match = re.search(r"(?i)filename\*\s*=\s*UTF-8'[^']*'([^;\s]+)", header)
-    match = match or re.search(r'(?i)filename\s*=\s*(?:"([^"]*)"|([^;\s]+))', header)
+    if disposition is None:
+        return None
+    match = re.search(r"(?i)filename\*\s*=\s*UTF-8'[^']*'([^;\s]+)", disposition)
+    match = match or re.search(r'(?i)filename\s*=\s*(?:"([^"]*)"|([^;\s]+))', disposition)
     if match is None:
         return None
     name = unquote_plus(next(group for group in match.groups() if group is not None))

@@ -14,7 +14,7 @@ from traceback import walk_tb
 from types import FrameType
 from typing import Any, TypeVar
 
-from freechat_sdk import ApiClient, ChatApi, Configuration, RetryPolicy, SseEmitter
+from freechat_sdk import ApiClient, Call, ChatApi, Configuration, Hooks, RetryPolicy, SseEmitter
 from test.server import MAX_WAIT, Connection, Handler, RecordingServer
 
 TOKEN = "fc-0123456789abcdef0123456789abcdef"
@@ -51,6 +51,16 @@ def configured(host: str, *, retries: object = 2, **settings: Any) -> Configurat
     """Return a configuration with a token, for v1 unless another generation is given; retries are made `at_once`."""
     policy = at_once(retries) if isinstance(retries, int) else retries
     return Configuration(**{"host": host, "access_token": TOKEN, "api_version": "v1", "retries": policy, **settings})
+
+
+class Closings(Hooks):
+    """Counts how many streams and downloads have been closed."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_close(self, call: Call) -> None:
+        self.count += 1
 
 
 @contextmanager

@@ -38,7 +38,9 @@ FORK, SPAWN = multiprocessing.get_context("fork"), multiprocessing.get_context("
 OPTIONS = [*("-p", "no:cacheprovider"), *("-p", "no:terminal"), *("-o", "addopts=")]
 OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 UNCHANGED_FIELDS = {"annotation", "returns", "decorator_list", "bases"}
-UNCHANGED_CALLS = {"TypeVar", "ParamSpec", "NamedTuple", "warn"}
+UNCHANGED_CALLS = {"TypeVar", "ParamSpec", "NamedTuple", "cast", "warn"}
+ERROR_MAKERS = ("Error", "Exception", "_unreadable", "_interrupted", "_error")
+"""How the names end of what makes an error."""
 OTHER: dict[type[ast.AST], type[Any]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And,
@@ -120,8 +122,8 @@ def _is_left_alone(node: ast.AST) -> bool:
             return True
         case ast.keyword(arg="message" | "hint"):
             return True
-        case ast.Call(func=ast.Name(id=name)) if name in UNCHANGED_CALLS or name.endswith(("Error", "Exception")):
-            return True
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+            return name in UNCHANGED_CALLS or name.endswith(ERROR_MAKERS)
         case ast.Assign(targets=[ast.Name(id="__all__" | "__slots__" | "message" | "hint" | "_advice")]):
             return True
     return False
@@ -146,9 +148,9 @@ def _others(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Constant(value=int() | float() as value):
             yield ast.Constant(value + 1)
         case ast.Constant(value=str() as value):
-            yield ast.Constant(f"{value}~")
+            yield ast.Constant(chr(ord(value) + 1) if len(value) == 1 else f"{value}x")
         case ast.Constant(value=bytes() as value):
-            yield ast.Constant(value + b"~")
+            yield ast.Constant(value + b"x")
         case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
             yield ast.Return(ast.Constant(None))
     match node:
@@ -242,8 +244,11 @@ class _Loop:
             part for part in _functions_in(mutant.code) if (part.co_name, part.co_firstlineno) == mutant.function
         )
         replaced = [function for function in gc.get_objects() if self._is_live(function, mutant.function)]
-        for function in replaced:
-            function.__code__ = code
+        try:
+            for function in replaced:
+                function.__code__ = code
+        except ValueError:  # it calls super() no more, so only an import can take it
+            os._exit(0)
         for number in numbers if replaced else ():
             self._run(self._items[number])
             if self._has_failed:

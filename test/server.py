@@ -64,6 +64,8 @@ class Connection:
         self.sock = sock
         self.number = number
         self.is_open = True
+        self.awaits_peer = False
+        """Whether only the peer may close it, and not the end of the server."""
         self.partial = b""
         """What was received of a body that broke off."""
         self._file = sock.makefile("rb")
@@ -109,6 +111,7 @@ class Connection:
 
     def wait_closed(self) -> bool:
         """Wait until the peer has closed; tell whether it has."""
+        self.awaits_peer = True
         try:
             while self.sock.recv(65536):
                 pass
@@ -250,7 +253,7 @@ class RecordingServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.refuse_connections()
-        for connection in self.connections:
+        for connection in [one for one in self.connections if not one.awaits_peer]:
             with suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:

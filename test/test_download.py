@@ -3,10 +3,11 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import pytest
@@ -16,7 +17,7 @@ from freechat_sdk import ApiConnectionError, ApiDecodeError, ApiException, ApiTi
 from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
 from freechat_sdk._operation import READ, Operation
 from freechat_sdk.download import as_download, file_name
-from test.clients import api_of
+from test.clients import Closings, api_of
 from test.hostile import close, gzipped, response, says
 from test.server import MAX_WAIT, Connection, Handler, Request, head, html_response, in_order, json_response
 
@@ -243,6 +244,88 @@ def test_a_response_made_by_hand_is_read_whole_or_an_error_each_time() -> None:
                 with pytest.raises(ApiException, match="read before, or the response has been closed"):
                     spent.read()
             assert spent.data is None
+
+
+class Received:
+    """A response whose chunks are known."""
+
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, *sizes: int) -> None:
+        self.told: list[str] = []
+        self._sizes = sizes
+
+    def chunks(self) -> Iterator[bytes]:
+        for size in self._sizes:
+            self.told.append(str(size))
+            yield bytes(size)
+
+    def begin_stream(self) -> None:
+        self.told.append("begin")
+
+    def note_progress(self) -> None:
+        self.told.append("progress")
+
+    def end_stream(self) -> None:
+        self.told.append("end")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "progress_after"),
+    [([1023], []), ([1024], [0]), ([1023, 1], [1]), ([512, 512, 512, 511, 1], [1, 4]), ([5000, 1, 1023], [0, 2])],
+)
+def test_a_kib_ends_a_silence(sizes: list[int], progress_after: list[int]) -> None:
+    response: Any = Received(*sizes)
+    assert b"".join(as_download.open(response)) == bytes(sum(sizes))
+    told = [
+        part for number, size in enumerate(sizes) for part in (str(size), *["progress"] * (number in progress_after))
+    ]
+    assert response.told == ["begin", *told, "end"]
+
+
+def test_a_file_is_asked_for_under_any_media_type() -> None:
+    with api_of(FileApi, whole) as (api, server):
+        api.export().read()
+    assert server.requests[0].header("Accept") == "application/octet-stream, */*, application/json"
+
+
+def test_a_closed_download_ends_whoever_iterates_and_is_told_of_once() -> None:
+    closings = Closings()
+    with api_of(FileApi, whole, hooks=closings) as (api, _):
+        download = api.export()
+        chunks = iter(download)
+        next(chunks)
+        with download:
+            pass
+        assert closings.count == 1
+        with pytest.raises(ApiException, match="closed before its end"):
+            list(chunks)
+        download.close()
+        assert closings.count == 1
+
+
+def test_a_file_that_is_too_large_for_memory_is_closed_at_once() -> None:
+    closings = Closings()
+    with api_of(FileApi, whole, hooks=closings, max_response_bytes=1000) as (api, _):
+        download = api.export()
+        with pytest.raises(ApiDecodeError, match="more than 1000 bytes"):
+            download.read()
+        assert closings.count == 1
+
+
+def test_a_file_is_saved_to_the_present_folder_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with api_of(FileApi, whole) as (api, _):
+        assert api.export().save().resolve() == (tmp_path / "My café.tar.gz").resolve()
+
+
+def test_a_folder_that_may_not_be_written_to_is_its_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("mine")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with api_of(FileApi, whole) as (api, _), pytest.raises(PermissionError, match="mine"):
+        api.export().save(tmp_path / "file")
 
 
 # Encodings and lengths

@@ -63,6 +63,11 @@ def test_the_error_names_the_argument() -> None:
         build_headers("text/plain", {}, None, {}, {"_headers": ["X"]})
 
 
+def test_the_error_of_a_cookie_names_its_header() -> None:
+    with pytest.raises(ApiValueError, match="header Cookie:"):
+        build_headers("a", {}, None, {}, {"_request_auth": {"in": "cookie", "value": "a\nb"}})
+
+
 @pytest.mark.parametrize("auth", [None, {}])
 def test_no_auth_is_no_header(auth: object) -> None:
     assert build_headers("text/plain", {}, None, {}, {"_request_auth": auth}) == {"Accept": "text/plain"}

@@ -24,9 +24,17 @@ from freechat_sdk._decoders import as_text
 from freechat_sdk._headers import build_headers, check_header, checked_headers, merge_headers
 from freechat_sdk._operation import READ, Operation, exactly_one
 from freechat_sdk._pool import is_same_origin
-from freechat_sdk._request import build_request, build_target, content_headers, encode_path_value, json_bytes
+from freechat_sdk._request import (
+    Request,
+    build_request,
+    build_target,
+    content_headers,
+    encode_path_value,
+    json_bytes,
+)
 
-REFUSED = ["", ".", "..", "a/b", "a\\b", "50%", "a;b", "a\nb", "a\0", "\x7f", "\x85", "a\u2028", "\u2029", "\ud800"]
+REFUSED = ["", ".", "..", "a/b", "a\\b", "50%", "a;b", "a\nb", "a\0", "\x7f", "\x85", "a\u2028", "\u2029"]
+REFUSED += ["\x1f", "\x7f", "\x9f", "\ud800", "\udfff"]
 
 
 @pytest.mark.parametrize("value", REFUSED)
@@ -52,7 +60,16 @@ def test_a_path_value_stays_in_its_place_and_comes_back_whole(value: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("value", "encoded"), [("[open_ai]gpt-4o", "%5Bopen_ai%5Dgpt-4o"), (-1, "-1"), ("a b", "a%20b")]
+    ("value", "encoded"),
+    [
+        ("[open_ai]gpt-4o", "%5Bopen_ai%5Dgpt-4o"),
+        (-1, "-1"),
+        ("a b", "a%20b"),
+        ("~", "~"),
+        ("\xa0", "%C2%A0"),
+        ("\ud7ff", "%ED%9F%BF"),
+        ("\ue000", "%EE%80%80"),
+    ],
 )
 def test_a_path_value_is_percent_encoded(value: object, encoded: str) -> None:
     assert encode_path_value("name", value) == encoded
@@ -62,6 +79,28 @@ def test_a_query_leaves_out_what_is_not_given() -> None:
     query = {"asc": "1", "all": None, "text": "a b&c", "flag": True}
     assert build_target("/a", {}, query) == ("/a", "/a?asc=1&text=a%20b%26c&flag=true")
     assert build_target("/a", {}, {"asc": None}) == ("/a", "/a")
+    assert build_target("/a", {}, {"flag": False}) == ("/a", "/a?flag=false")
+
+
+@pytest.mark.parametrize("text", ["é", "\ud7ff", "\ue000", "\U0001f600"])
+def test_a_query_holds_any_character(text: str) -> None:
+    assert unquote(build_target("/a", {}, {"a": text})[1]) == f"/a?a={text}"
+
+
+def test_a_model_in_a_query_becomes_a_parameter_for_each_field() -> None:
+    query = {"filter": ChatUpdateDTO(user_nickname="Chief", about=None)}
+    assert build_target("/a", {}, query) == ("/a", "/a?userNickname=Chief")
+
+
+def test_the_template_ends_before_a_value_that_is_not_given() -> None:
+    values = {"a": "1", "b": None, "c": None}
+    assert build_target("/x/{a}/{b}/{c}", values, {}) == ("/x/{a}", "/x/1")
+
+
+def test_a_request_shows_its_path_without_values() -> None:
+    request = build_request(Operation("GET", "/chat/{id}", as_text, {}, retry=READ, path={"id": "secret"}), "/v1", {})
+    assert (repr(request), request.target) == ("Request(GET /chat/{id})", "/v1/chat/secret")
+    assert Request("GET", "/a", "/a", {}, None, READ).retry_busy is False
 
 
 def test_a_body_holds_json_names_and_no_none() -> None:
@@ -80,6 +119,7 @@ def test_merging_headers_changes_neither_of_them() -> None:
 def test_the_content_type_can_be_set_only_for_a_body() -> None:
     options = {"_content_type": "application/vnd.api+json"}
     assert content_headers({}, options) == {"Content-Type": "application/vnd.api+json"}
+    assert content_headers({}, {}) == {"Content-Type": "application/json"}
     assert content_headers(None, options) == {}
     with pytest.raises(ApiValueError, match="Content-Type"):
         content_headers({}, {"_content_type": "a\r\nX: 1"})
@@ -153,9 +193,10 @@ def test_a_body_that_json_cannot_hold_is_refused(body: object) -> None:
 def test_a_text_may_speak_of_nan_and_infinity() -> None:
     body = {"a": "NaN, Infinity, \U0001f600", "b": None}
     assert from_json(json_bytes(body)) == body
+    assert json_bytes(ChatUpdateDTO(user_nickname="NaN")) == b'{"userNickname":"NaN"}'
 
 
-@pytest.mark.parametrize("value", [nan, inf, "\ud800"])
+@pytest.mark.parametrize("value", [nan, inf, "\ud800", chr(0xDFFF)])
 def test_a_query_that_cannot_be_sent_is_refused(value: object) -> None:
     with pytest.raises(ApiValueError):
         build_target("/a", {}, {"a": value})

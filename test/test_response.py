@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from freechat_sdk import ApiConnectionError, ApiException, Call, CharacterApi, ChatApi, Download, Hooks
-from test.clients import at_once, chat_api
+from freechat_sdk import ApiConnectionError, ApiException, CharacterApi, ChatApi, Download
+from test.clients import Closings, at_once, chat_api
 from test.hostile import response, says, stall
 from test.server import (
     MAX_WAIT,
@@ -23,16 +23,6 @@ from test.server import (
 )
 
 CONTENT = bytes(range(256)) * 1000
-
-
-class Closings(Hooks):
-    """Counts how many streams and downloads have been closed."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def on_close(self, call: Call) -> None:
-        self.count += 1
 
 
 @pytest.fixture

@@ -14,24 +14,28 @@ from freechat_sdk.upload import FileInput, MultipartBody, Upload
 
 
 class AccountApi(Api):
-    """The caller's own account.
+    """The caller's own account and tokens.
 
-    Read and change what is known of the user, and make, list, disable and delete the tokens that programs
-    call with.
+    Read and change the account, and create, list, disable and delete tokens. **Tokens that are ended by id
+    keep working for up to an hour if they have been used**; end them by value. **Status 403 may also mean
+    that there is no such token**: servers do not tell a plain user the difference.
     """
 
     @operation
     def create_token(self, duration: int | None = None, **options: Unpack[RequestOptions]) -> Operation[str]:
-        """Make a new token for the caller that lasts as long as the server decides.
+        """Create a token for the caller.
 
-        The answer is the only place that shows the token whole without being asked for it by its number.
+        The server decides how long the token lasts. A plain user can have five tokens.
 
         Args:
-            duration: How many seconds the token shall last.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            duration: The lifetime of the token in seconds.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The token, `fc-` and 32 hex digits.
+            The token, `fc-` and 32 hex digits. Keep it secret.
+
+        Raises:
+            QuotaExceededException: 429: The caller has five tokens already. Delete one.
         """
         return Operation("POST", "/account/token/{duration}", as_text, options, retry=ONCE, path={"duration": duration})
 
@@ -40,16 +44,19 @@ class AccountApi(Api):
 
     @operation
     def create_token1(self, duration: int | None = None, **options: Unpack[RequestOptions]) -> Operation[str]:
-        """Make a new token for the caller that lasts for some time.
+        """Create a token for the caller that lasts for a given time.
 
-        The answer is the only place that shows the token whole without being asked for it by its number.
+        A plain user can have five tokens.
 
         Args:
-            duration: How many seconds the token shall last.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            duration: The lifetime of the token in seconds.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The token, `fc-` and 32 hex digits.
+            The token, `fc-` and 32 hex digits. Keep it secret.
+
+        Raises:
+            QuotaExceededException: 429: The caller has five tokens already. Delete one.
         """
         return Operation("POST", "/account/token/{duration}", as_text, options, retry=ONCE, path={"duration": duration})
 
@@ -60,17 +67,20 @@ class AccountApi(Api):
     def delete_token(self, token: str, **options: Unpack[RequestOptions]) -> Operation[str]:
         """Delete one of the caller's tokens.
 
-        The token travels in the path, which proxies may log; delete_token_by_id avoids that.
+        **The token stops working at once**, unlike with `delete_token_by_id`. It is part of the path, which
+        proxies may log.
 
         Args:
             token: The whole token, `fc-` and 32 hex digits.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The token that is gone.
+            The token, which no longer works.
 
         Raises:
-            BadRequestException: 400: The caller has no such token.
+            BadRequestException: 400: The token was deleted or disabled by id, or, for an administrator,
+                does not exist.
+            ForbiddenException: 403: The token belongs to another user **or does not exist**.
         """
         return Operation("DELETE", "/account/token/{token}", as_text, options, retry=ONCE, path={"token": token})
 
@@ -79,16 +89,20 @@ class AccountApi(Api):
 
     @operation
     def delete_token_by_id(self, id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Delete one of the caller's tokens, by its number.
+        """Delete one of the caller's tokens by its id.
 
-        Programs that call with it get 401 from then on.
+        **A token that has been used keeps working for up to an hour after this call, and nothing can end it
+        then.** Prefer `delete_token`, which ends it at once.
 
         Args:
-            id: Number of the token, as list_tokens gives it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            id: The id of the token, as `list_tokens` returns it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where the caller has no such token, so also the second time.
+            True, or, for an administrator, False if the token does not exist.
+
+        Raises:
+            ForbiddenException: 403: The token belongs to another user **or does not exist**.
         """
         return Operation("DELETE", "/account/token/id/{id}", as_json(bool), options, retry=IDEMPOTENT, path={"id": id})
 
@@ -97,20 +111,22 @@ class AccountApi(Api):
 
     @operation
     def disable_token(self, token: str, **options: Unpack[RequestOptions]) -> Operation[str]:
-        """Take one of the caller's tokens out of use.
+        """Disable one of the caller's tokens.
 
-        It stays in the list and cannot be enabled again. The token travels in the path, which proxies may
-        log.
+        **The token stops working at once**, unlike with `disable_token_by_id`. It is no longer listed and
+        cannot be enabled again. It is part of the path, which proxies may log.
 
         Args:
             token: The whole token, `fc-` and 32 hex digits.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The token that no longer works.
+            The token, which no longer works.
 
         Raises:
-            BadRequestException: 400: The caller has no such token.
+            BadRequestException: 400: The token was deleted or disabled by id, or, for an administrator,
+                does not exist. (Not verified against a real server.)
+            ForbiddenException: 403: The token belongs to another user **or does not exist**.
         """
         return Operation("PUT", "/account/token/{token}", as_text, options, retry=ONCE, path={"token": token})
 
@@ -119,16 +135,21 @@ class AccountApi(Api):
 
     @operation
     def disable_token_by_id(self, id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Take one of the caller's tokens out of use, by its number.
+        """Disable one of the caller's tokens by its id.
 
-        Recorded servers delete the token instead of disabling it, a fault of theirs.
+        **A token that has been used keeps working for up to an hour after this call, and nothing can end it
+        then.** Prefer `disable_token`, which ends it at once. Servers delete the token instead of disabling
+        it.
 
         Args:
-            id: Number of the token, as list_tokens gives it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            id: The id of the token, as `list_tokens` returns it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where the caller has no such token.
+            True, or, for an administrator, False if the token does not exist.
+
+        Raises:
+            ForbiddenException: 403: The token belongs to another user **or does not exist**.
         """
         return Operation("PUT", "/account/token/id/{id}", as_json(bool), options, retry=IDEMPOTENT, path={"id": id})
 
@@ -137,16 +158,19 @@ class AccountApi(Api):
 
     @operation
     def get_token_by_id(self, id: int, **options: Unpack[RequestOptions]) -> Operation[str | None]:
-        """Read one of the caller's tokens whole, by its number.
+        """Read one of the caller's tokens by its id.
 
-        Lists show tokens masked; this shows the whole of one.
+        Returns the whole token; lists mask it. Use it to get the value that `delete_token` needs.
 
         Args:
-            id: Number of the token, as list_tokens gives it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            id: The id of the token, as `list_tokens` returns it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The token itself, a secret; None where the caller has no such token.
+            The token, which is a secret, or, for an administrator, None if it does not exist.
+
+        Raises:
+            ForbiddenException: 403: The token belongs to another user **or does not exist**.
         """
         return Operation("GET", "/account/token/id/{id}", optional(as_text), options, retry=READ, path={"id": id})
 
@@ -159,14 +183,14 @@ class AccountApi(Api):
     ) -> Operation[UserBasicInfoDTO | None]:
         """Read the caller's name and picture.
 
-        Cheap, so it serves to try out a token; it exists on both generations.
+        A quick way to check a token; every user may call it, on both generations.
 
         Args:
-            username: The user, by the name that they log in with.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The caller as others see them; None if the caller has been deleted and the token still works.
+            The public part of the account, or None if the account has been deleted and the token still works.
         """
         return Operation(
             "GET",
@@ -186,14 +210,14 @@ class AccountApi(Api):
     ) -> Operation[UserBasicInfoDTO | None]:
         """Read the name and picture of any user.
 
-        Every user may ask about every other one.
+        Every user can read every other one.
 
         Args:
-            username: The user, by the name that they log in with.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The user as others see them; None where there is no such user.
+            The public part of the account, or None if the user does not exist.
         """
         return Operation(
             "GET",
@@ -209,15 +233,15 @@ class AccountApi(Api):
 
     @operation
     def get_user_details(self, **options: Unpack[RequestOptions]) -> Operation[UserDetailsDTO]:
-        """Read everything that the server knows of the caller.
+        """Read the caller's account.
 
-        It holds personal data, as address and phone number.
+        The response contains personal data, such as the address and the phone number.
 
         Args:
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The account with everything that the caller has told the server.
+            The account of the caller, without the password.
         """
         return Operation("GET", "/account/details", as_json(UserDetailsDTO), options, retry=READ)
 
@@ -228,13 +252,13 @@ class AccountApi(Api):
     def list_tokens(self, **options: Unpack[RequestOptions]) -> Operation[list[ApiTokenInfoDTO]]:
         """List the caller's tokens.
 
-        The tokens themselves are masked, as `fc-a****48b7`.
+        The tokens are masked, as `fc-7****8ec7`. Deleted, disabled and expired tokens are not listed.
 
         Args:
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The tokens with their numbers and times; an empty list where there is none.
+            The tokens, masked, with their ids and dates; an empty list if there are none.
         """
         return Operation("GET", "/account/tokens", as_json(list[ApiTokenInfoDTO]), options, retry=READ)
 
@@ -243,16 +267,19 @@ class AccountApi(Api):
 
     @operation
     def update_user_info(self, user_details_dto: UserDetailsDTO, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Change what the server knows of the caller.
+        """Change the caller's account.
 
-        Only what is given changes.
+        Only the fields that are set change. **Setting `username` renames the account.**
 
         Args:
             user_details_dto: The fields to change.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where something was changed.
+            True if the account was changed.
+
+        Raises:
+            ServiceException: 500: Another user has the user name.
         """
         return Operation("PUT", "/account/details", as_json(bool), options, retry=IDEMPOTENT, body=user_details_dto)
 
@@ -265,18 +292,20 @@ class AccountApi(Api):
     ) -> Operation[str]:
         """Upload a picture of the caller.
 
-        It takes the place of the present one at once.
+        It replaces the current picture at once.
 
         Args:
-            file: A picture of up to 2 MiB; a larger one is a 400, above 10 MiB a 413 or a lost
-                connection.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            file: A picture of up to 2 MiB.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The web address of the picture.
+            The URL of the picture, which everybody can read.
 
         Raises:
-            BadRequestException: 400: The picture is too large; the message says how large it may be.
+            BadRequestException: 400: The file is too large; the message states the limit, as `File size
+                should be less than 2097152`. (Not verified against a real server.)
+            ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead. (Not
+                verified against a real server.)
         """
         return Operation("POST", "/account/picture", as_text, options, retry=ONCE, body=MultipartBody(file))
 

@@ -15,27 +15,28 @@ from freechat_sdk.models.user_full_details_dto import UserFullDetailsDTO
 class AccountManagerForAdminApi(Api):
     """The accounts of all users, for administrators.
 
-    Make, change and delete users, give them authorities, and manage their tokens.
+    Create, change and delete users, set their authorities and manage their tokens. **Used tokens of locked or
+    deleted users keep working for up to an hour.**
     """
 
     @operation
     def create_token_for_user(
         self, username: str, duration: int, **options: Unpack[RequestOptions]
     ) -> Operation[str | None]:
-        """Make a token for a user.
+        """Create a token for a user.
 
-        Whoever has it acts as that user.
+        **Whoever has the token acts as that user.** A plain user can have five tokens.
 
         Args:
-            username: The user, by the name that they log in with.
-            duration: How many seconds the token shall last.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            duration: The lifetime of the token in seconds.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The token, `fc-` and 32 hex digits; None if the user does not exist or has five tokens already.
+            The token, `fc-` and 32 hex digits, or None if the user does not exist or has five tokens already.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation(
             "POST",
@@ -53,21 +54,20 @@ class AccountManagerForAdminApi(Api):
     def create_user(
         self, user_full_details_dto: UserFullDetailsDTO, **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Make a user.
+        """Create a user.
 
-        Give at least the user name and a password. The user may log in at once where `enabled` is true.
+        The user can log in at once if `enabled` is true and `locked` is false.
 
         Args:
-            user_full_details_dto: Everything that shall be known of the user, the password included.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            user_full_details_dto: The new user: at least `username` and `password`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True once the user is there.
+            True, once the user has been created.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
-            ServiceException: 500: There is a user of that name already, or something that must be given
-                is missing.
+            ForbiddenException: 403: The caller is not an administrator.
+            ServiceException: 500: The user name is taken or a required field is missing.
         """
         return Operation("POST", "/admin/user", as_json(bool), options, retry=ONCE, body=user_full_details_dto)
 
@@ -78,17 +78,17 @@ class AccountManagerForAdminApi(Api):
     def delete_token_for_user(self, token: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Delete a token of any user.
 
-        Programs that call with it get 401 from then on. The token travels in the path.
+        The token is part of the path, which proxies may log.
 
         Args:
             token: The whole token, `fc-` and 32 hex digits.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where nothing came of it.
+            True, or False if nothing was changed.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation(
             "DELETE", "/admin/token/{token}", as_json(bool), options, retry=IDEMPOTENT, path={"token": token}
@@ -99,19 +99,19 @@ class AccountManagerForAdminApi(Api):
 
     @operation
     def delete_user(self, username: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Delete a user for good.
+        """Delete a user.
 
-        There is no way back.
+        This cannot be undone. **Tokens of the user that have been used keep working for up to an hour.**
 
         Args:
-            username: The user, by the name that they log in with.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where nothing came of it.
+            True, or False if nothing was changed.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation(
             "DELETE", "/admin/user/{username}", as_json(bool), options, retry=IDEMPOTENT, path={"username": username}
@@ -122,19 +122,19 @@ class AccountManagerForAdminApi(Api):
 
     @operation
     def disable_token_for_user(self, token: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Take a token of any user out of use.
+        """Disable a token of any user.
 
-        It stays in the user's list. The token travels in the path, which proxies may log.
+        The token is part of the path, which proxies may log.
 
         Args:
             token: The whole token, `fc-` and 32 hex digits.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where nothing came of it.
+            True, or False if nothing was changed.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation("PUT", "/admin/token/{token}", as_json(bool), options, retry=IDEMPOTENT, path={"token": token})
 
@@ -143,19 +143,19 @@ class AccountManagerForAdminApi(Api):
 
     @operation
     def get_details_of_user(self, username: str, **options: Unpack[RequestOptions]) -> Operation[UserDetailsDTO | None]:
-        """Read everything that the server knows of a user.
+        """Read the account of a user.
 
-        All but the password, which nobody can read.
+        The password cannot be read.
 
         Args:
-            username: The user, by the name that they log in with.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The user's account; None where there is no such user.
+            The account, or None if the user does not exist.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation(
             "GET",
@@ -171,19 +171,19 @@ class AccountManagerForAdminApi(Api):
 
     @operation
     def get_user_by_token(self, token: str, **options: Unpack[RequestOptions]) -> Operation[UserDetailsDTO | None]:
-        """Find out whose token it is.
+        """Find the user of a token.
 
-        The token travels in the path, which proxies may log.
+        The token is part of the path, which proxies may log.
 
         Args:
             token: The whole token, `fc-` and 32 hex digits.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The user; None where the token is nobody's.
+            The user, or None if no user has the token.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation(
             "GET",
@@ -199,20 +199,21 @@ class AccountManagerForAdminApi(Api):
 
     @operation
     def list_authorities_of_user(self, username: str, **options: Unpack[RequestOptions]) -> Operation[list[str] | None]:
-        """List what a user is allowed to be.
+        """List the authorities of a user.
 
         An unknown user has no authorities.
 
         Args:
-            username: The user, by the name that they log in with.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            Some of `ROLE_ADMIN`, `ROLE_BIZ_ADMIN`, `ROLE_ORG_ADMIN`, `ROLE_RES_ADMIN`, `ROLE_USER`; None or
-            an empty list if there is no such user.
+            Some of `ROLE_ADMIN`, `ROLE_BIZ_ADMIN`, `ROLE_ORG_ADMIN`, `ROLE_RES_ADMIN` and `ROLE_USER`; None
+            or an empty list if the user does not exist.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator. (Not verified against a real
+                server.)
         """
         return Operation(
             "GET",
@@ -232,17 +233,17 @@ class AccountManagerForAdminApi(Api):
     ) -> Operation[list[ApiTokenInfoDTO] | None]:
         """List the tokens of a user.
 
-        The tokens themselves are masked.
+        The tokens are masked, as `fc-7****8ec7`. Deleted, disabled and expired tokens are not listed.
 
         Args:
-            username: The user, by the name that they log in with.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The tokens with their ids and times; None or an empty list if there is none.
+            The tokens, masked, with their ids and dates; None or an empty list if there are none.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation(
             "GET",
@@ -258,22 +259,22 @@ class AccountManagerForAdminApi(Api):
 
     @operation
     def list_users(
-        self, page_size: int, page_num: int, **options: Unpack[RequestOptions]
+        self, page_size: int | None = None, page_num: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[UserBasicInfoDTO]]:
         """List one page of the users.
 
-        Without a page size all users come at once; page numbers count from 0.
+        Pages are counted from 0.
 
         Args:
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The users as others see them; an empty list past the last page.
+            The public parts of the accounts; an empty list after the last page.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation(
             "GET",
@@ -293,18 +294,18 @@ class AccountManagerForAdminApi(Api):
     ) -> Operation[list[UserBasicInfoDTO]]:
         """List the first page of the users.
 
-        Without a page size all users come at once; page numbers count from 0.
+        Pages are counted from 0.
 
         Args:
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The users as others see them; an empty list past the last page.
+            The public parts of the accounts; an empty list after the last page.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation(
             "GET",
@@ -322,20 +323,20 @@ class AccountManagerForAdminApi(Api):
     def list_users2(
         self, page_size: int | None = None, page_num: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[UserBasicInfoDTO]]:
-        """List the users.
+        """List all users.
 
-        Without a page size all users come at once; page numbers count from 0.
+        Pages are counted from 0.
 
         Args:
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The users as others see them; an empty list past the last page.
+            The public parts of the accounts; an empty list after the last page.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation(
             "GET",
@@ -353,20 +354,21 @@ class AccountManagerForAdminApi(Api):
     def update_authorities_of_user(
         self, username: str, request_body: list[str], **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Set what a user is allowed to be.
+        """Set the authorities of a user.
 
-        Authorities that are not given are taken away.
+        Authorities that are left out are removed.
 
         Args:
-            username: The user, by the name that they log in with.
-            request_body: All authorities that the user shall have, as `ROLE_USER`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            request_body: All authorities of the user, as `ROLE_USER`. Authorities that are left out are
+                removed.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where nothing came of it.
+            True, or False if nothing was changed.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation(
             "PUT",
@@ -385,19 +387,19 @@ class AccountManagerForAdminApi(Api):
     def update_user(
         self, user_full_details_dto: UserFullDetailsDTO, **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Change what is known of a user.
+        """Change a user.
 
-        The user is found by the user name; only what is given changes, the password included.
+        The server finds the user by `username`. Only the fields that are set change.
 
         Args:
-            user_full_details_dto: The user name, and the fields to change.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            user_full_details_dto: The user name and the fields to change.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where nothing came of it.
+            True, or False if nothing was changed.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation("PUT", "/admin/user", as_json(bool), options, retry=IDEMPOTENT, body=user_full_details_dto)
 

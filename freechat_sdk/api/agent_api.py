@@ -15,29 +15,29 @@ from freechat_sdk.models.agent_update_dto import AgentUpdateDTO
 
 
 class AgentApi(Api):
-    """Agents, flows of a flow builder such as Langflow that are kept on the server.
+    """Agents: flows of a flow builder such as Langflow, stored on the server.
 
-    Create, change and search them, clone those of others and publish new versions of one's own. A name holds
-    all versions of one agent.
+    Create, change, search, clone and publish them. All versions of an agent share its name. **Status 403 may
+    also mean that there is no such agent**: servers do not tell a plain user the difference.
     """
 
     @operation
     def batch_search_agent_details(
         self, agent_query_dto: list[AgentQueryDTO], **options: Unpack[RequestOptions]
     ) -> Operation[list[list[AgentDetailsDTO]]]:
-        """Run several searches for agents at once, with all their fields.
+        """Run several searches for agents and return all fields.
 
-        As search_agent_details for each query.
+        Like `search_agent_details` for each search.
 
         Args:
-            agent_query_dto: The queries, each with its own `where` and page.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            agent_query_dto: The searches, each with its own `where` and page.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            One list for each query, in the order of the queries; empty where nothing matched.
+            One list per search, in the order of the request.
 
         Raises:
-            ServiceException: 500: A query has no `where`.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation(
             "POST",
@@ -55,19 +55,19 @@ class AgentApi(Api):
     def batch_search_agent_summary(
         self, agent_query_dto: list[AgentQueryDTO], **options: Unpack[RequestOptions]
     ) -> Operation[list[list[AgentSummaryDTO]]]:
-        """Run several searches for agents at once.
+        """Run several searches for agents.
 
-        As search_agent_summary for each query.
+        Like `search_agent_summary` for each search.
 
         Args:
-            agent_query_dto: The queries, each with its own `where` and page.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            agent_query_dto: The searches, each with its own `where` and page.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            One list for each query, in the order of the queries; empty where nothing matched.
+            One list per search, in the order of the request.
 
         Raises:
-            ServiceException: 500: A query has no `where`.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation(
             "POST",
@@ -85,14 +85,14 @@ class AgentApi(Api):
     def clone_agent(self, agent_id: int, **options: Unpack[RequestOptions]) -> Operation[int | None]:
         """Copy an agent.
 
-        The copy is an agent with an id of its own; the original is kept. Each call makes another copy.
+        The copy belongs to the caller and has an id of its own. Each call creates another copy.
 
         Args:
-            agent_id: The agent, by the id of one of its versions, as create_agent returned it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            agent_id: The id of one version of the agent, as `create_agent` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The id of the copy, or None where there is no such agent.
+            The id of the copy, or None if the agent does not exist.
         """
         return Operation(
             "POST", "/agent/clone/{agentId}", optional(as_json(int)), options, retry=ONCE, path={"agentId": agent_id}
@@ -103,16 +103,19 @@ class AgentApi(Api):
 
     @operation
     def clone_agents(self, request_body: list[int], **options: Unpack[RequestOptions]) -> Operation[list[int]]:
-        """Copy several agents in one request.
+        """Copy several agents.
 
-        As clone_agent for each of them. Each call makes further copies.
+        Like `clone_agent` for each id. Unknown ids are skipped. Each call creates further copies.
 
         Args:
             request_body: The ids of the agents to copy.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The ids of the new copies, each an agent of its own.
+            The ids of the copies, in the order of the request.
+
+        Raises:
+            BadRequestException: 400: None of the ids exists.
         """
         return Operation("POST", "/agent/batch/clone", as_json(list[int]), options, retry=ONCE, body=request_body)
 
@@ -121,16 +124,16 @@ class AgentApi(Api):
 
     @operation
     def count_agents(self, agent_query_dto: AgentQueryDTO, **options: Unpack[RequestOptions]) -> Operation[int]:
-        """Count the agents that a query matches.
+        """Count the agents that match a search.
 
-        Takes the same query as search_agent_summary; give `where`, which a search cannot do without.
+        Takes the same query as `search_agent_summary`; the page is ignored.
 
         Args:
-            agent_query_dto: Which agents to count, in `where`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            agent_query_dto: The conditions, in `where`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            How many agents match; 0 for none.
+            How many agents match; 0 if none do.
         """
         return Operation("POST", "/agent/count", as_json(int), options, retry=READ, body=agent_query_dto)
 
@@ -141,19 +144,19 @@ class AgentApi(Api):
     def create_agent(self, agent_create_dto: AgentCreateDTO, **options: Unpack[RequestOptions]) -> Operation[int]:
         """Create an agent.
 
-        The caller owns it, and its version is 0. Where the answer was lost, search for the name before
-        sending again: the agent may be there.
+        The agent has version 0 and belongs to the caller. If the response was lost, search for the name
+        before trying again: names need not be unique, so a second call creates a second agent.
 
         Args:
-            agent_create_dto: The new agent, its name and flow. Set the visibility too.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            agent_create_dto: The new agent. Only `name` is required; set `visibility` too.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The id of the new agent, as get_agent_details and update_agent take it.
+            The id of the new agent, for the other operations.
 
         Raises:
-            ServiceException: 500: A rule of the server's database is broken; a name that is taken already
-                can be the cause.
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
+                server.)
         """
         return Operation("POST", "/agent", as_json(int), options, retry=ONCE, body=agent_create_dto)
 
@@ -164,20 +167,20 @@ class AgentApi(Api):
     def create_agents(
         self, agent_create_dto: list[AgentCreateDTO], **options: Unpack[RequestOptions]
     ) -> Operation[list[int]]:
-        """Create several agents in one request.
+        """Create several agents.
 
-        As create_agent for each of them. After a failure, search for the names before sending again.
+        Like `create_agent` for each of them.
 
         Args:
-            agent_create_dto: The new agents, each with a name of its own.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            agent_create_dto: The new agents.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The ids of the new agents, in the order given.
+            The ids of the new agents, in the order of the request.
 
         Raises:
-            ServiceException: 500: A rule of the server's database is broken; a name that is taken already
-                can be the cause.
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
+                server.)
         """
         return Operation("POST", "/agent/batch", as_json(list[int]), options, retry=ONCE, body=agent_create_dto)
 
@@ -188,14 +191,17 @@ class AgentApi(Api):
     def delete_agent(self, agent_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Delete one version of an agent.
 
-        The id is one version, not all that share its name. A deleted version cannot be brought back.
+        This cannot be undone. A hidden version cannot be deleted.
 
         Args:
-            agent_id: The agent, by the id of one of its versions, as create_agent returned it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            agent_id: The id of one version of the agent, as `create_agent` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where nothing was deleted.
+            True, or, for an administrator, False if the agent does not exist.
+
+        Raises:
+            ForbiddenException: 403: The agent is hidden, belongs to another user **or does not exist**.
         """
         return Operation(
             "DELETE", "/agent/{agentId}", as_json(bool), options, retry=IDEMPOTENT, path={"agentId": agent_id}
@@ -206,16 +212,19 @@ class AgentApi(Api):
 
     @operation
     def delete_agents(self, request_body: list[int], **options: Unpack[RequestOptions]) -> Operation[list[int]]:
-        """Delete several agents in one request.
+        """Delete several agents.
 
-        As delete_agent for each id. An id is one version of an agent, not all that share its name.
+        Like `delete_agent` for each id. An id is one version of an agent.
 
         Args:
             request_body: The ids of the agents to delete.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The ids that were deleted; an empty list where none was.
+            The ids that were deleted.
+
+        Raises:
+            ServiceException: 500: None of the ids exists and belongs to the caller.
         """
         return Operation(
             "DELETE", "/agent/batch/delete", as_json(list[int]), options, retry=IDEMPOTENT, body=request_body
@@ -226,16 +235,19 @@ class AgentApi(Api):
 
     @operation
     def get_agent_details(self, agent_id: int, **options: Unpack[RequestOptions]) -> Operation[AgentDetailsDTO]:
-        """Read an agent with all its fields.
+        """Read all fields of an agent.
 
-        All that get_agent_summary tells, and the config and the other long texts.
+        Returns the fields of `get_agent_summary`, the flow and the other long texts.
 
         Args:
-            agent_id: The agent, by the id of one of its versions, as create_agent returned it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            agent_id: The id of one version of the agent, as `create_agent` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The agent as it is stored.
+            The agent with its flow and its other long texts.
+
+        Raises:
+            NotFoundException: 404: The agent does not exist or the caller must not see it.
         """
         return Operation(
             "GET", "/agent/details/{agentId}", as_json(AgentDetailsDTO), options, retry=READ, path={"agentId": agent_id}
@@ -248,14 +260,17 @@ class AgentApi(Api):
     def get_agent_summary(self, agent_id: int, **options: Unpack[RequestOptions]) -> Operation[AgentSummaryDTO]:
         """Read an agent without its long texts.
 
-        What a search shows of the agent; get_agent_details has the config too.
+        Returns what a search returns; `get_agent_details` returns the flow too.
 
         Args:
-            agent_id: The agent, by the id of one of its versions, as create_agent returned it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            agent_id: The id of one version of the agent, as `create_agent` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The agent in short.
+            The agent without its long texts.
+
+        Raises:
+            NotFoundException: 404: The agent does not exist or the caller must not see it.
         """
         return Operation(
             "GET", "/agent/summary/{agentId}", as_json(AgentSummaryDTO), options, retry=READ, path={"agentId": agent_id}
@@ -268,20 +283,20 @@ class AgentApi(Api):
     def list_agent_versions_by_name(
         self, name: str, **options: Unpack[RequestOptions]
     ) -> Operation[list[AgentItemForNameDTO]]:
-        """List the versions of an agent by its name.
+        """List the versions of an agent.
 
         Changes nothing, although the request is a POST.
 
         Args:
-            name: Name of the agent. One that holds a slash, a backslash, `%` or `;` is a 400 here, so
-                avoid them.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            name: The name that all versions of the agent share.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The id, version and statistics of each; an empty list where no agent has the name.
+            The id, version and counts of each version; an empty list if the caller has no agent of the name.
 
         Raises:
-            BadRequestException: 400: The name holds a character that no path may have.
+            BadRequestException: 400: The name contains `/`, a backslash, `%` or `;`, which a path cannot
+                contain. (Not verified against a real server.)
         """
         return Operation(
             "POST",
@@ -299,17 +314,20 @@ class AgentApi(Api):
     def publish_agent(self, agent_id: int, visibility: str, **options: Unpack[RequestOptions]) -> Operation[int | None]:
         """Publish an agent as a new version.
 
-        The version published gets an id of its own; the agent it was made from is kept. Each call makes
-        another version; list_agent_versions_by_name shows those of a name.
+        The new version has a new id, the same uid and the next version number. **All older versions become
+        hidden.** `list_agent_versions_by_name` lists the versions of a name.
 
         Args:
-            agent_id: The agent, by the id of one of its versions, as create_agent returned it.
-            visibility: Who may see the version: `public`, `public_org` (the owner's organization),
-                `private`, `hidden`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            agent_id: The id of one version of the agent, as `create_agent` returned it.
+            visibility: Who can see the new version: `public`, `public_org` (the caller's organization),
+                `private` or `hidden`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The id of the new version, or None where there is no such agent.
+            The id of the new version, or, for an administrator, None if the agent does not exist.
+
+        Raises:
+            ForbiddenException: 403: The agent belongs to another user **or does not exist**.
         """
         return Operation(
             "POST",
@@ -327,20 +345,20 @@ class AgentApi(Api):
     def search_agent_details(
         self, agent_query_dto: AgentQueryDTO, **options: Unpack[RequestOptions]
     ) -> Operation[list[AgentDetailsDTO]]:
-        """Search for agents, with all their fields.
+        """Search agents and return all fields.
 
-        As search_agent_summary, with the config and the other long texts of each agent; answers can be large.
+        Like `search_agent_summary`, with the flow and the other long texts of each agent; responses can be
+        large.
 
         Args:
-            agent_query_dto: Which agents to find, in what order, and which page of them. `where` must be
-                given.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            agent_query_dto: The conditions, the order and the page. `where` is required in practice.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            A page of the agents that match; an empty list where none does.
+            The agents on the page; an empty list if none match.
 
         Raises:
-            ServiceException: 500: A query has no `where`.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation(
             "POST", "/agent/details/search", as_json(list[AgentDetailsDTO]), options, retry=READ, body=agent_query_dto
@@ -353,21 +371,21 @@ class AgentApi(Api):
     def search_agent_summary(
         self, agent_query_dto: AgentQueryDTO, **options: Unpack[RequestOptions]
     ) -> Operation[list[AgentSummaryDTO]]:
-        """Search for agents.
+        """Search agents.
 
-        Answers one page, 10 agents where the query sets no other size. Servers are said to filter by tags
-        after paging, so a short page need not be the last one.
+        Returns one page, with 10 entries unless `page_size` is set. **Searches for public things find
+        published versions only.** The server filters by tags and models after it has cut the page, so a short
+        page is not necessarily the last one.
 
         Args:
-            agent_query_dto: Which agents to find, in what order, and which page of them. `where` must be
-                given.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            agent_query_dto: The conditions, the order and the page. `where` is required in practice.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            A page of the agents that match; an empty list where none does.
+            The agents on the page; an empty list if none match.
 
         Raises:
-            ServiceException: 500: A query has no `where`.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation(
             "POST", "/agent/search", as_json(list[AgentSummaryDTO]), options, retry=READ, body=agent_query_dto
@@ -380,22 +398,21 @@ class AgentApi(Api):
     def update_agent(
         self, agent_id: int, agent_update_dto: AgentUpdateDTO, **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Change fields of an agent.
+        """Change an agent.
 
-        Only what is given changes; the id and the version stay. An administrator gets True for an id that
-        does not exist, too.
+        Only the fields that are set change. An administrator gets True even if the agent does not exist.
 
         Args:
-            agent_id: The agent, by the id of one of its versions, as create_agent returned it.
+            agent_id: The id of one version of the agent, as `create_agent` returned it.
             agent_update_dto: The fields to change.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where nothing was changed.
+            True if the agent was changed.
 
         Raises:
-            ServiceException: 500: A rule of the server's database is broken; a name that is taken already
-                can be the cause.
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
+                server.)
         """
         return Operation(
             "PUT",

@@ -12,32 +12,35 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class AIServiceApi(Api):
-    """Models and the api keys that pay for them.
+    """The api keys of model providers, and the list of models.
 
-    A stored key is named where a chat, a backend or a prompt task needs one; nobody can read it again. The
-    list of models exists on v1 alone.
+    A chat, a backend or a prompt task refers to a stored key by its name; the key itself can never be read
+    again. Only v1 lists models. **Status 403 may also mean that there is no such key**: servers do not tell a
+    plain user the difference.
     """
 
     @operation
     def add_ai_api_key(
         self, ai_api_key_create_dto: AiApiKeyCreateDTO, **options: Unpack[RequestOptions]
     ) -> Operation[int]:
-        """Store an api key of a model's provider.
+        """Store an api key of a model provider.
 
-        The key belongs to the caller and can be named in backends, chats and prompt tasks from then on. It is
-        masked in every later answer: keep your own copy.
+        Backends, chats and prompt tasks of the caller can then refer to the key by its name. **The key can
+        never be read again**: keep a copy. A plain user can store three keys per provider. Names need not be
+        unique.
 
         Args:
-            ai_api_key_create_dto: The key with its name and provider. Give `enabled` as well, or the
-                server answers 500.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            ai_api_key_create_dto: The key, its name and its provider. `enabled` is required in practice:
+                without it the server answers 500.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of the stored key, which the other operations take.
+            The id of the stored key, for the other operations.
 
         Raises:
-            QuotaExceededException: 429: Name or token of the key is blank; no quota is meant.
-            ServiceException: 500: There is a key of that name already; or `enabled` was not given.
+            QuotaExceededException: 429: The name or the key is blank, or the caller has three keys of
+                this provider already.
+            ServiceException: 500: `enabled` is missing.
         """
         return Operation("POST", "/ai/apikey", as_json(int), options, retry=ONCE, body=ai_api_key_create_dto)
 
@@ -46,16 +49,19 @@ class AIServiceApi(Api):
 
     @operation
     def delete_ai_api_key(self, id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Delete a stored api key for good.
+        """Delete a stored api key.
 
-        Backends, chats and tasks that name it go on naming it, and fail when they need it.
+        Backends, chats and tasks keep the name of the key and fail when they need it.
 
         Args:
-            id: Number of the stored key, as add_ai_api_key returned it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            id: The id of the stored key, as `add_ai_api_key` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where the caller has no such key.
+            True, or False if the caller does not have the key.
+
+        Raises:
+            ForbiddenException: 403: The key belongs to another user **or does not exist**.
         """
         return Operation("DELETE", "/ai/apikey/{id}", as_json(bool), options, retry=IDEMPOTENT, path={"id": id})
 
@@ -64,16 +70,20 @@ class AIServiceApi(Api):
 
     @operation
     def disable_ai_api_key(self, id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Stop a stored api key from being used.
+        """Disable a stored api key.
 
-        Calls that would be paid by the key fail until enable_ai_api_key is called.
+        Calls that use the key fail until `enable_ai_api_key` is called. `list_ai_api_keys` leaves disabled
+        keys out.
 
         Args:
-            id: Number of the stored key, as add_ai_api_key returned it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            id: The id of the stored key, as `add_ai_api_key` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where the caller has no such key.
+            True, or False if the caller does not have the key.
+
+        Raises:
+            ForbiddenException: 403: The key belongs to another user **or does not exist**.
         """
         return Operation("PUT", "/ai/apikey/disable/{id}", as_json(bool), options, retry=IDEMPOTENT, path={"id": id})
 
@@ -82,16 +92,19 @@ class AIServiceApi(Api):
 
     @operation
     def enable_ai_api_key(self, id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Let a disabled api key be used again.
+        """Enable a stored api key.
 
-        A key that is enabled already stays so.
+        Calls that refer to the key by its name work again. An enabled key stays enabled.
 
         Args:
-            id: Number of the stored key, as add_ai_api_key returned it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            id: The id of the stored key, as `add_ai_api_key` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where the caller has no such key.
+            True, or False if the caller does not have the key.
+
+        Raises:
+            ForbiddenException: 403: The key belongs to another user **or does not exist**.
         """
         return Operation("PUT", "/ai/apikey/enable/{id}", as_json(bool), options, retry=IDEMPOTENT, path={"id": id})
 
@@ -100,16 +113,19 @@ class AIServiceApi(Api):
 
     @operation
     def get_ai_api_key(self, id: int, **options: Unpack[RequestOptions]) -> Operation[AiApiKeyInfoDTO | None]:
-        """Read what is known of a stored api key.
+        """Read the details of a stored api key.
 
-        The key itself comes back masked, as `fc-a****48b7`; it is never readable again.
+        The key itself is masked, as `sk-y****yyyy`; it can never be read again.
 
         Args:
-            id: Number of the stored key, as add_ai_api_key returned it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            id: The id of the stored key, as `add_ai_api_key` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The key with its name, provider and times; None where the caller has no such key.
+            The key with its name, provider and dates, or, for an administrator, None if it does not exist.
+
+        Raises:
+            ForbiddenException: 403: The key belongs to another user **or does not exist**.
         """
         return Operation(
             "GET", "/ai/apikey/{id}", optional(as_json(AiApiKeyInfoDTO)), options, retry=READ, path={"id": id}
@@ -120,20 +136,20 @@ class AIServiceApi(Api):
 
     @operation
     def get_ai_model_info(self, model_id: str, **options: Unpack[RequestOptions]) -> Operation[AiModelInfoDTO]:
-        """Read what is known of one model.
+        """Read the details of a model.
 
         Needs no token.
 
         Args:
-            model_id: Id of the model: `[provider]name`, as `[open_ai]gpt-4o`, or with the type behind it:
-                `...|chat`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            model_id: The id of the model: `[provider]name`, as `[open_ai]gpt-4o`, or
+                `[provider]name|type`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
             The model with its name, provider and type.
 
         Raises:
-            NotFoundException: 404: There is no such model.
+            NotFoundException: 404: The model does not exist. (Not verified against a real server.)
         """
         return Operation(
             "GET",
@@ -150,17 +166,17 @@ class AIServiceApi(Api):
 
     @operation
     def list_ai_api_keys(self, provider: str, **options: Unpack[RequestOptions]) -> Operation[list[AiApiKeyInfoDTO]]:
-        """List the caller's stored api keys of one provider.
+        """List the caller's enabled api keys of one provider.
 
-        The keys themselves are masked. Any text may be asked for; an unknown provider has no keys.
+        The keys are masked, and disabled keys are left out. An unknown provider has no keys.
 
         Args:
-            provider: Who runs the models: `open_ai`, `azure_open_ai`, `dash_scope`; on v2 also `ollama`,
+            provider: The provider: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also `ollama` and
                 `hugging_face`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The keys; an empty list where there is none.
+            The keys; an empty list if there are none.
         """
         return Operation(
             "GET",
@@ -176,19 +192,19 @@ class AIServiceApi(Api):
 
     @operation
     def list_ai_model_info(
-        self, page_size: int, page_num: int, **options: Unpack[RequestOptions]
+        self, page_size: int | None = None, page_num: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[AiModelInfoDTO]]:
         """List one page of the models that the server knows.
 
-        Needs no token. Without a page size all models come at once; page numbers count from 0.
+        Needs no token. Pages are counted from 0.
 
         Args:
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The models; an empty list past the last page.
+            The models; an empty list after the last page.
         """
         return Operation(
             "GET",
@@ -205,19 +221,19 @@ class AIServiceApi(Api):
 
     @operation
     def list_ai_model_info1(
-        self, page_size: int, page_num: int | None = None, **options: Unpack[RequestOptions]
+        self, page_size: int | None = None, page_num: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[AiModelInfoDTO]]:
         """List the first page of the models that the server knows.
 
-        Needs no token. Without a page size all models come at once; page numbers count from 0.
+        Needs no token. Pages are counted from 0.
 
         Args:
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The models; an empty list past the last page.
+            The models; an empty list after the last page.
         """
         return Operation(
             "GET",
@@ -236,17 +252,17 @@ class AIServiceApi(Api):
     def list_ai_model_info2(
         self, page_size: int | None = None, page_num: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[AiModelInfoDTO]]:
-        """List the models that the server knows.
+        """List all models that the server knows.
 
-        Needs no token. Without a page size all models come at once; page numbers count from 0.
+        Needs no token. Pages are counted from 0.
 
         Args:
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The models; an empty list past the last page.
+            The models; an empty list after the last page.
         """
         return Operation(
             "GET",

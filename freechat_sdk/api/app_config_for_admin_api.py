@@ -10,25 +10,25 @@ from freechat_sdk.models.app_config_info_dto import AppConfigInfoDTO
 
 
 class AppConfigForAdminApi(Api):
-    """Settings of the server, for administrators.
+    """The configuration of the server, for administrators.
 
-    Each of the two operations exists in one generation alone.
+    Each generation has one of the two operations.
     """
 
     @operation
     def get_app_configs(self, **options: Unpack[RequestOptions]) -> Operation[AppConfigInfoDTO]:
-        """Read the settings that the server runs with.
+        """Read the configuration that the server runs with.
 
-        For administrators. Values may hold passwords of the installation; treat the answer as secret.
+        For administrators. **The values can contain passwords**; treat the response as a secret.
 
         Args:
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The settings by their full names.
+            The values by their full names, as `server.port`.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation("GET", "/admin/app/configs", as_json(AppConfigInfoDTO), options, retry=READ, generations=V1)
 
@@ -37,18 +37,18 @@ class AppConfigForAdminApi(Api):
 
     @operation
     def get_default_config(self, **options: Unpack[RequestOptions]) -> Operation[str | None]:
-        """Read the settings that the server is shipped with.
+        """Read the default configuration of the server.
 
-        For administrators. It is the file as text, with comments.
+        For administrators. Returns the file as text, comments included.
 
         Args:
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The configuration file, YAML text; None if the server has none.
+            The configuration file in YAML, or None if the server has none.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation("GET", "/admin/app/configs/default", optional(as_text), options, retry=READ, generations=V2)
 

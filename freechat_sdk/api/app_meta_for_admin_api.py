@@ -12,30 +12,31 @@ from freechat_sdk.models.qwen_param_dto import QwenParamDTO
 
 
 class AppMetaForAdminApi(Api):
-    """What the server is, for administrators: name, version and build.
+    """The name, version and build of the server, for administrators.
 
-    `get_app_meta` is a cheap way to learn whom one talks to.
+    `get_app_meta` is a quick way to identify the server.
     """
 
     @operation
     def expose(
         self, open_ai_param: OpenAiParamDTO, qwen_param: QwenParamDTO, **options: Unpack[RequestOptions]
     ) -> Operation[str]:
-        """Show how the parameters of two providers' models are written.
+        """Publish the schemas of two parameter models.
 
-        For administrators. It does nothing; it is there so that both models of parameters appear in the API's
-        description. Servers are said to answer a short text.
+        For administrators. The operation exists only so that the API description contains both models.
+        Servers answered 400 to a call without parameters.
 
         Args:
-            open_ai_param: Parameters of a model of OpenAI; each field becomes a parameter of the query.
-            qwen_param: Parameters of a Qwen model; each field becomes a parameter of the query.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            open_ai_param: The parameters of an OpenAI model; each field becomes a query parameter.
+            qwen_param: The parameters of a Qwen model; each field becomes a query parameter.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            A text that says nothing of interest, labelled as JSON.
+            A text without further meaning, labelled as JSON. (Not verified against a real server.)
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            BadRequestException: 400: A required query parameter is missing.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation(
             "GET",
@@ -52,18 +53,18 @@ class AppMetaForAdminApi(Api):
 
     @operation
     def get_app_meta(self, **options: Unpack[RequestOptions]) -> Operation[AppMetaDTO]:
-        """Read name, version and build of the server.
+        """Read the name, version and build of the server.
 
-        For administrators. The version tells which of the faults and forms of answers to expect.
+        For administrators. The version tells which behaviour to expect, as `2.9.0`.
 
         Args:
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            What the server was built from and where it runs.
+            The build and the environment of the server.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation("GET", "/admin/app/meta", as_json(AppMetaDTO), options, retry=READ)
 

@@ -20,31 +20,36 @@ from freechat_sdk.upload import FileInput, MultipartBody, Upload
 
 
 class CharacterApi(Api):
-    """Characters, whom people chat with.
+    """Characters, whom users chat with.
 
-    Make one with a personality, give it a backend (a model with a prompt and limits), pictures, documents and
-    a voice, publish it, search for others, and carry characters from server to server.
+    Create a character, connect it to a model with a backend, upload pictures, documents and a voice, publish
+    it, search for characters, and copy them to other servers. **A new character is public unless `visibility`
+    is set, but a search finds it only after it has been published.** **Status 403 may also mean that there is
+    no such character**: servers do not tell a plain user the difference.
     """
 
     @operation
     def add_character_backend(
         self, character_uid: str, character_backend_dto: CharacterBackendDTO, **options: Unpack[RequestOptions]
     ) -> Operation[str | None]:
-        """Give a character a backend.
+        """Add a backend to a character.
 
-        It ties the character to a prompt task, and so to a model. On v1 give `is_default` as well: without it
-        nothing is made, and the answer is empty.
+        A backend connects the character to a prompt task and so to a model. **Up to 2.6 set `is_default`**:
+        without it the response is empty, and the backend is not a default one, so chats that name no backend
+        cannot start.
 
         Args:
-            character_uid: The character with all its versions, by its uid (32 hex digits).
-            character_backend_dto: The settings, `chat_prompt_task_id` above all.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character, 32 hex digits; all its versions share it.
+            character_backend_dto: The settings of the backend; `chat_prompt_task_id` is required in
+                practice.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The id of the backend, 32 hex digits; None where nothing was made.
+            The id of the backend, 32 hex digits, or None if `is_default` was not set (up to 2.6).
 
         Raises:
-            ForbiddenException: 403: The character is not the caller's.
+            ForbiddenException: 403: The character or the prompt task belongs to another user **or does
+                not exist**.
         """
         return Operation(
             "POST",
@@ -63,17 +68,16 @@ class CharacterApi(Api):
     def batch_search_character_details(
         self, character_query_dto: list[CharacterQueryDTO], **options: Unpack[RequestOptions]
     ) -> Operation[list[list[CharacterDetailsDTO]]]:
-        """Make several searches for characters at once, with all that they hold.
+        """Run several searches for characters and return all fields.
 
-        Without `where` it finds public characters. Filters by tags run after the pages are cut, so a short
-        page is not the last one.
+        Like `search_character_details` for each search.
 
         Args:
-            character_query_dto: The searches, each as for search_character_summary.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_query_dto: The searches, each with its own `where` and page.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            What each search found, in the order of the searches.
+            One list per search, in the order of the request.
         """
         return Operation(
             "POST",
@@ -91,17 +95,16 @@ class CharacterApi(Api):
     def batch_search_character_summary(
         self, character_query_dto: list[CharacterQueryDTO], **options: Unpack[RequestOptions]
     ) -> Operation[list[list[CharacterSummaryDTO]]]:
-        """Make several searches for characters at once.
+        """Run several searches for characters.
 
-        Without `where` it finds public characters. Filters by tags run after the pages are cut, so a short
-        page is not the last one.
+        Like `search_character_summary` for each search.
 
         Args:
-            character_query_dto: The searches, each as for search_character_summary.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_query_dto: The searches, each with its own `where` and page.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            What each search found, in the order of the searches.
+            One list per search, in the order of the request.
         """
         return Operation(
             "POST",
@@ -117,16 +120,17 @@ class CharacterApi(Api):
 
     @operation
     def clone_character(self, character_id: int, **options: Unpack[RequestOptions]) -> Operation[int | None]:
-        """Copy a character to the caller.
+        """Copy a character.
 
-        It is new, belongs to the caller, and may be changed without touching the original.
+        The copy belongs to the caller and is named like the original with a number, as `ally-1`.
 
         Args:
-            character_id: Number of one version of the character, as create_character or a search gave it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_id: The id of one version of the character, as `create_character` or a search
+                returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of the copy; None where there is no such character.
+            The id of the copy, or None if the character does not exist or the caller must not see it.
         """
         return Operation(
             "POST",
@@ -144,16 +148,17 @@ class CharacterApi(Api):
     def count_characters(
         self, character_query_dto: CharacterQueryDTO, **options: Unpack[RequestOptions]
     ) -> Operation[int]:
-        """Count the characters that a search would find.
+        """Count the characters that match a search.
 
-        Pages do not matter to it.
+        Takes the same query as `search_character_summary`; the page is ignored.
 
         Args:
-            character_query_dto: What to look for, in which order, and which page of it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_query_dto: The conditions, the order and the page. Without `where`, public
+                characters match.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            How many there are.
+            How many match; 0 if none do.
         """
         return Operation("POST", "/character/count", as_json(int), options, retry=READ, body=character_query_dto)
 
@@ -164,16 +169,17 @@ class CharacterApi(Api):
     def count_public_characters(
         self, character_query_dto: CharacterQueryDTO, **options: Unpack[RequestOptions]
     ) -> Operation[int]:
-        """Count the public characters that a search would find.
+        """Count the public characters that match a search.
 
-        Needs no token.
+        Needs no token. Only published characters count.
 
         Args:
-            character_query_dto: What to look for, in which order, and which page of it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_query_dto: The conditions, the order and the page. Without `where`, public
+                characters match.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            How many there are.
+            How many match; 0 if none do.
         """
         return Operation("POST", "/public/character/count", as_json(int), options, retry=READ, body=character_query_dto)
 
@@ -184,20 +190,23 @@ class CharacterApi(Api):
     def create_character(
         self, character_create_dto: CharacterCreateDTO, **options: Unpack[RequestOptions]
     ) -> Operation[int]:
-        """Make a character.
+        """Create a character.
 
-        Absent `visibility` means public. Ask new_character_name for a name that is free. It cannot chat
-        before add_character_backend has given it a backend.
+        **Without `visibility` the character is public**, though a search finds it only after
+        `publish_character`. It cannot chat until `add_character_backend` is called. Names need not be unique;
+        `new_character_name` offers an unused one.
 
         Args:
-            character_create_dto: The character: its name, and who it is.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_create_dto: The character. Only `name` is required.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of the new character, which most other operations take.
+            The id of the new character, for most other operations.
 
         Raises:
-            ServiceException: 500: A field that holds no valid JSON.
+            ForbiddenException: 403: A plain user asked for the visibility `public_org`.
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
+                server.)
         """
         return Operation("POST", "/character", as_json(int), options, retry=ONCE, body=character_create_dto)
 
@@ -208,14 +217,18 @@ class CharacterApi(Api):
     def delete_character(self, character_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Delete one version of a character.
 
-        Other versions of it stay.
+        Other versions are kept. Chats with a deleted character can no longer be used.
 
         Args:
-            character_id: Number of one version of the character, as create_character or a search gave it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_id: The id of one version of the character, as `create_character` or a search
+                returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where the caller has no such character, so also the second time.
+            True, or, for an administrator, False if the character does not exist.
+
+        Raises:
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
         """
         return Operation(
             "DELETE",
@@ -231,16 +244,16 @@ class CharacterApi(Api):
 
     @operation
     def delete_character_by_name(self, name: str, **options: Unpack[RequestOptions]) -> Operation[list[int]]:
-        """Delete all versions of a character, by its name.
+        """Delete all versions of a character by its name.
 
-        There is no way back.
+        This cannot be undone. If several characters share the name, all of them are deleted.
 
         Args:
-            name: What the caller calls the character; all versions share it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            name: The name of the character; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The numbers of the versions that were deleted; an empty list where none was.
+            The ids of the versions that were deleted; an empty list if the name or uid is unknown.
         """
         return Operation(
             "DELETE", "/character/name/{name}", as_json(list[int]), options, retry=IDEMPOTENT, path={"name": name}
@@ -251,16 +264,16 @@ class CharacterApi(Api):
 
     @operation
     def delete_character_by_uid(self, character_uid: str, **options: Unpack[RequestOptions]) -> Operation[list[int]]:
-        """Delete all versions of a character, by its uid.
+        """Delete all versions of a character by its uid.
 
-        There is no way back.
+        This cannot be undone.
 
         Args:
-            character_uid: The character with all its versions, by its uid (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character, 32 hex digits; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The numbers of the versions that were deleted; an empty list where none was.
+            The ids of the versions that were deleted; an empty list if the name or uid is unknown.
         """
         return Operation(
             "DELETE",
@@ -278,17 +291,18 @@ class CharacterApi(Api):
     def delete_character_document(self, key: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Delete an uploaded document.
 
-        RAG tasks that name it as their source fail from then on.
+        RAG tasks with this document as their source fail from then on.
 
         Args:
-            key: The last segment of the address that the upload returned.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            key: The key of the file: the last path segment of the URL that the upload returned.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where there was nothing to do it to.
+            True, even if the file does not exist.
 
         Raises:
-            ForbiddenException: 403: The character is not the caller's.
+            ForbiddenException: 403: The file belongs to another user, or the key is malformed. (Not
+                verified against a real server.)
         """
         return Operation(
             "DELETE", "/character/document/{key}", as_json(bool), options, retry=IDEMPOTENT, path={"key": key}
@@ -301,17 +315,17 @@ class CharacterApi(Api):
     def delete_character_picture(self, key: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Delete an uploaded picture or avatar.
 
-        Characters that show it go on naming its address, which is dead then.
+        Characters keep the URL of the picture, which then leads nowhere.
 
         Args:
-            key: The last segment of the address that the upload returned.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            key: The key of the file: the last path segment of the URL that the upload returned.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where there was nothing to do it to.
+            True, even if the file does not exist.
 
         Raises:
-            ForbiddenException: 403: The character is not the caller's.
+            ForbiddenException: 403: The file belongs to another user, or the key is malformed.
         """
         return Operation(
             "DELETE", "/character/picture/{key}", as_json(bool), options, retry=IDEMPOTENT, path={"key": key}
@@ -322,19 +336,20 @@ class CharacterApi(Api):
 
     @operation
     def delete_character_video(self, key: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Delete an uploaded film.
+        """Delete an uploaded video.
 
-        Characters that show it go on naming its address, which is dead then.
+        Characters keep the URL of the video, which then leads nowhere.
 
         Args:
-            key: The last segment of the address that the upload returned.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            key: The key of the file: the last path segment of the URL that the upload returned.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where there was nothing to do it to.
+            True, even if the file does not exist.
 
         Raises:
-            ForbiddenException: 403: The character is not the caller's.
+            ForbiddenException: 403: The file belongs to another user, or the key is malformed. (Not
+                verified against a real server.)
         """
         return Operation(
             "DELETE",
@@ -355,19 +370,22 @@ class CharacterApi(Api):
     ) -> Operation[bool]:
         """Delete an uploaded voice.
 
-        Needs a speech server, else 503.
+        Needs a speech server.
 
         Args:
-            character_backend_id: Which backend it is, by the id that add_character_backend returned (32
-                hex digits).
-            key: The key of the voice, as list_character_voices shows it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_backend_id: The id of the backend, 32 hex digits, as `add_character_backend`
+                returned it.
+            key: The key of the voice, as `list_character_voices` returns it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where there is no such voice.
+            True, even if the voice does not exist.
 
         Raises:
-            ServiceUnavailableException: 503: There is no speech server.
+            ForbiddenException: 403: The backend belongs to another user's character **or does not
+                exist**. (Not verified against a real server.)
+            ServiceUnavailableException: 503: 2.7 and later: there is no speech server. (Not verified
+                against a real server.)
         """
         return Operation(
             "DELETE",
@@ -384,16 +402,16 @@ class CharacterApi(Api):
 
     @operation
     def exists_character_name(self, name: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Tell whether the caller has a character of a name.
+        """Check whether the caller has a character of a name.
 
-        Characters of others do not count.
+        Characters of other users do not count.
 
         Args:
-            name: What the caller calls the character; all versions share it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            name: The name of the character; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            Whether there is any version of it.
+            Whether the caller has any version of that name.
         """
         return Operation(
             "GET", "/character/exists/name/{name}", as_json(bool), options, retry=READ, path={"name": name}
@@ -406,21 +424,25 @@ class CharacterApi(Api):
     def export_character(
         self, character_id: int, include_connectors: bool | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[Download]:
-        """Export a character as a file that import_character takes.
+        """Export a character as an archive.
 
-        It holds what import_character needs to make the character again, on this server or another.
+        **The archive contains the api keys of the backends in clear**, in `character.json`. Public characters
+        of other users can be exported too. A private character can be exported by any user for some time
+        after its owner has exported it. `import_character` does not accept the archive as it is; it explains
+        what to add.
 
         Args:
-            character_id: Number of one version of the character, as create_character or a search gave it.
-            include_connectors: Whether to put the connectors that the character uses into the file as
-                well.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_id: The id of one version of the character, as `create_character` or a search
+                returned it.
+            include_connectors: Whether to include the connectors that the character uses.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The file, a gzipped tar archive that is named after the character.
+            The archive, a gzipped tar file named after the character.
 
         Raises:
-            NotFoundException: 404: There is no such character, or the caller may not see it.
+            ServiceException: 500: The character does not exist, or is private and belongs to another
+                user.
         """
         return Operation(
             "GET",
@@ -440,19 +462,21 @@ class CharacterApi(Api):
     def get_character_details(
         self, character_id: int, **options: Unpack[RequestOptions]
     ) -> Operation[CharacterDetailsDTO]:
-        """Read a character with all that it holds.
+        """Read all fields of a character.
 
-        Characters of others can be read where they are public or shared.
+        The caller can read their own characters and public ones. **The backends of a public character are
+        returned to every user.**
 
         Args:
-            character_id: Number of one version of the character, as create_character or a search gave it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_id: The id of one version of the character, as `create_character` or a search
+                returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
             The character with its profile, draft and backends.
 
         Raises:
-            NotFoundException: 404: There is no such character, or the caller may not see it.
+            NotFoundException: 404: The character does not exist or the caller must not see it.
         """
         return Operation(
             "GET",
@@ -470,14 +494,14 @@ class CharacterApi(Api):
     def get_character_latest_id_by_name(self, name: str, **options: Unpack[RequestOptions]) -> Operation[int | None]:
         """Find the newest version of one of the caller's characters.
 
-        It is a POST for historical reasons, and changes nothing.
+        Changes nothing, although the request is a POST.
 
         Args:
-            name: What the caller calls the character; all versions share it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            name: The name of the character; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of that version; None where the caller has no character of the name.
+            The id of the newest version, or None if the caller has no character of the name.
         """
         return Operation(
             "POST", "/character/latest/{name}", optional(as_json(int)), options, retry=READ, path={"name": name}
@@ -490,19 +514,20 @@ class CharacterApi(Api):
     def get_character_summary(
         self, character_id: int, **options: Unpack[RequestOptions]
     ) -> Operation[CharacterSummaryDTO]:
-        """Read a character as lists show it.
+        """Read a character without its long texts.
 
-        Characters of others can be read where they are public or shared.
+        The caller can read their own characters and public ones.
 
         Args:
-            character_id: Number of one version of the character, as create_character or a search gave it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_id: The id of one version of the character, as `create_character` or a search
+                returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The character without what it is told about itself.
+            The character without its profile.
 
         Raises:
-            NotFoundException: 404: There is no such character, or the caller may not see it.
+            NotFoundException: 404: The character does not exist or the caller must not see it.
         """
         return Operation(
             "GET",
@@ -520,16 +545,21 @@ class CharacterApi(Api):
     def get_default_character_backend(
         self, character_uid: str, **options: Unpack[RequestOptions]
     ) -> Operation[CharacterBackendDetailsDTO | None]:
-        """Read the backend that answers where a chat names none.
+        """Read the default backend of a character.
 
-        Only the owner of the character may read it.
+        Chats that name no backend use this one. Only the owner of the character can read it.
 
         Args:
-            character_uid: The character with all its versions, by its uid (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character, 32 hex digits; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The backend; None where the character has no default one.
+            The backend, or None if the character has no default backend.
+
+        Raises:
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
+            ServiceException: 500: v1 and v2 up to 2.6: there are two default backends after
+                `set_default_character_backend`.
         """
         return Operation(
             "GET",
@@ -547,20 +577,24 @@ class CharacterApi(Api):
     def import_character(
         self, file: SkipValidation[FileInput | Upload], **options: Unpack[RequestOptions]
     ) -> Operation[int]:
-        """Import a character that was exported before.
+        """Import a character from an archive.
 
-        It belongs to the caller. Servers may answer 500 although the character was made: look for it before
-        trying again.
+        **An archive from `export_character` fails with status 500 as it is, and each attempt leaves an
+        incomplete character behind.** The server requires at least one file in each of the folders `avatar`,
+        `pictures`, `videos`, `documents` and `voices` (v1: `avatar`, `pictures` and `documents`), and the
+        export leaves out empty folders. Add an empty file to each missing folder first;
+        docs/copying-characters.md shows how.
 
         Args:
-            file: What export_character gave; up to 10 MiB.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            file: The archive, up to 10 MiB.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of the new character.
+            The id of the new character, which belongs to the caller.
 
         Raises:
-            ServiceException: 500: The file is none of an export, or the import failed half-way.
+            ServiceException: 500: The file is not a complete archive. A character may have been created
+                all the same: delete it.
         """
         return Operation("POST", "/character/import", as_json(int), options, retry=ONCE, body=MultipartBody(file))
 
@@ -571,14 +605,18 @@ class CharacterApi(Api):
     def list_character_backend_ids(self, character_uid: str, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
         """List the ids of a character's backends.
 
-        A chat can be started with any of them, by `backend_id`.
+        A chat can be started with any of them, as its `backend_id`. Only the owner of the character can list
+        them.
 
         Args:
-            character_uid: The character with all its versions, by its uid (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character, 32 hex digits; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The ids; an empty list where there is none.
+            The ids; an empty list if there are none.
+
+        Raises:
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
         """
         return Operation(
             "GET",
@@ -596,16 +634,19 @@ class CharacterApi(Api):
     def list_character_backends(
         self, character_uid: str, **options: Unpack[RequestOptions]
     ) -> Operation[list[CharacterBackendDetailsDTO]]:
-        """List a character's backends with all their settings.
+        """List a character's backends.
 
-        Only the owner of the character may. Api keys given by value come back in clear.
+        Only the owner of the character can list them. **Api keys in the settings are returned in clear.**
 
         Args:
-            character_uid: The character with all its versions, by its uid (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character, 32 hex digits; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The backends; an empty list where there is none.
+            The backends; an empty list if there are none.
+
+        Raises:
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
         """
         return Operation(
             "GET",
@@ -623,14 +664,17 @@ class CharacterApi(Api):
     def list_character_documents(self, character_uid: str, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
         """List the documents of a character.
 
-        Their addresses do not take bearer tokens, so programs cannot read them back.
+        The URLs do not accept bearer tokens, so programs cannot download the documents.
 
         Args:
-            character_uid: The character with all its versions, by its uid (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character, 32 hex digits; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The keys or addresses of the files; an empty list where there is none.
+            The URLs of the files; an empty list if there are none.
+
+        Raises:
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
         """
         return Operation(
             "GET",
@@ -648,14 +692,17 @@ class CharacterApi(Api):
     def list_character_pictures(self, character_uid: str, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
         """List the pictures of a character.
 
-        Everybody who knows such an address can see the picture.
+        Everybody who knows the URL of a picture can see it.
 
         Args:
-            character_uid: The character with all its versions, by its uid (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character, 32 hex digits; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The keys or addresses of the files; an empty list where there is none.
+            The URLs of the files; an empty list if there are none.
+
+        Raises:
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
         """
         return Operation(
             "GET",
@@ -675,14 +722,15 @@ class CharacterApi(Api):
     ) -> Operation[list[CharacterItemForNameDTO]]:
         """List the versions of one of the caller's characters.
 
-        It is a POST for historical reasons, and changes nothing.
+        Changes nothing, although the request is a POST.
 
         Args:
-            name: What the caller calls the character; all versions share it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            name: The name of the character; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The versions with their counts; an empty list for an unknown name.
+            The id, version and counts of each version; an empty list if the caller has no character of the
+            name.
         """
         return Operation(
             "POST",
@@ -698,16 +746,19 @@ class CharacterApi(Api):
 
     @operation
     def list_character_videos(self, character_uid: str, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
-        """List the films of a character.
+        """List the videos of a character.
 
-        Everybody who knows such an address can see the film.
+        Everybody who knows the URL of a video can see it.
 
         Args:
-            character_uid: The character with all its versions, by its uid (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character, 32 hex digits; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The keys or addresses of the files; an empty list where there is none.
+            The URLs of the files; an empty list if there are none.
+
+        Raises:
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
         """
         return Operation(
             "GET",
@@ -728,15 +779,20 @@ class CharacterApi(Api):
     ) -> Operation[list[str]]:
         """List the voices that were uploaded for a backend.
 
-        Built-in speakers are not among them; TTSServiceApi lists those.
+        Built-in speakers are not included; see `TTSServiceApi.list_tts_builtin_speakers`.
 
         Args:
-            character_backend_id: Which backend it is, by the id that add_character_backend returned (32
-                hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_backend_id: The id of the backend, 32 hex digits, as `add_character_backend`
+                returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The ids; an empty list where there is none.
+            The keys of the voices, as `e68191e7d7e9436bb4074c788cee46c8-v.wav`; an empty list if there are
+            none.
+
+        Raises:
+            ForbiddenException: 403: The backend belongs to another user's character **or does not
+                exist**.
         """
         return Operation(
             "GET",
@@ -755,14 +811,14 @@ class CharacterApi(Api):
     def new_character_name(self, desired: str, **options: Unpack[RequestOptions]) -> Operation[str]:
         """Find a name that the caller has not used yet.
 
-        Nothing is reserved; somebody else of the same account may take it meanwhile.
+        The name is not reserved: another program of the same user can take it in the meantime.
 
         Args:
-            desired: The name that one would like.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            desired: The preferred name, returned unchanged if it is unused.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            That name, or it with a number behind: `ally-1`.
+            The preferred name, or the name with a number, as `ally-1`.
         """
         return Operation(
             "GET", "/character/create/name/{desired}", as_text, options, retry=READ, path={"desired": desired}
@@ -775,17 +831,24 @@ class CharacterApi(Api):
     def publish_character(
         self, character_id: int, visibility: str | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[int | None]:
-        """Make a version of a character out of its draft.
+        """Publish the draft of a character as a new version.
 
-        It has a number of its own; earlier versions stay as they are.
+        The new version has a new id, the same uid and the next version number. **All older versions become
+        hidden**; other users then get 404 for their ids. Only published characters are found by public
+        searches.
 
         Args:
-            character_id: Number of one version of the character, as create_character or a search gave it.
-            visibility: Who may see it: `private`, `public`, `public_org` or `hidden`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_id: The id of one version of the character, as `create_character` or a search
+                returned it.
+            visibility: Who can see the new version: `public`, `public_org` (the caller's organization),
+                `private` or `hidden`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of the new version; None where there is no such character.
+            The id of the new version, or, for an administrator, None if the character does not exist.
+
+        Raises:
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
         """
         return Operation(
             "POST",
@@ -803,17 +866,24 @@ class CharacterApi(Api):
     def publish_character1(
         self, character_id: int, visibility: str | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[int | None]:
-        """Make a version of a character out of its draft, and say who may see it.
+        """Publish a character as a new version with a given visibility.
 
-        It has a number of its own; earlier versions stay as they are.
+        The new version has a new id, the same uid and the next version number. **All older versions become
+        hidden**; other users then get 404 for their ids. Only published characters are found by public
+        searches.
 
         Args:
-            character_id: Number of one version of the character, as create_character or a search gave it.
-            visibility: Who may see it: `private`, `public`, `public_org` or `hidden`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_id: The id of one version of the character, as `create_character` or a search
+                returned it.
+            visibility: Who can see the new version: `public`, `public_org` (the caller's organization),
+                `private` or `hidden`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of the new version; None where there is no such character.
+            The id of the new version, or, for an administrator, None if the character does not exist.
+
+        Raises:
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
         """
         return Operation(
             "POST",
@@ -831,19 +901,20 @@ class CharacterApi(Api):
     def remove_character_backend(self, character_backend_id: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Remove a backend from its character.
 
-        Chats that were started with it can no longer be used, and on v2 each user who has one gets 500 from
-        list_chats until it is deleted.
+        Chats with this backend no longer work. **On v2 `list_chats` fails with 500 for every user who has
+        such a chat**, until that chat is deleted.
 
         Args:
-            character_backend_id: Which backend it is, by the id that add_character_backend returned (32
-                hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_backend_id: The id of the backend, 32 hex digits, as `add_character_backend`
+                returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where there was nothing to do it to.
+            True, or False if nothing was changed.
 
         Raises:
-            ForbiddenException: 403: The character is not the caller's.
+            ForbiddenException: 403: The backend belongs to another user's character **or does not
+                exist**.
         """
         return Operation(
             "DELETE",
@@ -861,17 +932,17 @@ class CharacterApi(Api):
     def search_character_details(
         self, character_query_dto: CharacterQueryDTO, **options: Unpack[RequestOptions]
     ) -> Operation[list[CharacterDetailsDTO]]:
-        """Search characters, with all that they hold.
+        """Search characters and return all fields.
 
-        Without `where` it finds public characters. Filters by tags run after the pages are cut, so a short
-        page is not the last one.
+        Like `search_character_summary`, with the profile, the draft and the backends of each character.
 
         Args:
-            character_query_dto: What to look for, in which order, and which page of it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_query_dto: The conditions, the order and the page. Without `where`, public
+                characters match.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters of the page; an empty list past the last one.
+            The characters on the page; an empty list if none match.
         """
         return Operation(
             "POST",
@@ -891,15 +962,17 @@ class CharacterApi(Api):
     ) -> Operation[list[CharacterSummaryDTO]]:
         """Search characters.
 
-        Without `where` it finds public characters. Filters by tags run after the pages are cut, so a short
-        page is not the last one.
+        Returns one page, with 10 entries unless `page_size` is set. **Searches for public things find
+        published versions only.** The server filters by tags and models after it has cut the page, so a short
+        page is not necessarily the last one.
 
         Args:
-            character_query_dto: What to look for, in which order, and which page of it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_query_dto: The conditions, the order and the page. Without `where`, public
+                characters match.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters of the page; an empty list past the last one.
+            The characters on the page; an empty list if none match.
         """
         return Operation(
             "POST",
@@ -917,16 +990,18 @@ class CharacterApi(Api):
     def search_public_character_summary(
         self, character_query_dto: CharacterQueryDTO, **options: Unpack[RequestOptions]
     ) -> Operation[list[CharacterSummaryDTO]]:
-        """Search the characters that everybody may see.
+        """Search the public characters of all users.
 
-        Needs no token. Filters by tags run after the pages are cut, so a short page is not the last one.
+        Needs no token. **Only published characters are found.** The server filters by tags after it has cut
+        the page, so a short page is not necessarily the last one.
 
         Args:
-            character_query_dto: What to look for, in which order, and which page of it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_query_dto: The conditions, the order and the page. Without `where`, public
+                characters match.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters of the page; an empty list past the last one.
+            The characters on the page; an empty list if none match.
         """
         return Operation(
             "POST",
@@ -944,20 +1019,22 @@ class CharacterApi(Api):
     def set_default_character_backend(
         self, character_backend_id: str, **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Choose the backend that answers where a chat names none.
+        """Set the default backend of a character.
 
-        Chats that were started with another one keep that.
+        Existing chats keep their backend. **v1 and v2 up to 2.6 leave two defaults**: `start_chat` then fails
+        with 500 until `update_character_backend` sets `is_default` of the other one to false.
 
         Args:
-            character_backend_id: Which backend it is, by the id that add_character_backend returned (32
-                hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_backend_id: The id of the backend, 32 hex digits, as `add_character_backend`
+                returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where there was nothing to do it to.
+            True, or False if nothing was changed.
 
         Raises:
-            ForbiddenException: 403: The character is not the caller's.
+            ForbiddenException: 403: The backend belongs to another user's character **or does not
+                exist**.
         """
         return Operation(
             "PUT",
@@ -977,18 +1054,19 @@ class CharacterApi(Api):
     ) -> Operation[bool]:
         """Change a character.
 
-        Only what is given changes, the name included.
+        Only the fields that are set change. An administrator gets True even if the character does not exist.
 
         Args:
-            character_id: Number of one version of the character, as create_character or a search gave it.
+            character_id: The id of one version of the character, as `create_character` or a search
+                returned it.
             character_update_dto: The fields to change.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was changed; administrators get True for an unknown one as well.
+            True if it was changed.
 
         Raises:
-            NotFoundException: 404: There is no such character, or the caller may not see it.
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
         """
         return Operation(
             "PUT",
@@ -1009,19 +1087,20 @@ class CharacterApi(Api):
     ) -> Operation[bool]:
         """Change a backend.
 
-        Only what is given changes. Quotas of chats that were started already stay as they are.
+        Only the fields that are set change. Existing chats keep their quota.
 
         Args:
-            character_backend_id: Which backend it is, by the id that add_character_backend returned (32
-                hex digits).
-            character_backend_dto: The settings to change.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_backend_id: The id of the backend, 32 hex digits, as `add_character_backend`
+                returned it.
+            character_backend_dto: The fields to change.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where there was nothing to do it to.
+            True, or False if nothing was changed.
 
         Raises:
-            ForbiddenException: 403: The character is not the caller's.
+            ForbiddenException: 403: The backend belongs to another user's character **or does not
+                exist**.
         """
         return Operation(
             "PUT",
@@ -1040,23 +1119,25 @@ class CharacterApi(Api):
     def upload_character_avatar(
         self, character_uid: str, file: SkipValidation[FileInput | Upload], **options: Unpack[RequestOptions]
     ) -> Operation[str]:
-        """Upload a small picture of a character.
+        """Upload an avatar of a character.
 
-        Set it by update_character with the address that comes back. v2 servers are said to keep ten; one more
-        deletes the oldest. v1 is said to answer 403 to plain users.
+        Set `avatar` to the returned URL with `update_character` to use it. v2 keeps 10 avatars and deletes
+        older ones silently. v1 answers 403 to every plain user.
 
         Args:
-            character_uid: The character with all its versions, by its uid (32 hex digits).
-            file: A picture of up to 2 MiB; a larger one is a 400, above 10 MiB a 413 or a lost
-                connection.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character, 32 hex digits; all its versions share it.
+            file: A picture of up to 2 MiB.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The web address of the file; its last segment is the key that the delete operation takes.
+            The URL of the file; its last path segment is the key of the file.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message says how large it may be.
-            ForbiddenException: 403: The character is not the caller's.
+            BadRequestException: 400: The file is too large; the message states the limit, as `File size
+                should be less than 2097152`. (Not verified against a real server.)
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
+            ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead. (Not
+                verified against a real server.)
         """
         return Operation(
             "POST",
@@ -1077,21 +1158,23 @@ class CharacterApi(Api):
     ) -> Operation[str]:
         """Upload a document for a character to learn from.
 
-        A RAG task reads it: RagApi.create_rag_task takes its key. v2 servers are said to keep five; one more
-        deletes the oldest.
+        `RagApi.create_rag_task` takes its key. v2 keeps 5 documents and deletes older ones silently. The
+        server does not check what the file contains.
 
         Args:
-            character_uid: The character with all its versions, by its uid (32 hex digits).
-            file: A document (text, PDF, ...); the limit is up to 10 MiB, above it a 413 or a lost
-                connection.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character, 32 hex digits; all its versions share it.
+            file: A document, such as text or PDF.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The web address of the file; its last segment is the key that the delete operation takes.
+            The URL of the file; its last path segment is the key of the file.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message says how large it may be.
-            ForbiddenException: 403: The character is not the caller's.
+            BadRequestException: 400: The file is too large; the message states the limit, as `File size
+                should be less than 2097152`. (Not verified against a real server.)
+            ForbiddenException: 403: The character belongs to another user **or does not exist**. (Not
+                verified against a real server.)
+            ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead.
         """
         return Operation(
             "POST",
@@ -1110,23 +1193,25 @@ class CharacterApi(Api):
     def upload_character_picture(
         self, character_uid: str, file: SkipValidation[FileInput | Upload], **options: Unpack[RequestOptions]
     ) -> Operation[str]:
-        """Upload a large picture of a character.
+        """Upload a picture of a character.
 
-        Set it by update_character with the address that comes back. v2 servers are said to keep ten; one more
-        deletes the oldest.
+        Set `picture` to the returned URL with `update_character` to use it. v2 keeps 10 pictures, v1 11, and
+        deletes older ones silently.
 
         Args:
-            character_uid: The character with all its versions, by its uid (32 hex digits).
-            file: A picture of up to 2 MiB; a larger one is a 400, above 10 MiB a 413 or a lost
-                connection.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character, 32 hex digits; all its versions share it.
+            file: A picture of up to 2 MiB.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The web address of the file; its last segment is the key that the delete operation takes.
+            The URL of the file; its last path segment is the key of the file.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message says how large it may be.
-            ForbiddenException: 403: The character is not the caller's.
+            BadRequestException: 400: The file is too large; the message states the limit, as `File size
+                should be less than 2097152`.
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
+            ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead. (Not
+                verified against a real server.)
         """
         return Operation(
             "POST",
@@ -1145,22 +1230,26 @@ class CharacterApi(Api):
     def upload_character_video(
         self, character_uid: str, file: SkipValidation[FileInput | Upload], **options: Unpack[RequestOptions]
     ) -> Operation[str]:
-        """Upload a short film of a character.
+        """Upload a video of a character.
 
-        Set it by update_character with the address that comes back. Servers are said to keep five; one more
-        deletes the oldest.
+        Set `video` to the returned URL with `update_character` to use it. The server keeps 5 videos and
+        deletes older ones silently.
 
         Args:
-            character_uid: The character with all its versions, by its uid (32 hex digits).
-            file: A film of up to 10 MiB; above it a 413 or a lost connection.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character, 32 hex digits; all its versions share it.
+            file: A video of up to 10 MiB.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The web address of the file; its last segment is the key that the delete operation takes.
+            The URL of the file; its last path segment is the key of the file.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message says how large it may be.
-            ForbiddenException: 403: The character is not the caller's.
+            BadRequestException: 400: The file is too large; the message states the limit, as `File size
+                should be less than 2097152`. (Not verified against a real server.)
+            ForbiddenException: 403: The character belongs to another user **or does not exist**. (Not
+                verified against a real server.)
+            ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead. (Not
+                verified against a real server.)
         """
         return Operation(
             "POST",
@@ -1180,21 +1269,24 @@ class CharacterApi(Api):
     def upload_character_voice(
         self, character_backend_id: str, file: SkipValidation[FileInput | Upload], **options: Unpack[RequestOptions]
     ) -> Operation[str]:
-        """Upload a sample of a voice that a backend shall speak with.
+        """Upload a voice sample for a backend.
 
-        Needs a speech server, else 503. Servers are said to keep one; the next one takes its place.
+        Needs a speech server. The server keeps one voice per backend; the next upload replaces it.
 
         Args:
-            character_backend_id: Which backend it is, by the id that add_character_backend returned (32
-                hex digits).
-            file: A few seconds of speech as a WAV file; up to 10 MiB.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_backend_id: The id of the backend, 32 hex digits, as `add_character_backend`
+                returned it.
+            file: A few seconds of speech as a WAV file, up to 10 MiB.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The name of the speaker, for `tts_speaker_wav`; list_character_voices shows its key.
+            The name of the speaker, for `tts_speaker_wav`; `list_character_voices` returns its key.
 
         Raises:
-            ServiceUnavailableException: 503: There is no speech server.
+            ForbiddenException: 403: The backend belongs to another user's character **or does not
+                exist**.
+            ServiceUnavailableException: 503: 2.7 and later: there is no speech server. (Not verified
+                against a real server.)
         """
         return Operation(
             "POST",

@@ -20,27 +20,29 @@ from freechat_sdk.streaming import SseEmitter, as_events
 class ChatApi(Api):
     """Conversations with characters.
 
-    Start a chat, send messages and stream the answers, read what was said, take it back, forget it. A chat
-    belongs to the user who started it; nobody else may touch it.
+    Start a chat, send messages, stream the answers, list the messages, undo or clear them. A chat belongs to
+    the user who started it, and nobody else can read or change it, not even the owner of the character.
+    **Status 403 may also mean that there is no such chat**: servers do not tell a plain user the difference.
     """
 
     @operation
     def clear_memory(self, chat_id: str, **options: Unpack[RequestOptions]) -> Operation[list[ChatMessageRecordDTO]]:
-        """Forget everything said in a chat.
+        """Delete all messages of a chat.
 
-        The chat itself and its usage stay. Servers of v1 and v2 up to 2.6 answer 500 although everything is
-        gone; messages sent then fail with 500 too until update_chat is called.
+        The chat and its usage stay. **v1 and v2 up to 2.6 answer 500 although the messages are deleted, and
+        every send then fails with 500 until `update_chat` is called.**
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            What list_messages answers from now on, the character's greeting where there is one.
+            The remaining messages, as `list_messages` returns them: the greeting, if the character has one.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
-            ServiceException: 500: v1, and v2 up to 2.6: the memory is cleared all the same.
+            ForbiddenException: 403: The chat belongs to another user **or does not exist**.
+            ServiceException: 500: v1 and v2 up to 2.6: the messages are deleted all the same. Call
+                `update_chat` before the next send.
         """
         return Operation(
             "DELETE",
@@ -57,19 +59,19 @@ class ChatApi(Api):
 
     @operation
     def delete_chat(self, chat_id: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Delete a chat with all its messages.
+        """Delete a chat and all its messages.
 
-        What the chat cost stays counted. A later start_chat with the same character makes a new chat.
+        The usage of the chat stays counted. A later `start_chat` with the same character creates a new chat.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where there is no such chat, so also the second time.
+            True, or False if the chat has been deleted already.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
+            ForbiddenException: 403: The chat belongs to another user **or does not exist**.
         """
         return Operation("DELETE", "/chat/{chatId}", as_json(bool), options, retry=IDEMPOTENT, path={"chatId": chat_id})
 
@@ -84,21 +86,24 @@ class ChatApi(Api):
         character_uid: str | None = None,
         **options: Unpack[RequestOptions],
     ) -> Operation[str | None]:
-        """Find the caller's chat with a character's default backend.
+        """Find the caller's chat with the default backend of a character.
 
-        Servers of v1 know the character by its int id, servers of v2 by its str uid; give the one that fits.
-        The other one is a 400 on v1 and finds nothing on v2.
+        v1 servers identify the character by its integer id, v2 servers by its uid; pass the one that fits the
+        server.
 
         Args:
-            character_id: v1: the character's id. A str in its place is taken as the uid of v2.
-            character_uid: v2: the character's uid, 32 hex digits.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_id: v1: the id of the character. A `str` passed here is taken as the uid of v2.
+            character_uid: v2: the uid of the character, 32 hex digits.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The id of the chat, or None where the caller has not started one.
+            The id of the chat, or None if the caller has not started one.
 
         Raises:
-            BadRequestException: 400: v1: the id is not an int.
+            BadRequestException: 400: v1: the value is not an integer. (Not verified against a real
+                server.)
+            ServiceException: 500: v1 and v2 up to 2.6: the character has two default backends after
+                `set_default_character_backend`.
         """
         key = exactly_one(character_id=character_id, character_uid=character_uid)
         return Operation(
@@ -118,18 +123,18 @@ class ChatApi(Api):
     def get_memory_usage(self, chat_id: str, **options: Unpack[RequestOptions]) -> Operation[MemoryUsageDTO]:
         """Read how many messages and tokens a chat has used.
 
-        All answers ever given count, also those that were rolled back, cleared or deleted since. Both fields
-        are None in a fresh chat.
+        All answers since the start of the chat count, including those that were rolled back, cleared or
+        deleted. Both fields are None in a new chat.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The usage since the chat was started.
+            The usage since the start of the chat.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
+            ForbiddenException: 403: The chat belongs to another user **or does not exist**.
         """
         return Operation(
             "GET", "/chat/memory/usage/{chatId}", as_json(MemoryUsageDTO), options, retry=READ, path={"chatId": chat_id}
@@ -140,19 +145,20 @@ class ChatApi(Api):
 
     @operation
     def list_chats(self, **options: Unpack[RequestOptions]) -> Operation[list[ChatSessionDTO]]:
-        """List the chats of the current user.
+        """List the caller's chats.
 
-        Each entry holds the chat's settings, its character and the latest message. On v2 the whole list fails
-        with 500 as soon as one chat has lost its backend (remove_character_backend); delete that chat then.
+        Each entry contains the settings of the chat, its character and its latest message. **On v2 the whole
+        list fails with status 500 if one of the chats has lost its backend** (see
+        `remove_character_backend`); delete that chat to repair the list.
 
         Args:
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The caller's chats; an empty list where there is none.
+            The chats; an empty list if the caller has none.
 
         Raises:
-            ServiceException: 500: v2: one of the chats has lost its backend.
+            ServiceException: 500: v2: one of the chats has lost its backend. Delete that chat.
         """
         return Operation("GET", "/chat", as_json(list[ChatSessionDTO]), options, retry=READ)
 
@@ -161,28 +167,27 @@ class ChatApi(Api):
 
     @operation
     def list_debug_messages(
-        self, chat_id: str, limit: int, offset: int | None = None, **options: Unpack[RequestOptions]
+        self, chat_id: str, limit: int | None = None, offset: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[ChatMessageRecordDTO]]:
-        """List the newest messages of a chat with what was given to the model.
+        """List the newest messages of a chat with the prompts that the model received.
 
-        As list_messages, with `ext` of each message filled: the prompt as it was sent, the calls of tools.
-        For the owner of both the chat and the character. Where the newest message has no answer yet, the
-        server may ask the model for one first, which takes as long and costs as many tokens as a send.
+        Like `list_messages`, with `ext` filled for the owner of both the chat and the character; other users
+        get None in `ext`. If the newest message has no answer yet, the server may ask the model for one
+        first, which takes as long and costs as many tokens as sending a message.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            limit: How many messages at the most, counted from the newest. 0 is none, below 0 a 500.
-            offset: How many of the newest messages to leave out. Below 0 counts as 0; past the start
-                nothing is left.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            limit: The largest number of messages to return, counted from the newest; 0 returns none.
+            offset: How many of the newest messages to skip. A negative number counts as 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The messages from old to new.
+            The messages, oldest first.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
-            ServiceException: 500: A negative limit; on v1 also a model that failed to answer the newest
-                message.
+            ForbiddenException: 403: The chat belongs to another user **or does not exist**.
+            ServiceException: 500: The limit is negative; v1: the model failed to answer the newest
+                message; v2: the chat has been deleted. (Not verified against a real server.)
         """
         return Operation(
             "GET",
@@ -199,28 +204,27 @@ class ChatApi(Api):
 
     @operation
     def list_debug_messages1(
-        self, chat_id: str, limit: int, offset: int, **options: Unpack[RequestOptions]
+        self, chat_id: str, limit: int | None = None, offset: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[ChatMessageRecordDTO]]:
-        """List a window of the messages of a chat with what was given to the model.
+        """List part of the messages of a chat with the prompts that the model received.
 
-        As list_messages, with `ext` of each message filled: the prompt as it was sent, the calls of tools.
-        For the owner of both the chat and the character. Where the newest message has no answer yet, the
-        server may ask the model for one first, which takes as long and costs as many tokens as a send.
+        Like `list_messages`, with `ext` filled for the owner of both the chat and the character; other users
+        get None in `ext`. If the newest message has no answer yet, the server may ask the model for one
+        first, which takes as long and costs as many tokens as sending a message.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            limit: How many messages at the most, counted from the newest. 0 is none, below 0 a 500.
-            offset: How many of the newest messages to leave out. Below 0 counts as 0; past the start
-                nothing is left.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            limit: The largest number of messages to return, counted from the newest; 0 returns none.
+            offset: How many of the newest messages to skip. A negative number counts as 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The messages from old to new.
+            The messages, oldest first.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
-            ServiceException: 500: A negative limit; on v1 also a model that failed to answer the newest
-                message.
+            ForbiddenException: 403: The chat belongs to another user **or does not exist**.
+            ServiceException: 500: The limit is negative; v1: the model failed to answer the newest
+                message; v2: the chat has been deleted. (Not verified against a real server.)
         """
         return Operation(
             "GET",
@@ -239,26 +243,25 @@ class ChatApi(Api):
     def list_debug_messages2(
         self, chat_id: str, limit: int | None = None, offset: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[ChatMessageRecordDTO]]:
-        """List messages of a chat with what was given to the model.
+        """List the messages of a chat with the prompts that the model received.
 
-        As list_messages, with `ext` of each message filled: the prompt as it was sent, the calls of tools.
-        For the owner of both the chat and the character. Where the newest message has no answer yet, the
-        server may ask the model for one first, which takes as long and costs as many tokens as a send.
+        Like `list_messages`, with `ext` filled for the owner of both the chat and the character; other users
+        get None in `ext`. If the newest message has no answer yet, the server may ask the model for one
+        first, which takes as long and costs as many tokens as sending a message.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            limit: How many messages at the most, counted from the newest. 0 is none, below 0 a 500.
-            offset: How many of the newest messages to leave out. Below 0 counts as 0; past the start
-                nothing is left.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            limit: The largest number of messages to return, counted from the newest; 0 returns none.
+            offset: How many of the newest messages to skip. A negative number counts as 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The messages from old to new.
+            The messages, oldest first.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
-            ServiceException: 500: A negative limit; on v1 also a model that failed to answer the newest
-                message.
+            ForbiddenException: 403: The chat belongs to another user **or does not exist**.
+            ServiceException: 500: The limit is negative; v1: the model failed to answer the newest
+                message; v2: the chat has been deleted. (Not verified against a real server.)
         """
         return Operation(
             "GET",
@@ -279,25 +282,25 @@ class ChatApi(Api):
     ) -> Operation[list[ChatMessageRecordDTO]]:
         """List the messages of a chat.
 
-        Without limit all of them, up to about 1000. The character's greeting comes first where the window
-        reaches the start. Where the newest message is the user's and has no answer yet (after a failure, or
-        an odd rollback), and the server holds no session for the chat, it asks the model for an answer first:
-        the call then takes as long and costs as many tokens as a send, and the answer shows in the next list.
+        Returns all messages, up to about 1000, unless a limit is given. The greeting of the character comes
+        first if the window includes the start of the chat. If the newest message is the user's and has no
+        answer (after a failure or a rollback of an odd number of messages), the server may ask the model for
+        one first: the call then takes as long and costs as many tokens as sending a message, and the answer
+        appears in the next list.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            limit: How many messages at the most, counted from the newest. 0 is none, below 0 a 500.
-            offset: How many of the newest messages to leave out. Below 0 counts as 0; past the start
-                nothing is left.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            limit: The largest number of messages to return, counted from the newest; 0 returns none.
+            offset: How many of the newest messages to skip. A negative number counts as 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The messages from old to new.
+            The messages, oldest first.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
-            ServiceException: 500: A negative limit; on v1 also a model that failed to answer the newest
-                message.
+            ForbiddenException: 403: The chat belongs to another user **or does not exist**.
+            ServiceException: 500: The limit is negative; v1: the model failed to answer the newest
+                message; v2: the chat has been deleted.
         """
         return Operation(
             "GET",
@@ -314,29 +317,29 @@ class ChatApi(Api):
 
     @operation
     def list_messages1(
-        self, chat_id: str, limit: int, offset: int, **options: Unpack[RequestOptions]
+        self, chat_id: str, limit: int | None = None, offset: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[ChatMessageRecordDTO]]:
-        """List a window of the messages of a chat.
+        """List part of the messages of a chat.
 
-        Without limit all of them, up to about 1000. The character's greeting comes first where the window
-        reaches the start. Where the newest message is the user's and has no answer yet (after a failure, or
-        an odd rollback), and the server holds no session for the chat, it asks the model for an answer first:
-        the call then takes as long and costs as many tokens as a send, and the answer shows in the next list.
+        Returns all messages, up to about 1000, unless a limit is given. The greeting of the character comes
+        first if the window includes the start of the chat. If the newest message is the user's and has no
+        answer (after a failure or a rollback of an odd number of messages), the server may ask the model for
+        one first: the call then takes as long and costs as many tokens as sending a message, and the answer
+        appears in the next list.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            limit: How many messages at the most, counted from the newest. 0 is none, below 0 a 500.
-            offset: How many of the newest messages to leave out. Below 0 counts as 0; past the start
-                nothing is left.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            limit: The largest number of messages to return, counted from the newest; 0 returns none.
+            offset: How many of the newest messages to skip. A negative number counts as 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The messages from old to new.
+            The messages, oldest first.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
-            ServiceException: 500: A negative limit; on v1 also a model that failed to answer the newest
-                message.
+            ForbiddenException: 403: The chat belongs to another user **or does not exist**.
+            ServiceException: 500: The limit is negative; v1: the model failed to answer the newest
+                message; v2: the chat has been deleted.
         """
         return Operation(
             "GET",
@@ -357,25 +360,25 @@ class ChatApi(Api):
     ) -> Operation[list[ChatMessageRecordDTO]]:
         """List the newest messages of a chat.
 
-        Without limit all of them, up to about 1000. The character's greeting comes first where the window
-        reaches the start. Where the newest message is the user's and has no answer yet (after a failure, or
-        an odd rollback), and the server holds no session for the chat, it asks the model for an answer first:
-        the call then takes as long and costs as many tokens as a send, and the answer shows in the next list.
+        Returns all messages, up to about 1000, unless a limit is given. The greeting of the character comes
+        first if the window includes the start of the chat. If the newest message is the user's and has no
+        answer (after a failure or a rollback of an odd number of messages), the server may ask the model for
+        one first: the call then takes as long and costs as many tokens as sending a message, and the answer
+        appears in the next list.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            limit: How many messages at the most, counted from the newest. 0 is none, below 0 a 500.
-            offset: How many of the newest messages to leave out. Below 0 counts as 0; past the start
-                nothing is left.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            limit: The largest number of messages to return, counted from the newest; 0 returns none.
+            offset: How many of the newest messages to skip. A negative number counts as 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The messages from old to new.
+            The messages, oldest first.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
-            ServiceException: 500: A negative limit; on v1 also a model that failed to answer the newest
-                message.
+            ForbiddenException: 403: The chat belongs to another user **or does not exist**.
+            ServiceException: 500: The limit is negative; v1: the model failed to answer the newest
+                message; v2: the chat has been deleted.
         """
         return Operation(
             "GET",
@@ -392,24 +395,24 @@ class ChatApi(Api):
 
     @operation
     def rollback_messages(self, chat_id: str, count: int, **options: Unpack[RequestOptions]) -> Operation[list[int]]:
-        """Take back the newest messages of a chat.
+        """Undo the newest messages of a chat.
 
-        The messages are hidden from the list and from the character. An exchange is two messages, the user's
-        and the answer. Each call takes back further ones. Taking back everything takes the greeting too, and
-        every send fails with 500 then until update_chat is called. What the messages cost stays counted.
+        The messages are hidden from lists and from the model. One exchange is two messages, the user's and
+        the answer. Each call hides further messages; the quota is not given back. **Rolling back everything
+        hides the greeting too, and every send then fails with 500 until `update_chat` is called.**
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            count: How many messages to take back, from 1; 0 is a 500, more than there are take all of
-                them.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            count: How many messages to hide, at least 1. A larger number than there are messages hides
+                all of them.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The ids of the messages taken back, the newest first; an empty list where there was none.
+            The ids of the hidden messages, newest first; an empty list if the chat has no messages.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
-            ServiceException: 500: A count of 0 or below.
+            ForbiddenException: 403: The chat belongs to another user **or does not exist**.
+            ServiceException: 500: The count is 0 or negative.
         """
         return Operation(
             "POST",
@@ -429,21 +432,24 @@ class ChatApi(Api):
     ) -> Operation[LlmResultDTO]:
         """Let another character suggest the user's next message.
 
-        The assistant reads the chat and answers in the user's place. Nothing is stored; send the suggestion
-        with send_message to use it. It costs tokens each time, although the request is a GET.
+        The other character reads the chat and writes in the user's place. Nothing is stored; send the
+        suggestion with `send_message` to use it. **Each call costs tokens**, although the request is a GET.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            assistant_uid: The character that makes the suggestion, by its uid (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            assistant_uid: The uid of the character that writes the suggestion, 32 hex digits. It must be
+                the caller's.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The suggestion in `text`, with what it cost.
+            The suggestion in `text`, with its token usage.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
-            ServiceException: 500: The model failed, the message has no text, or the chat does not exist.
-                A sent message is stored already.
+            ForbiddenException: 403: The chat or the suggesting character belongs to another user **or
+                does not exist**; a public character of another user is refused too.
+            ServiceException: 500: The model failed, the message has no text, the chat has been deleted,
+                or `update_chat` must be called first (after `clear_memory` or a complete rollback). The
+                message may be stored already. (Not verified against a real server.)
         """
         return Operation(
             "GET",
@@ -464,26 +470,29 @@ class ChatApi(Api):
     ) -> Operation[LlmResultDTO]:
         """Send a message and wait for the whole answer.
 
-        The message is stored before the model is asked, and stays when the model fails. It costs tokens. A
-        message of role `assistant` is not shown, and the last user message is answered again.
+        The message is stored before the model is called and stays stored if the model fails. The call costs
+        tokens. A message with role `assistant` does not appear in the chat; the server answers the last user
+        message again.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            chat_message_dto: The message; a plain str is the text of one from the user. A message without
-                text is a 500.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            chat_message_dto: The message, or a `str` as the text of a user message. A message without
+                text fails with status 500.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The answer in `text`, with why it ended and what it cost.
+            The answer in `text`, with its finish reason and token usage.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
-            QuotaExceededException: 429: The chat's quota of messages or tokens is used up, or the user's;
-                waiting does not help.
-            ServiceException: 500: The model failed, the message has no text, or the chat does not exist.
-                A sent message is stored already.
-            ServiceUnavailableException: 503: Servers up to 2.6: the chat is busy with another message;
-                nothing was stored, and the client tries again.
+            ForbiddenException: 403: The chat belongs to another user **or does not exist**.
+            QuotaExceededException: 429: The quota of the chat is used up. Waiting does not help: set an
+                api key of the user's own with `update_chat`.
+            ServiceException: 500: The model failed, the message has no text, the chat has been deleted,
+                or `update_chat` must be called first (after `clear_memory` or a complete rollback). The
+                message may be stored already.
+            ServiceUnavailableException: 503: Up to 2.6: the chat is busy with another message; nothing
+                was stored, and the client retries. All releases: the character has been deleted; retrying
+                does not help.
         """
         return Operation(
             "POST",
@@ -502,24 +511,29 @@ class ChatApi(Api):
 
     @operation
     def start_chat(self, chat_create_dto: ChatCreateDTO, **options: Unpack[RequestOptions]) -> Operation[str]:
-        """Start a chat with a character, or find the one there is.
+        """Start a chat with a character, or return the existing one.
 
-        There is one chat for each user and backend of a character: where it exists already, its id is
-        returned and all other fields given are ignored (use update_chat). Two first calls at the same time
-        can make two chats. The backend's quota is copied to the chat when it starts.
+        A user has one chat per backend of a character. If the chat exists, its id is returned and the other
+        fields of the request are ignored; change them with `update_chat`. Two simultaneous first calls can
+        create two chats. The chat copies the quota of the backend when it starts.
 
         Args:
-            chat_create_dto: Whom to talk to, and what the character shall know of the user. Only the
-                character is needed.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_create_dto: The character to talk to and the settings of the chat. Only `character_uid`
+                is required.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
             The id of the chat, 32 hex digits.
 
         Raises:
-            BadRequestException: 400: There is no character of that uid.
-            ApiException: 406: The chat could not be started: the backend's prompt is not visible to the
-                caller.
+            BadRequestException: 400: The character has no default backend, or, for an administrator, does
+                not exist.
+            ForbiddenException: 403: The character belongs to another user and is not public **or does not
+                exist**.
+            ApiException: 406: The chat could not be started: the prompt of the backend is a string prompt
+                (chats need a chat prompt), or the caller must not see it.
+            ServiceException: 500: There is no backend of that `backend_id`; or, on v1 and v2 up to 2.6,
+                the character has two default backends after `set_default_character_backend`.
         """
         return Operation("POST", "/chat", as_text, options, retry=IDEMPOTENT, body=chat_create_dto)
 
@@ -530,23 +544,27 @@ class ChatApi(Api):
     def stream_send_assistant(
         self, chat_id: str, assistant_uid: str, **options: Unpack[RequestOptions]
     ) -> Operation[SseEmitter]:
-        """Let another character suggest the user's next message, and read it as it is made.
+        """Let another character suggest the user's next message and stream the suggestion.
 
-        As send_assistant. A server ends a stream after its own limit (v1 30 s, later ones 600 s), which shows
-        as a stream without a final event.
+        Like `send_assistant`. The server ends a stream after its own time limit (v1 30 s, v2 600 s); the
+        client then raises `StreamInterruptedError`, because the final event is missing.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            assistant_uid: The character that makes the suggestion, by its uid (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            assistant_uid: The uid of the character that writes the suggestion, 32 hex digits. It must be
+                the caller's.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The stream of the suggestion's parts; the final event holds all of it.
+            The stream of events; the final event contains the whole suggestion.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
-            ServiceException: 500: The model failed, the message has no text, or the chat does not exist.
-                A sent message is stored already.
+            ForbiddenException: 403: The chat or the suggesting character belongs to another user **or
+                does not exist**; a public character of another user is refused too. (Not verified against a
+                real server.)
+            ServiceException: 500: The model failed, the message has no text, the chat has been deleted,
+                or `update_chat` must be called first (after `clear_memory` or a complete rollback). The
+                message may be stored already. (Not verified against a real server.)
         """
         return Operation(
             "GET",
@@ -565,30 +583,32 @@ class ChatApi(Api):
     def stream_send_message(
         self, chat_id: str, chat_message_dto: OrText[ChatMessageDTO], **options: Unpack[RequestOptions]
     ) -> Operation[SseEmitter]:
-        """Send a message and read the answer as the model makes it.
+        """Send a message and stream the answer.
 
-        The message is stored before the model is asked, and stays when the model fails. A server ends a
-        stream after its own limit (v1 30 s, later ones 600 s), which shows as a stream without a final event;
-        the model finishes all the same, and its answer turns up in list_messages some seconds later. Closing
-        a stream early does not stop the model either.
+        The message is stored before the model is called and stays stored if the model fails. Closing the
+        stream early does not stop the model. The server ends a stream after its own time limit (v1 30 s, v2
+        600 s); the client then raises `StreamInterruptedError`, and the whole answer appears in
+        `list_messages` some seconds later.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            chat_message_dto: The message; a plain str is the text of one from the user. A message without
-                text is a 500.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            chat_message_dto: The message, or a `str` as the text of a user message. A message without
+                text fails with status 500.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The stream of the answer's parts; the final event holds all of it.
+            The stream of events; the final event contains the whole answer.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
-            QuotaExceededException: 429: The chat's quota of messages or tokens is used up, or the user's;
-                waiting does not help.
-            ServiceException: 500: The model failed, the message has no text, or the chat does not exist.
-                A sent message is stored already.
-            ServiceUnavailableException: 503: Servers up to 2.6: the chat is busy with another message;
-                nothing was stored, and the client tries again.
+            ForbiddenException: 403: The chat belongs to another user **or does not exist**.
+            QuotaExceededException: 429: The quota of the chat is used up. Waiting does not help: set an
+                api key of the user's own with `update_chat`.
+            ServiceException: 500: The model failed, the message has no text, the chat has been deleted,
+                or `update_chat` must be called first (after `clear_memory` or a complete rollback). The
+                message may be stored already.
+            ServiceUnavailableException: 503: Up to 2.6: the chat is busy with another message; nothing
+                was stored, and the client retries. All releases: the character has been deleted; retrying
+                does not help.
         """
         return Operation(
             "POST",
@@ -609,22 +629,22 @@ class ChatApi(Api):
     def update_chat(
         self, chat_id: str, chat_update_dto: ChatUpdateDTO, **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Change settings of a chat.
+        """Change the settings of a chat.
 
-        Only what is given changes. The server then drops its session for the chat and builds it anew with the
-        next message; after clear_memory or a rollback of everything, on servers that fail then, this is the
-        way back (an unchanged field will do).
+        Only the fields that are set change. The server then drops its session for the chat and builds a new
+        one with the next message. **This repairs a chat whose sends fail with status 500 after `clear_memory`
+        or after rolling back everything**; any field will do, even an unchanged one.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
             chat_update_dto: The settings to change.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where there is no such chat.
+            True, or, for an administrator, False if the chat does not exist.
 
         Raises:
-            ForbiddenException: 403: The chat belongs to somebody else.
+            ForbiddenException: 403: The chat belongs to another user **or does not exist**.
         """
         return Operation(
             "PUT",

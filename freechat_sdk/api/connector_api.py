@@ -12,26 +12,26 @@ from freechat_sdk.models.connector_write_dto import ConnectorWriteDTO
 
 
 class ConnectorApi(Api):
-    """Connections to MCP servers, whose tools the user's characters may call.
+    """Connections to MCP servers, whose tools the caller's characters can call.
 
-    v2 servers after 2.9. Changes name the revision that they are made to. No recorded server has them: the
-    descriptions follow from the names.
+    Each change names the revision that it changes. Only v2 servers after 2.9 have connectors. Not verified
+    against a real server.
     """
 
     @operation
     def create_connector(
         self, connector_write_dto: ConnectorWriteDTO, **options: Unpack[RequestOptions]
     ) -> Operation[ConnectorDetailsDTO]:
-        """Connect to an MCP server.
+        """Create a connector to an MCP server.
 
-        Nothing is called yet; test_connector tells whether the connection works.
+        The server is not contacted yet; check the connection with `test_connector`.
 
         Args:
-            connector_write_dto: Name, address and headers of the server.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            connector_write_dto: The name, URL and headers of the MCP server.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The connector with its id and its new revision.
+            The connector with its id and its new revision. (Not verified against a real server.)
         """
         return Operation(
             "POST",
@@ -55,16 +55,17 @@ class ConnectorApi(Api):
         Characters lose its tools at once.
 
         Args:
-            connector_id: The connector, by the id that create_connector returned.
-            expected_revision: The revision that one has read; another one by now is a 409.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            connector_id: The id of the connector, as `create_connector` returned it.
+            expected_revision: The revision that the caller has read. If the current one differs, the
+                server answers 409.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            Nothing; the connector is gone.
+            None, once it has been deleted. (Not verified against a real server.)
 
         Raises:
-            ConflictException: 409: Somebody else has changed it since it was read. Read it again and
-                repeat the change.
+            ConflictException: 409: Another call has changed it since it was read. Read it again and
+                repeat the change. (Not verified against a real server.)
         """
         return Operation(
             "DELETE",
@@ -84,14 +85,14 @@ class ConnectorApi(Api):
     def get_connector(self, connector_id: str, **options: Unpack[RequestOptions]) -> Operation[ConnectorDetailsDTO]:
         """Read a connector.
 
-        Its revision is what changes to it have to name.
+        Its `revision` is needed to change or delete it.
 
         Args:
-            connector_id: The connector, by the id that create_connector returned.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            connector_id: The id of the connector, as `create_connector` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The connector with its id and its new revision.
+            The connector with its id and its new revision. (Not verified against a real server.)
         """
         return Operation(
             "GET",
@@ -110,13 +111,13 @@ class ConnectorApi(Api):
     def list_connectors(self, **options: Unpack[RequestOptions]) -> Operation[list[ConnectorDetailsDTO]]:
         """List the caller's connectors.
 
-        Values of headers are never shown, only their names.
+        The values of headers are never returned, only their names.
 
         Args:
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The connectors; an empty list where there is none.
+            The connectors; an empty list if there are none. (Not verified against a real server.)
         """
         return Operation("GET", "/connector", as_json(list[ConnectorDetailsDTO]), options, retry=READ, generations=V2)
 
@@ -127,21 +128,22 @@ class ConnectorApi(Api):
     def test_connector(
         self, connector_id: str, expected_revision: str, **options: Unpack[RequestOptions]
     ) -> Operation[ConnectorTestDTO]:
-        """Connect to the server and ask what tools it has.
+        """Connect to the MCP server and list its tools.
 
-        It calls the other server, so it may take as long as that does.
+        The call takes as long as the MCP server takes to answer.
 
         Args:
-            connector_id: The connector, by the id that create_connector returned.
-            expected_revision: The revision that one has read; another one by now is a 409.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            connector_id: The id of the connector, as `create_connector` returned it.
+            expected_revision: The revision that the caller has read. If the current one differs, the
+                server answers 409.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The tools that the server offers at present.
+            The tools that the MCP server offers. (Not verified against a real server.)
 
         Raises:
-            ConflictException: 409: Somebody else has changed it since it was read. Read it again and
-                repeat the change.
+            ConflictException: 409: Another call has changed it since it was read. Read it again and
+                repeat the change. (Not verified against a real server.)
         """
         return Operation(
             "POST",
@@ -161,21 +163,21 @@ class ConnectorApi(Api):
     def update_connector(
         self, connector_id: str, connector_write_dto: ConnectorWriteDTO, **options: Unpack[RequestOptions]
     ) -> Operation[ConnectorDetailsDTO]:
-        """Change a connector.
+        """Replace the settings of a connector.
 
-        Headers that are neither given nor named in `keep_header_names` are dropped.
+        Headers that are neither in `headers` nor in `keep_header_names` are removed.
 
         Args:
-            connector_id: The connector, by the id that create_connector returned.
-            connector_write_dto: The whole connector as it shall be, with the revision that one has read.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            connector_id: The id of the connector, as `create_connector` returned it.
+            connector_write_dto: All settings of the connector, with the revision that was read.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The connector with its id and its new revision.
+            The connector with its id and its new revision. (Not verified against a real server.)
 
         Raises:
-            ConflictException: 409: Somebody else has changed it since it was read. Read it again and
-                repeat the change.
+            ConflictException: 409: Another call has changed it since it was read. Read it again and
+                repeat the change. (Not verified against a real server.)
         """
         return Operation(
             "PUT",

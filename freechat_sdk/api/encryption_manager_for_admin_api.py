@@ -9,25 +9,25 @@ from freechat_sdk._operation import READ, Operation
 
 
 class EncryptionManagerForAdminApi(Api):
-    """Encrypts texts for the server's configuration, for administrators."""
+    """Encryption of values for the server's configuration, for administrators."""
 
     @operation
     def encrypt_text(self, text: str, **options: Unpack[RequestOptions]) -> Operation[str]:
-        """Encrypt a text with the server's key.
+        """Encrypt a text with the key of the server.
 
-        For administrators; meant for passwords in configuration files. The text travels in the path, which
-        proxies may log, and cannot hold slashes, backslashes, percent signs, semicolons, line breaks or
+        For administrators; meant for passwords in configuration files. **The text is part of the path, which
+        proxies may log.** It must not contain slashes, backslashes, percent signs, semicolons, line breaks or
         control characters.
 
         Args:
-            text: What to encrypt, in clear.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            text: The text to encrypt, such as a database password.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The encrypted text, in Base64.
+            The encrypted text in Base64, as `PbzXSt5RMA1l4fsCTjTurQ==`.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
+            ForbiddenException: 403: The caller is not an administrator.
         """
         return Operation("GET", "/admin/encryption/encrypt/{text}", as_text, options, retry=READ, path={"text": text})
 

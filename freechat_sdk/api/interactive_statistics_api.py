@@ -15,29 +15,31 @@ from freechat_sdk.models.prompt_summary_stats_dto import PromptSummaryStatsDTO
 
 
 class InteractiveStatisticsApi(Api):
-    """How often agents, characters, plugins and prompts are looked at, used and recommended, and how they are rated.
+    """Views, uses, recommendations and ratings of agents, characters, plugins and prompts.
 
-    Raise the counts, read them, and rank things by them; see which tags are in fashion.
+    Increase the counts, read them, rank things by them, and list popular tags.
     """
 
     @operation
     def add_statistic(
         self, info_type: str, info_id: str, stats_type: str, delta: int, **options: Unpack[RequestOptions]
     ) -> Operation[int]:
-        """Raise a count of one thing, or rate the thing.
+        """Add to a count of a thing, or rate the thing.
 
-        With `score` it rates, and `delta` is the points that the caller gives.
+        With `score` as the count, `delta` is the caller's rating: at most 10; 0 and less change nothing.
 
         Args:
-            info_type: What kind of thing it is: `prompt`, `agent`, `plugin` or `character`.
-            info_id: The thing by its uid (32 hex digits); a plugin, agent or prompt on v1 also by its
-                number.
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            delta: How much to add; a negative number takes away.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            info_type: The kind of thing: `prompt`, `agent`, `plugin` or `character`.
+            info_id: The uid of the thing, 32 hex digits.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            delta: How much to add; a negative number subtracts. With `score`, the rating from 1 to 10.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The count as it is now.
+            The new count; -1 for an unknown kind of thing or count.
+
+        Raises:
+            ServiceException: 500: The count would become negative.
         """
         return Operation(
             "POST",
@@ -53,21 +55,20 @@ class InteractiveStatisticsApi(Api):
 
     @operation
     def get_score(self, info_type: str, info_id: str, **options: Unpack[RequestOptions]) -> Operation[int]:
-        """Read the caller's own rating of something.
+        """Read the caller's own rating of a thing.
 
-        Needs a token although its path says public.
+        Needs a token although its path says `public`.
 
         Args:
-            info_type: What kind of thing it is: `prompt`, `agent`, `plugin` or `character`.
-            info_id: The thing by its uid (32 hex digits); a plugin, agent or prompt on v1 also by its
-                number.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            info_type: The kind of thing: `prompt`, `agent`, `plugin` or `character`.
+            info_id: The uid of the thing, 32 hex digits.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The points that the caller gave; 0 where none were given.
+            The rating, 1 to 10, or -1 if the caller has not rated the thing.
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
+            UnauthorizedException: 401: No token is set, although one is needed.
         """
         return Operation(
             "GET",
@@ -85,22 +86,21 @@ class InteractiveStatisticsApi(Api):
     def get_statistic(
         self, info_type: str, info_id: str, stats_type: str, **options: Unpack[RequestOptions]
     ) -> Operation[int]:
-        """Read one count of one thing.
+        """Read one count of a thing.
 
-        Needs a token although its path says public.
+        Needs a token although its path says `public`.
 
         Args:
-            info_type: What kind of thing it is: `prompt`, `agent`, `plugin` or `character`.
-            info_id: The thing by its uid (32 hex digits); a plugin, agent or prompt on v1 also by its
-                number.
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            info_type: The kind of thing: `prompt`, `agent`, `plugin` or `character`.
+            info_id: The uid of the thing, 32 hex digits.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The present count; 0 of what was never counted.
+            The count; 0 if nothing has been counted.
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
+            UnauthorizedException: 401: No token is set, although one is needed.
         """
         return Operation(
             "GET",
@@ -118,18 +118,17 @@ class InteractiveStatisticsApi(Api):
     def get_statistics(
         self, info_type: str, info_id: str, **options: Unpack[RequestOptions]
     ) -> Operation[InteractiveStatsDTO]:
-        """Read all counts of one thing.
+        """Read all counts of a thing.
 
         Needs no token.
 
         Args:
-            info_type: What kind of thing it is: `prompt`, `agent`, `plugin` or `character`.
-            info_id: The thing by its uid (32 hex digits); a plugin, agent or prompt on v1 also by its
-                number.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            info_type: The kind of thing: `prompt`, `agent`, `plugin` or `character`.
+            info_id: The uid of the thing, 32 hex digits.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The counts; of what was never counted zeros on v1, and None in each field on v2.
+            The counts. For a thing without counts the fields are zero on v1 and None on v2.
         """
         return Operation(
             "GET",
@@ -147,19 +146,19 @@ class InteractiveStatisticsApi(Api):
     def increase_statistic(
         self, info_type: str, info_id: str, stats_type: str, **options: Unpack[RequestOptions]
     ) -> Operation[int]:
-        """Raise a count of one thing by one.
+        """Increase a count of a thing by one.
 
-        It is how programs count what they show or use.
+        The web interface counts a `view_count` when it opens a character. Any user can count anything, even
+        unknown ids.
 
         Args:
-            info_type: What kind of thing it is: `prompt`, `agent`, `plugin` or `character`.
-            info_id: The thing by its uid (32 hex digits); a plugin, agent or prompt on v1 also by its
-                number.
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            info_type: The kind of thing: `prompt`, `agent`, `plugin` or `character`.
+            info_id: The uid of the thing, 32 hex digits.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The count as it is now.
+            The new count; -1 for an unknown kind of thing or count.
         """
         return Operation(
             "POST",
@@ -177,29 +176,29 @@ class InteractiveStatisticsApi(Api):
     def list_agents_by_statistic(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         asc: str | None = None,
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
     ) -> Operation[list[AgentSummaryStatsDTO]]:
-        """Rank the first page of public agents by a count.
+        """Rank the first page of the caller's public agents by a count.
 
-        The highest come first, or the lowest with `asc`. Needs a token although its path says public. Where
-        there is nothing to list, v2 answers 500 and v1 an empty list.
+        **Only the caller's own public things are returned**; those of other users take up places of the page.
+        Within a page the order does not follow the count. Needs a token although its path says `public`.
 
         Args:
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            page_size: How many entries a page has.
-            asc: `1` puts the lowest first; servers are said to take every other value as not given.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            page_size: The number of entries on a page.
+            asc: `1` asks for the lowest counts first; every other value counts as not given.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The agents with all their counts.
+            The agents with their counts.
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
-            ServiceException: 500: v2: there is nothing of this kind to list.
+            UnauthorizedException: 401: No token is set, although one is needed.
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
             "GET",
@@ -216,26 +215,31 @@ class InteractiveStatisticsApi(Api):
 
     @operation
     def list_agents_by_statistic1(
-        self, stats_type: str, page_size: int, page_num: int, asc: str | None = None, **options: Unpack[RequestOptions]
+        self,
+        stats_type: str,
+        page_size: int | None = None,
+        page_num: int | None = None,
+        asc: str | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Operation[list[AgentSummaryStatsDTO]]:
-        """Rank one page of public agents by a count.
+        """Rank one page of the caller's public agents by a count.
 
-        The highest come first, or the lowest with `asc`. Needs a token although its path says public. Where
-        there is nothing to list, v2 answers 500 and v1 an empty list.
+        **Only the caller's own public things are returned**; those of other users take up places of the page.
+        Within a page the order does not follow the count. Needs a token although its path says `public`.
 
         Args:
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            asc: `1` puts the lowest first; servers are said to take every other value as not given.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            asc: `1` asks for the lowest counts first; every other value counts as not given.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The agents with all their counts.
+            The agents with their counts.
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
-            ServiceException: 500: v2: there is nothing of this kind to list.
+            UnauthorizedException: 401: No token is set, although one is needed.
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
             "GET",
@@ -259,24 +263,24 @@ class InteractiveStatisticsApi(Api):
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
     ) -> Operation[list[AgentSummaryStatsDTO]]:
-        """Rank public agents by a count.
+        """Rank the caller's public agents by a count.
 
-        The highest come first, or the lowest with `asc`. Needs a token although its path says public. Where
-        there is nothing to list, v2 answers 500 and v1 an empty list.
+        **Only the caller's own public things are returned**; those of other users take up places of the page.
+        Within a page the order does not follow the count. Needs a token although its path says `public`.
 
         Args:
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            asc: `1` puts the lowest first; servers are said to take every other value as not given.
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            asc: `1` asks for the lowest counts first; every other value counts as not given.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The agents with all their counts.
+            The agents with their counts.
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
-            ServiceException: 500: v2: there is nothing of this kind to list.
+            UnauthorizedException: 401: No token is set, although one is needed.
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
             "GET",
@@ -300,24 +304,25 @@ class InteractiveStatisticsApi(Api):
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
     ) -> Operation[list[CharacterSummaryStatsDTO]]:
-        """Rank public characters by a count.
+        """Rank public characters by a count (fails on every known server).
 
-        Recorded servers of every release answer 500 to it, always: count on search_public_character_summary
-        instead. Needs a token although its path says public.
+        **Every known server answers 500.** Use `search_public_character_summary` instead. Needs a token
+        although its path says `public`.
 
         Args:
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            asc: `1` puts the lowest first; servers are said to take every other value as not given.
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            asc: `1` asks for the lowest counts first; every other value counts as not given.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters with all their counts.
+            The characters with their counts. (Not verified against a real server.)
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
-            ServiceException: 500: A fault of the server; every recorded one has it.
+            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
+                real server.)
+            ServiceException: 500: A fault of the server.
         """
         return Operation(
             "GET",
@@ -336,29 +341,30 @@ class InteractiveStatisticsApi(Api):
     def list_characters_by_statistic1(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         page_num: int | None = None,
         asc: str | None = None,
         **options: Unpack[RequestOptions],
     ) -> Operation[list[CharacterSummaryStatsDTO]]:
-        """Rank one page of public characters by a count.
+        """Rank one page of public characters by a count (fails on every known server).
 
-        Recorded servers of every release answer 500 to it, always: count on search_public_character_summary
-        instead. Needs a token although its path says public.
+        **Every known server answers 500.** Use `search_public_character_summary` instead. Needs a token
+        although its path says `public`.
 
         Args:
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            asc: `1` puts the lowest first; servers are said to take every other value as not given.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            asc: `1` asks for the lowest counts first; every other value counts as not given.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters with all their counts.
+            The characters with their counts. (Not verified against a real server.)
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
-            ServiceException: 500: A fault of the server; every recorded one has it.
+            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
+                real server.)
+            ServiceException: 500: A fault of the server.
         """
         return Operation(
             "GET",
@@ -377,29 +383,30 @@ class InteractiveStatisticsApi(Api):
     def list_characters_by_statistic2(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         asc: str | None = None,
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
     ) -> Operation[list[CharacterSummaryStatsDTO]]:
-        """Rank the first page of public characters by a count.
+        """Rank the first page of public characters by a count (fails on every known server).
 
-        Recorded servers of every release answer 500 to it, always: count on search_public_character_summary
-        instead. Needs a token although its path says public.
+        **Every known server answers 500.** Use `search_public_character_summary` instead. Needs a token
+        although its path says `public`.
 
         Args:
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            page_size: How many entries a page has.
-            asc: `1` puts the lowest first; servers are said to take every other value as not given.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            page_size: The number of entries on a page.
+            asc: `1` asks for the lowest counts first; every other value counts as not given.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters with all their counts.
+            The characters with their counts. (Not verified against a real server.)
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
-            ServiceException: 500: A fault of the server; every recorded one has it.
+            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
+                real server.)
+            ServiceException: 500: A fault of the server.
         """
         return Operation(
             "GET",
@@ -418,18 +425,19 @@ class InteractiveStatisticsApi(Api):
     def list_hot_tags(
         self, info_type: str, page_size: int, text: str | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[HotTagDTO]]:
-        """List the tags that most public things have.
+        """List the most used tags of public things.
 
-        Needs no token. The most used come first.
+        Needs no token. The most used tags come first. Servers read `text` as Latin-1, so a text with
+        characters beyond ASCII finds nothing.
 
         Args:
-            info_type: What kind of thing it is: `prompt`, `agent`, `plugin` or `character`.
-            page_size: How many entries a page has.
-            text: What a tag shall hold somewhere to be listed.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            info_type: The kind of thing: `prompt`, `agent`, `plugin` or `character`.
+            page_size: The number of entries on a page.
+            text: A text that the tags must contain, in ASCII.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The tags with their counts; an empty list where nothing is tagged.
+            The tags and their counts; an empty list if no public thing has tags.
         """
         return Operation(
             "GET",
@@ -448,29 +456,30 @@ class InteractiveStatisticsApi(Api):
     def list_plugins_by_statistic(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         asc: str | None = None,
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
     ) -> Operation[list[PluginSummaryStatsDTO]]:
-        """Rank the first page of public plugins by a count.
+        """Rank the first page of the caller's public plugins by a count.
 
-        The highest come first, or the lowest with `asc`. Needs a token although its path says public. Where
-        there is nothing to list, v2 answers 500 and v1 an empty list.
+        **Only the caller's own public things are returned**; those of other users take up places of the page.
+        Within a page the order does not follow the count. Needs a token although its path says `public`.
 
         Args:
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            page_size: How many entries a page has.
-            asc: `1` puts the lowest first; servers are said to take every other value as not given.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            page_size: The number of entries on a page.
+            asc: `1` asks for the lowest counts first; every other value counts as not given.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The plugins with all their counts.
+            The plugins with their counts.
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
-            ServiceException: 500: v2: there is nothing of this kind to list.
+            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
+                real server.)
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
             "GET",
@@ -494,24 +503,25 @@ class InteractiveStatisticsApi(Api):
         asc: str | None = None,
         **options: Unpack[RequestOptions],
     ) -> Operation[list[PluginSummaryStatsDTO]]:
-        """Rank one page of public plugins by a count.
+        """Rank one page of the caller's public plugins by a count.
 
-        The highest come first, or the lowest with `asc`. Needs a token although its path says public. Where
-        there is nothing to list, v2 answers 500 and v1 an empty list.
+        **Only the caller's own public things are returned**; those of other users take up places of the page.
+        Within a page the order does not follow the count. Needs a token although its path says `public`.
 
         Args:
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            asc: `1` puts the lowest first; servers are said to take every other value as not given.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            asc: `1` asks for the lowest counts first; every other value counts as not given.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The plugins with all their counts.
+            The plugins with their counts.
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
-            ServiceException: 500: v2: there is nothing of this kind to list.
+            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
+                real server.)
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
             "GET",
@@ -535,24 +545,25 @@ class InteractiveStatisticsApi(Api):
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
     ) -> Operation[list[PluginSummaryStatsDTO]]:
-        """Rank public plugins by a count.
+        """Rank the caller's public plugins by a count.
 
-        The highest come first, or the lowest with `asc`. Needs a token although its path says public. Where
-        there is nothing to list, v2 answers 500 and v1 an empty list.
+        **Only the caller's own public things are returned**; those of other users take up places of the page.
+        Within a page the order does not follow the count. Needs a token although its path says `public`.
 
         Args:
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            asc: `1` puts the lowest first; servers are said to take every other value as not given.
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            asc: `1` asks for the lowest counts first; every other value counts as not given.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The plugins with all their counts.
+            The plugins with their counts.
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
-            ServiceException: 500: v2: there is nothing of this kind to list.
+            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
+                real server.)
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
             "GET",
@@ -576,24 +587,25 @@ class InteractiveStatisticsApi(Api):
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
     ) -> Operation[list[PromptSummaryStatsDTO]]:
-        """Rank the first page of public prompts by a count.
+        """Rank the first page of the caller's public prompts by a count.
 
-        The highest come first, or the lowest with `asc`. Needs a token although its path says public. Where
-        there is nothing to list, v2 answers 500 and v1 an empty list.
+        **Only the caller's own public things are returned**; those of other users take up places of the page.
+        Within a page the order does not follow the count. Needs a token although its path says `public`.
 
         Args:
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            page_size: How many entries a page has.
-            asc: `1` puts the lowest first; servers are said to take every other value as not given.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            page_size: The number of entries on a page.
+            asc: `1` asks for the lowest counts first; every other value counts as not given.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The prompts with all their counts.
+            The prompts with their counts.
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
-            ServiceException: 500: v2: there is nothing of this kind to list.
+            UnauthorizedException: 401: No token is set, although one is needed.
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not verified
+                against a real server.)
         """
         return Operation(
             "GET",
@@ -612,29 +624,30 @@ class InteractiveStatisticsApi(Api):
     def list_prompts_by_statistic1(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         page_num: int | None = None,
         asc: str | None = None,
         **options: Unpack[RequestOptions],
     ) -> Operation[list[PromptSummaryStatsDTO]]:
-        """Rank one page of public prompts by a count.
+        """Rank one page of the caller's public prompts by a count.
 
-        The highest come first, or the lowest with `asc`. Needs a token although its path says public. Where
-        there is nothing to list, v2 answers 500 and v1 an empty list.
+        **Only the caller's own public things are returned**; those of other users take up places of the page.
+        Within a page the order does not follow the count. Needs a token although its path says `public`.
 
         Args:
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            asc: `1` puts the lowest first; servers are said to take every other value as not given.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            asc: `1` asks for the lowest counts first; every other value counts as not given.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The prompts with all their counts.
+            The prompts with their counts.
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
-            ServiceException: 500: v2: there is nothing of this kind to list.
+            UnauthorizedException: 401: No token is set, although one is needed.
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not verified
+                against a real server.)
         """
         return Operation(
             "GET",
@@ -658,24 +671,25 @@ class InteractiveStatisticsApi(Api):
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
     ) -> Operation[list[PromptSummaryStatsDTO]]:
-        """Rank public prompts by a count.
+        """Rank the caller's public prompts by a count.
 
-        The highest come first, or the lowest with `asc`. Needs a token although its path says public. Where
-        there is nothing to list, v2 answers 500 and v1 an empty list.
+        **Only the caller's own public things are returned**; those of other users take up places of the page.
+        Within a page the order does not follow the count. Needs a token although its path says `public`.
 
         Args:
-            stats_type: Which count: `view_count`, `refer_count`, `recommend_count` or `score`.
-            asc: `1` puts the lowest first; servers are said to take every other value as not given.
-            page_size: How many entries a page has.
-            page_num: Which page to give, counted from 0.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            stats_type: The count: `view_count`, `refer_count`, `recommend_count` or `score`.
+            asc: `1` asks for the lowest counts first; every other value counts as not given.
+            page_size: The number of entries on a page.
+            page_num: The page to return, counted from 0.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The prompts with all their counts.
+            The prompts with their counts.
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
-            ServiceException: 500: v2: there is nothing of this kind to list.
+            UnauthorizedException: 401: No token is set, although one is needed.
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not verified
+                against a real server.)
         """
         return Operation(
             "GET",

@@ -9,25 +9,24 @@ from freechat_sdk._operation import IDEMPOTENT, READ, Operation
 
 
 class OrganizationApi(Api):
-    """Who reports to whom.
+    """The organization tree.
 
-    Users have owners above them and subordinates below them; what is visible to `public_org` is visible
-    within that tree. The operations on others are for administrators of an organization.
+    Users have owners above and subordinates below them; things that are visible to `public_org` are visible
+    within the tree. Only administrators of an organization can use the operations on other users.
     """
 
     @operation
     def get_owners(self, all: str | None = None, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
-        """List who is above the caller.
+        """List the caller's owners.
 
-        Every user may ask for it.
+        The list contains the caller.
 
         Args:
-            all: `1` goes on to the end of the tree; every other value, or none, stays with direct
-                neighbours.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            all: `1` includes the whole tree; every other value returns direct neighbours only.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            User names; an empty list at the top.
+            The user names of the owners, the user included.
         """
         return Operation("GET", "/org/owners", as_json(list[str]), options, retry=READ, query={"all": all})
 
@@ -36,17 +35,16 @@ class OrganizationApi(Api):
 
     @operation
     def get_owners_dot(self, all: str | None = None, **options: Unpack[RequestOptions]) -> Operation[str]:
-        """Draw who is above the caller.
+        """Draw the caller's owners as a graph.
 
-        Graphviz makes a picture of it.
+        Graphviz turns the text into a picture.
 
         Args:
-            all: `1` goes on to the end of the tree; every other value, or none, stays with direct
-                neighbours.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            all: `1` includes the whole tree; every other value returns direct neighbours only.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            A graph in the DOT language, labelled as JSON.
+            A graph in the DOT language.
         """
         return Operation("GET", "/org/owners/dot", as_text, options, retry=READ, query={"all": all})
 
@@ -57,21 +55,20 @@ class OrganizationApi(Api):
     def get_subordinate_owners(
         self, username: str, all: str | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[str]]:
-        """List who is above a subordinate.
+        """List the owners of a subordinate.
 
-        The user has to be below the caller in the organization.
+        The user must be the caller or below the caller in the organization.
 
         Args:
-            username: The user, by the name that they log in with.
-            all: `1` goes on to the end of the tree; every other value, or none, stays with direct
-                neighbours.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            all: `1` includes the whole tree; every other value returns direct neighbours only.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            User names; an empty list at the top.
+            The user names of the owners, the user included.
 
         Raises:
-            ForbiddenException: 403: The user is no subordinate of the caller's.
+            ForbiddenException: 403: The user is not below the caller in the organization.
         """
         return Operation(
             "GET",
@@ -90,21 +87,20 @@ class OrganizationApi(Api):
     def get_subordinate_subordinates(
         self, username: str, all: str | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[str]]:
-        """List who is below a subordinate.
+        """List the subordinates of a subordinate.
 
-        The user has to be below the caller in the organization.
+        The user must be the caller or below the caller in the organization.
 
         Args:
-            username: The user, by the name that they log in with.
-            all: `1` goes on to the end of the tree; every other value, or none, stays with direct
-                neighbours.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            all: `1` includes the whole tree; every other value returns direct neighbours only.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            User names; an empty list where nobody is below.
+            The user names of the subordinates, the user included.
 
         Raises:
-            ForbiddenException: 403: The user is no subordinate of the caller's.
+            ForbiddenException: 403: The user is not below the caller in the organization.
         """
         return Operation(
             "GET",
@@ -121,17 +117,16 @@ class OrganizationApi(Api):
 
     @operation
     def get_subordinates(self, all: str | None = None, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
-        """List who is below the caller.
+        """List the caller's subordinates.
 
-        Every user may ask for it.
+        The list contains the caller.
 
         Args:
-            all: `1` goes on to the end of the tree; every other value, or none, stays with direct
-                neighbours.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            all: `1` includes the whole tree; every other value returns direct neighbours only.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            User names; an empty list where nobody is below.
+            The user names of the subordinates, the user included.
         """
         return Operation("GET", "/org/subordinates", as_json(list[str]), options, retry=READ, query={"all": all})
 
@@ -140,17 +135,16 @@ class OrganizationApi(Api):
 
     @operation
     def get_subordinates_dot(self, all: str | None = None, **options: Unpack[RequestOptions]) -> Operation[str]:
-        """Draw who is below the caller.
+        """Draw the caller's subordinates as a graph.
 
-        Graphviz makes a picture of it.
+        Graphviz turns the text into a picture.
 
         Args:
-            all: `1` goes on to the end of the tree; every other value, or none, stays with direct
-                neighbours.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            all: `1` includes the whole tree; every other value returns direct neighbours only.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            A graph in the DOT language, labelled as JSON.
+            A graph in the DOT language.
         """
         return Operation("GET", "/org/subordinates/dot", as_text, options, retry=READ, query={"all": all})
 
@@ -159,19 +153,19 @@ class OrganizationApi(Api):
 
     @operation
     def list_subordinate_authorities(self, username: str, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
-        """List what a subordinate is allowed to be.
+        """List the authorities of a subordinate.
 
-        The user has to be below the caller in the organization.
+        The user must be below the caller in the organization.
 
         Args:
-            username: The user, by the name that they log in with.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            Some of `ROLE_ADMIN`, `ROLE_BIZ_ADMIN`, `ROLE_ORG_ADMIN`, `ROLE_RES_ADMIN`, `ROLE_USER`.
+            Some of `ROLE_ADMIN`, `ROLE_BIZ_ADMIN`, `ROLE_ORG_ADMIN`, `ROLE_RES_ADMIN` and `ROLE_USER`.
 
         Raises:
-            ForbiddenException: 403: The user is no subordinate of the caller's.
+            ForbiddenException: 403: The user is not below the caller in the organization.
         """
         return Operation(
             "GET", "/org/authority/{username}", as_json(list[str]), options, retry=READ, path={"username": username}
@@ -182,19 +176,19 @@ class OrganizationApi(Api):
 
     @operation
     def remove_subordinate_subordinates_tree(self, username: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Cut off everybody below a subordinate.
+        """Remove all subordinates of a subordinate.
 
-        The users themselves stay.
+        The accounts of the users are kept.
 
         Args:
-            username: The user, by the name that they log in with.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where nothing came of it.
+            True, or False if nothing was changed.
 
         Raises:
-            ForbiddenException: 403: The user is no subordinate of the caller's.
+            ForbiddenException: 403: The user is not below the caller in the organization.
         """
         return Operation(
             "DELETE",
@@ -214,20 +208,21 @@ class OrganizationApi(Api):
     def update_subordinate_authorities(
         self, username: str, request_body: list[str], **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Set what a subordinate is allowed to be.
+        """Set the authorities of a subordinate.
 
-        Authorities that are not given are taken away.
+        Authorities that are left out are removed. The caller's own authorities cannot be changed.
 
         Args:
-            username: The user, by the name that they log in with.
-            request_body: All authorities that the user shall have, as `ROLE_USER`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            request_body: All authorities of the user, as `ROLE_USER`. Authorities that are left out are
+                removed.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where nothing came of it.
+            True, or False if nothing was changed.
 
         Raises:
-            ForbiddenException: 403: The user is no subordinate of the caller's.
+            ForbiddenException: 403: The user is not below the caller in the organization.
         """
         return Operation(
             "PUT",
@@ -246,20 +241,20 @@ class OrganizationApi(Api):
     def update_subordinate_owners(
         self, username: str, request_body: list[str], **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Set who is directly above a subordinate.
+        """Set the direct owners of a subordinate.
 
-        Owners that are not given are removed.
+        Owners that are left out are removed.
 
         Args:
-            username: The user, by the name that they log in with.
-            request_body: The user names of all that shall stand there.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            request_body: All user names; those that are left out are removed.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where nothing came of it.
+            True, or False if nothing was changed.
 
         Raises:
-            ForbiddenException: 403: The user is no subordinate of the caller's.
+            ForbiddenException: 403: The user is not below the caller in the organization.
         """
         return Operation(
             "PUT",
@@ -278,20 +273,20 @@ class OrganizationApi(Api):
     def update_subordinate_subordinates(
         self, username: str, request_body: list[str], **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Set who is directly below a subordinate.
+        """Set the direct subordinates of a subordinate.
 
-        Subordinates that are not given are removed.
+        Subordinates that are left out are removed.
 
         Args:
-            username: The user, by the name that they log in with.
-            request_body: The user names of all that shall stand there.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            username: The user name of the account.
+            request_body: All user names; those that are left out are removed.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where nothing came of it.
+            True, or False if nothing was changed.
 
         Raises:
-            ForbiddenException: 403: The user is no subordinate of the caller's.
+            ForbiddenException: 403: The user is not below the caller in the organization.
         """
         return Operation(
             "PUT",

@@ -14,28 +14,29 @@ from freechat_sdk.models.plugin_update_dto import PluginUpdateDTO
 
 
 class PluginApi(Api):
-    """Plugins, tools for models that are described by a manifest and the description of an HTTP API.
+    """Plugins: tools for models, described by a manifest and an HTTP API description.
 
-    Create, change and search them, and read the tools that the server found in one.
+    Create, change and search them, and read the tools that the server found in a plugin. **Status 403 may
+    also mean that there is no such plugin**: servers do not tell a plain user the difference.
     """
 
     @operation
     def batch_search_plugin_details(
         self, plugin_query_dto: list[PluginQueryDTO], **options: Unpack[RequestOptions]
     ) -> Operation[list[list[PluginDetailsDTO]]]:
-        """Run several searches for plugins at once, with all their fields.
+        """Run several searches for plugins and return all fields.
 
-        As search_plugin_details for each query.
+        Like `search_plugin_details` for each search.
 
         Args:
-            plugin_query_dto: The queries, each with its own `where` and page.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            plugin_query_dto: The searches, each with its own `where` and page.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            One list for each query, in the order of the queries; empty where nothing matched.
+            One list per search, in the order of the request.
 
         Raises:
-            ServiceException: 500: A query has no `where`.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation(
             "POST",
@@ -53,19 +54,19 @@ class PluginApi(Api):
     def batch_search_plugin_summary(
         self, plugin_query_dto: list[PluginQueryDTO], **options: Unpack[RequestOptions]
     ) -> Operation[list[list[PluginSummaryDTO]]]:
-        """Run several searches for plugins at once.
+        """Run several searches for plugins.
 
-        As search_plugin_summary for each query.
+        Like `search_plugin_summary` for each search.
 
         Args:
-            plugin_query_dto: The queries, each with its own `where` and page.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            plugin_query_dto: The searches, each with its own `where` and page.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            One list for each query, in the order of the queries; empty where nothing matched.
+            One list per search, in the order of the request.
 
         Raises:
-            ServiceException: 500: A query has no `where`.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation(
             "POST",
@@ -81,16 +82,16 @@ class PluginApi(Api):
 
     @operation
     def count_plugins(self, plugin_query_dto: PluginQueryDTO, **options: Unpack[RequestOptions]) -> Operation[int]:
-        """Count the plugins that a query matches.
+        """Count the plugins that match a search.
 
-        Takes the same query as search_plugin_summary; give `where`, which a search cannot do without.
+        Takes the same query as `search_plugin_summary`; the page is ignored.
 
         Args:
-            plugin_query_dto: Which plugins to count, in `where`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            plugin_query_dto: The conditions, in `where`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            How many plugins match; 0 for none.
+            How many plugins match; 0 if none do.
         """
         return Operation("POST", "/plugin/count", as_json(int), options, retry=READ, body=plugin_query_dto)
 
@@ -101,20 +102,20 @@ class PluginApi(Api):
     def create_plugin(self, plugin_create_dto: PluginCreateDTO, **options: Unpack[RequestOptions]) -> Operation[int]:
         """Create a plugin.
 
-        The caller owns it. The server makes the tools from the manifest and the API's description. Where the
-        answer was lost, search for the name before sending again: the plugin may be there.
+        The server derives the tools from the manifest and the API description. If the response was lost,
+        search for the name before trying again: names need not be unique, so a second call creates a second
+        plugin.
 
         Args:
-            plugin_create_dto: The new plugin, its name and manifest, and the API that it calls. Set the
-                visibility too.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            plugin_create_dto: The new plugin. Only `name` is required; set `visibility` too.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The id of the new plugin, as get_plugin_details and update_plugin take it.
+            The id of the new plugin, for the other operations.
 
         Raises:
-            ServiceException: 500: A rule of the server's database is broken; a name that is taken already
-                can be the cause.
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
+                server.)
         """
         return Operation("POST", "/plugin", as_json(int), options, retry=ONCE, body=plugin_create_dto)
 
@@ -125,20 +126,20 @@ class PluginApi(Api):
     def create_plugins(
         self, plugin_create_dto: list[PluginCreateDTO], **options: Unpack[RequestOptions]
     ) -> Operation[list[int]]:
-        """Create several plugins in one request.
+        """Create several plugins.
 
-        As create_plugin for each of them. After a failure, search for the names before sending again.
+        Like `create_plugin` for each of them.
 
         Args:
-            plugin_create_dto: The new plugins, each with a name of its own.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            plugin_create_dto: The new plugins.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The ids of the new plugins, in the order given.
+            The ids of the new plugins, in the order of the request.
 
         Raises:
-            ServiceException: 500: A rule of the server's database is broken; a name that is taken already
-                can be the cause.
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
+                server.)
         """
         return Operation("POST", "/plugin/batch", as_json(list[int]), options, retry=ONCE, body=plugin_create_dto)
 
@@ -149,14 +150,17 @@ class PluginApi(Api):
     def delete_plugin(self, plugin_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Delete a plugin.
 
-        The plugin goes with its manifest and tools, and cannot be brought back.
+        This cannot be undone.
 
         Args:
-            plugin_id: The plugin, by the id that create_plugin returned.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            plugin_id: The id of the plugin, as `create_plugin` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where nothing was deleted.
+            True, or, for an administrator, False if the plugin does not exist.
+
+        Raises:
+            ForbiddenException: 403: The plugin belongs to another user **or does not exist**.
         """
         return Operation(
             "DELETE", "/plugin/{pluginId}", as_json(bool), options, retry=IDEMPOTENT, path={"pluginId": plugin_id}
@@ -167,16 +171,19 @@ class PluginApi(Api):
 
     @operation
     def delete_plugins(self, request_body: list[int], **options: Unpack[RequestOptions]) -> Operation[list[int]]:
-        """Delete several plugins in one request.
+        """Delete several plugins.
 
-        As delete_plugin for each of them. They cannot be brought back.
+        Like `delete_plugin` for each id.
 
         Args:
             request_body: The ids of the plugins to delete.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The ids that were deleted; an empty list where none was.
+            The ids that were deleted.
+
+        Raises:
+            ServiceException: 500: None of the ids exists and belongs to the caller.
         """
         return Operation("DELETE", "/plugin/batch", as_json(list[int]), options, retry=IDEMPOTENT, body=request_body)
 
@@ -185,16 +192,20 @@ class PluginApi(Api):
 
     @operation
     def get_plugin_details(self, plugin_id: int, **options: Unpack[RequestOptions]) -> Operation[PluginDetailsDTO]:
-        """Read a plugin with all its fields.
+        """Read all fields of a plugin.
 
-        All that get_plugin_summary tells, and the manifest, the API's description and the tools.
+        Returns the fields of `get_plugin_summary`, the manifest, the API description and the tools.
 
         Args:
-            plugin_id: The plugin, by the id that create_plugin returned.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            plugin_id: The id of the plugin, as `create_plugin` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The plugin as it is stored.
+            The plugin with its manifest, API description and tools.
+
+        Raises:
+            NotFoundException: 404: The plugin does not exist or the caller must not see it. (Not verified
+                against a real server.)
         """
         return Operation(
             "GET",
@@ -212,14 +223,17 @@ class PluginApi(Api):
     def get_plugin_summary(self, plugin_id: int, **options: Unpack[RequestOptions]) -> Operation[PluginSummaryDTO]:
         """Read a plugin without its long texts.
 
-        What a search shows of the plugin; get_plugin_details has the manifest and the tools too.
+        Returns what a search returns; `get_plugin_details` returns the manifest and the tools too.
 
         Args:
-            plugin_id: The plugin, by the id that create_plugin returned.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            plugin_id: The id of the plugin, as `create_plugin` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The plugin in short.
+            The plugin without its long texts.
+
+        Raises:
+            NotFoundException: 404: The plugin does not exist or the caller must not see it.
         """
         return Operation(
             "GET",
@@ -235,17 +249,19 @@ class PluginApi(Api):
 
     @operation
     def refresh_plugin_info(self, plugin_id: int, **options: Unpack[RequestOptions]) -> Operation[None]:
-        """Let the server renew what it knows of a plugin.
+        """Let the server read a plugin again.
 
-        For a plugin whose manifest or API has changed. Nothing is answered; read the outcome with
-        get_plugin_details.
+        Call it after the manifest or the API has changed; `get_plugin_details` shows the result.
 
         Args:
-            plugin_id: The plugin, by the id that create_plugin returned.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            plugin_id: The id of the plugin, as `create_plugin` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            Nothing; the request was accepted.
+            None, once the server has read the plugin again.
+
+        Raises:
+            ServiceException: 500: The plugin does not exist.
         """
         return Operation(
             "PUT", "/plugin/refresh/{pluginId}", nothing, options, retry=IDEMPOTENT, path={"pluginId": plugin_id}
@@ -258,21 +274,20 @@ class PluginApi(Api):
     def search_plugin_details(
         self, plugin_query_dto: PluginQueryDTO, **options: Unpack[RequestOptions]
     ) -> Operation[list[PluginDetailsDTO]]:
-        """Search for plugins, with all their fields.
+        """Search plugins and return all fields.
 
-        As search_plugin_summary, with manifest, API description and tools of each plugin; answers can be
-        large.
+        Like `search_plugin_summary`, with the manifest, API description and tools of each plugin; responses
+        can be large.
 
         Args:
-            plugin_query_dto: Which plugins to find, in what order, and which page of them. `where` must
-                be given.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            plugin_query_dto: The conditions, the order and the page. `where` is required in practice.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            A page of the plugins that match; an empty list where none does.
+            The plugins on the page; an empty list if none match.
 
         Raises:
-            ServiceException: 500: A query has no `where`.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation(
             "POST",
@@ -290,21 +305,21 @@ class PluginApi(Api):
     def search_plugin_summary(
         self, plugin_query_dto: PluginQueryDTO, **options: Unpack[RequestOptions]
     ) -> Operation[list[PluginSummaryDTO]]:
-        """Search for plugins.
+        """Search plugins.
 
-        Answers one page, 10 plugins where the query sets no other size. Servers are said to filter by tags
-        after paging, so a short page need not be the last one.
+        Returns one page, with 10 entries unless `page_size` is set. **Searches for public things find
+        published versions only.** The server filters by tags and models after it has cut the page, so a short
+        page is not necessarily the last one.
 
         Args:
-            plugin_query_dto: Which plugins to find, in what order, and which page of them. `where` must
-                be given.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            plugin_query_dto: The conditions, the order and the page. `where` is required in practice.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            A page of the plugins that match; an empty list where none does.
+            The plugins on the page; an empty list if none match.
 
         Raises:
-            ServiceException: 500: A query has no `where`.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation(
             "POST", "/plugin/search", as_json(list[PluginSummaryDTO]), options, retry=READ, body=plugin_query_dto
@@ -317,21 +332,22 @@ class PluginApi(Api):
     def update_plugin(
         self, plugin_id: int, plugin_update_dto: PluginUpdateDTO, **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Change fields of a plugin.
+        """Change a plugin.
 
-        Only what is given changes; the id and the uid stay.
+        Only the fields that are set change.
 
         Args:
-            plugin_id: The plugin, by the id that create_plugin returned.
+            plugin_id: The id of the plugin, as `create_plugin` returned it.
             plugin_update_dto: The fields to change.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where nothing was changed.
+            True if the plugin was changed.
 
         Raises:
-            ServiceException: 500: A rule of the server's database is broken; a name that is taken already
-                can be the cause.
+            ForbiddenException: 403: The plugin belongs to another user **or does not exist**.
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
+                server.)
         """
         return Operation(
             "PUT",

@@ -20,9 +20,12 @@ from freechat_sdk.streaming import SseEmitter, as_events
 
 
 class PromptApi(Api):
-    """Prompts, the texts that models are asked with.
+    """Prompts: texts or messages with variables that models are asked with.
 
-    Make them with variables, keep versions, publish and search them, fill them in, and send them to a model.
+    Create, version, publish and search prompts, fill in their variables, and send them to a model. **A new
+    prompt is public unless `visibility` is set, but a search finds it only after it has been published.**
+    **Status 403 may also mean that there is no such prompt**: servers do not tell a plain user the
+    difference.
     """
 
     @operation
@@ -31,18 +34,19 @@ class PromptApi(Api):
     ) -> Operation[str | None]:
         """Fill in the variables of a stored prompt.
 
-        No model is asked, so it costs nothing.
+        No model is called, so the call costs nothing.
 
         Args:
-            prompt_ref_dto: Which prompt, and what to put in place of its variables.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_ref_dto: The prompt and the values of its variables.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The text with the values in place; of a chat prompt its messages as JSON text; None if it is
+            The text with the values filled in; for a chat prompt, its messages as JSON. None if the text is
             empty.
 
         Raises:
-            NotFoundException: 404: There is no such prompt for the caller.
+            ForbiddenException: 403: The prompt belongs to another user, even if it is public, **or does
+                not exist**.
         """
         return Operation("POST", "/prompt/apply/ref", optional(as_text), options, retry=READ, body=prompt_ref_dto)
 
@@ -53,16 +57,16 @@ class PromptApi(Api):
     def apply_prompt_template(
         self, prompt_template_dto: PromptTemplateDTO, **options: Unpack[RequestOptions]
     ) -> Operation[str]:
-        """Fill in the variables of a text that is given along.
+        """Fill in the variables of a given text.
 
-        No model is asked, and nothing is stored.
+        No model is called, and nothing is stored.
 
         Args:
-            prompt_template_dto: The text, how variables stand in it, and what to put in their place.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_template_dto: The text, its format and the values of its variables.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The text with the values in place; of a chat prompt its messages as JSON text.
+            The text with the values filled in; for a chat prompt, its messages as JSON.
         """
         return Operation("POST", "/prompt/apply/template", as_text, options, retry=READ, body=prompt_template_dto)
 
@@ -73,20 +77,19 @@ class PromptApi(Api):
     def batch_search_prompt_details(
         self, prompt_query_dto: list[PromptQueryDTO], **options: Unpack[RequestOptions]
     ) -> Operation[list[list[PromptDetailsDTO]]]:
-        """Make several searches for prompts at once, with all that they hold.
+        """Run several searches for prompts and return all fields.
 
-        A search without `where` is a 500. Filters by tags and models run after the pages are cut, so a short
-        page is not the last one.
+        Like `search_prompt_details` for each search.
 
         Args:
-            prompt_query_dto: The searches, each as for search_prompt_summary.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_query_dto: The searches, each with its own `where` and page.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            What each search found, in the order of the searches.
+            One list per search, in the order of the request.
 
         Raises:
-            ServiceException: 500: A search has no `where`.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation(
             "POST",
@@ -104,20 +107,19 @@ class PromptApi(Api):
     def batch_search_prompt_summary(
         self, prompt_query_dto: list[PromptQueryDTO], **options: Unpack[RequestOptions]
     ) -> Operation[list[list[PromptSummaryDTO]]]:
-        """Make several searches for prompts at once.
+        """Run several searches for prompts.
 
-        A search without `where` is a 500. Filters by tags and models run after the pages are cut, so a short
-        page is not the last one.
+        Like `search_prompt_summary` for each search.
 
         Args:
-            prompt_query_dto: The searches, each as for search_prompt_summary.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_query_dto: The searches, each with its own `where` and page.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            What each search found, in the order of the searches.
+            One list per search, in the order of the request.
 
         Raises:
-            ServiceException: 500: A search has no `where`.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation(
             "POST",
@@ -133,16 +135,16 @@ class PromptApi(Api):
 
     @operation
     def clone_prompt(self, prompt_id: int, **options: Unpack[RequestOptions]) -> Operation[int | None]:
-        """Copy a prompt to the caller.
+        """Copy a prompt.
 
-        It is new, belongs to the caller, and may be changed without touching the original.
+        The copy belongs to the caller and is named like the original with a number, as `greeting-1`.
 
         Args:
-            prompt_id: Number of one version of the prompt, as create_prompt or a search gave it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_id: The id of one version of the prompt, as `create_prompt` or a search returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of the copy; None where there is no such prompt.
+            The id of the copy, or None if the prompt does not exist or the caller must not see it.
         """
         return Operation(
             "POST",
@@ -158,19 +160,19 @@ class PromptApi(Api):
 
     @operation
     def clone_prompts(self, request_body: list[int], **options: Unpack[RequestOptions]) -> Operation[list[int]]:
-        """Copy several prompts to the caller.
+        """Copy several prompts.
 
-        They are new, belong to the caller, and may be changed without touching the originals.
+        Like `clone_prompt` for each id. Unknown ids are skipped.
 
         Args:
-            request_body: The numbers of the prompts.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            request_body: The ids of the prompts.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The numbers of the new prompts in the order in which they were given.
+            The ids of the new prompts, in the order of the request.
 
         Raises:
-            ServiceException: 500: A name that is taken, or a field that holds no valid JSON.
+            BadRequestException: 400: None of the prompts exists and is visible to the caller.
         """
         return Operation("POST", "/prompt/batch/clone", as_json(list[int]), options, retry=ONCE, body=request_body)
 
@@ -179,19 +181,20 @@ class PromptApi(Api):
 
     @operation
     def count_prompts(self, prompt_query_dto: PromptQueryDTO, **options: Unpack[RequestOptions]) -> Operation[int]:
-        """Count the prompts that a search would find.
+        """Count the prompts that match a search.
 
-        Pages do not matter to it.
+        Takes the same query as `search_prompt_summary`; the page is ignored.
 
         Args:
-            prompt_query_dto: What to look for, in which order, and which page of it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_query_dto: The conditions, the order and the page. `where` is required in practice; it
+                can be empty.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            How many there are.
+            How many match; 0 if none do.
 
         Raises:
-            ServiceException: 500: A search has no `where`.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation("POST", "/prompt/count", as_json(int), options, retry=READ, body=prompt_query_dto)
 
@@ -202,20 +205,21 @@ class PromptApi(Api):
     def count_public_prompts(
         self, prompt_query_dto: PromptQueryDTO, **options: Unpack[RequestOptions]
     ) -> Operation[int]:
-        """Count the public prompts that a search would find.
+        """Count the public prompts that match a search.
 
-        Needs a token although its path says public.
+        Needs a token although its path says `public`. Only published prompts count.
 
         Args:
-            prompt_query_dto: What to look for, in which order, and which page of it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_query_dto: The conditions, the order and the page. `where` is required in practice; it
+                can be empty.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            How many there are.
+            How many match; 0 if none do.
 
         Raises:
-            UnauthorizedException: 401: There is no token; the path is public in name alone.
-            ServiceException: 500: A search has no `where`.
+            UnauthorizedException: 401: No token is set, although one is needed.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation("POST", "/public/prompt/count", as_json(int), options, retry=READ, body=prompt_query_dto)
 
@@ -224,20 +228,23 @@ class PromptApi(Api):
 
     @operation
     def create_prompt(self, prompt_create_dto: PromptCreateDTO, **options: Unpack[RequestOptions]) -> Operation[int]:
-        """Make a prompt.
+        """Create a prompt.
 
-        Absent `visibility` means public. Ask new_prompt_name for a name that is free. With `draft` given, the
-        prompt has nothing but the draft, and a task on it fails when a chat starts.
+        **Without `visibility` the prompt is public**, though a search finds it only after `publish_prompt`.
+        With `draft` the prompt contains nothing but the draft, and a chat whose task uses it cannot start.
+        Names need not be unique; `new_prompt_name` offers an unused one.
 
         Args:
-            prompt_create_dto: The prompt: its name, and a `template` or a `chat_template`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_create_dto: The prompt: its `name`, and a `template` or a `chat_template`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of the new prompt, which the other operations take.
+            The id of the new prompt, for the other operations.
 
         Raises:
-            ServiceException: 500: A name that is taken, or a field that holds no valid JSON.
+            ForbiddenException: 403: A plain user asked for the visibility `public_org`.
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
+                server.)
         """
         return Operation("POST", "/prompt", as_json(int), options, retry=ONCE, body=prompt_create_dto)
 
@@ -248,19 +255,20 @@ class PromptApi(Api):
     def create_prompts(
         self, prompt_create_dto: list[PromptCreateDTO], **options: Unpack[RequestOptions]
     ) -> Operation[list[int]]:
-        """Make several prompts at once.
+        """Create several prompts.
 
-        After a failure, look for the names before sending again.
+        Like `create_prompt` for each of them.
 
         Args:
-            prompt_create_dto: The prompts, each as for create_prompt.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_create_dto: The new prompts.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The numbers of the new prompts in the order in which they were given.
+            The ids of the new prompts, in the order of the request.
 
         Raises:
-            ServiceException: 500: A name that is taken, or a field that holds no valid JSON.
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
+                server.)
         """
         return Operation("POST", "/prompt/batch", as_json(list[int]), options, retry=ONCE, body=prompt_create_dto)
 
@@ -271,14 +279,17 @@ class PromptApi(Api):
     def delete_prompt(self, prompt_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Delete one version of a prompt.
 
-        There is no way back; tasks that use it may fail.
+        This cannot be undone. Tasks that use the version may fail.
 
         Args:
-            prompt_id: Number of one version of the prompt, as create_prompt or a search gave it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_id: The id of one version of the prompt, as `create_prompt` or a search returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where the caller has no such prompt, so also the second time.
+            True, or, for an administrator, False if the prompt does not exist.
+
+        Raises:
+            ForbiddenException: 403: The prompt belongs to another user **or does not exist**.
         """
         return Operation(
             "DELETE", "/prompt/{promptId}", as_json(bool), options, retry=IDEMPOTENT, path={"promptId": prompt_id}
@@ -291,14 +302,14 @@ class PromptApi(Api):
     def delete_prompt_by_name(self, name: str, **options: Unpack[RequestOptions]) -> Operation[list[int]]:
         """Delete all versions of a prompt.
 
-        There is no way back.
+        This cannot be undone. If several prompts share the name, all of them are deleted.
 
         Args:
-            name: What the caller calls the prompt; all versions share it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            name: The name of the prompt; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The numbers of those that were deleted; an empty list where none was.
+            The ids of the versions that were deleted; an empty list if the name is unknown.
         """
         return Operation(
             "DELETE", "/prompt/name/{name}", as_json(list[int]), options, retry=IDEMPOTENT, path={"name": name}
@@ -311,14 +322,17 @@ class PromptApi(Api):
     def delete_prompts(self, request_body: list[int], **options: Unpack[RequestOptions]) -> Operation[list[int]]:
         """Delete several versions of prompts.
 
-        Those that are not the caller's are passed over. Of none at all it is a 500.
+        Prompts that do not exist or belong to other users are skipped.
 
         Args:
-            request_body: The numbers of the prompts.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            request_body: The ids of the prompts.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The numbers of those that were deleted; an empty list where none was.
+            The ids of the versions that were deleted; an empty list if the name is unknown.
+
+        Raises:
+            ServiceException: 500: None of the ids exists and belongs to the caller.
         """
         return Operation("DELETE", "/prompt/batch", as_json(list[int]), options, retry=IDEMPOTENT, body=request_body)
 
@@ -327,16 +341,16 @@ class PromptApi(Api):
 
     @operation
     def exists_prompt_name(self, name: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Tell whether the caller has a prompt of a name.
+        """Check whether the caller has a prompt of a name.
 
-        Prompts of others do not count.
+        Prompts of other users do not count.
 
         Args:
-            name: What the caller calls the prompt; all versions share it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            name: The name of the prompt; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            Whether there is any version of it.
+            Whether the caller has any version of that name.
         """
         return Operation("GET", "/prompt/exists/name/{name}", as_json(bool), options, retry=READ, path={"name": name})
 
@@ -345,19 +359,19 @@ class PromptApi(Api):
 
     @operation
     def get_prompt_details(self, prompt_id: int, **options: Unpack[RequestOptions]) -> Operation[PromptDetailsDTO]:
-        """Read a prompt with all that it holds.
+        """Read all fields of a prompt.
 
-        Prompts of others can be read where they are public or shared.
+        The caller can read their own prompts and public ones.
 
         Args:
-            prompt_id: Number of one version of the prompt, as create_prompt or a search gave it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_id: The id of one version of the prompt, as `create_prompt` or a search returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
             The prompt with its template and draft.
 
         Raises:
-            NotFoundException: 404: There is no such prompt, or the caller may not see it.
+            NotFoundException: 404: The prompt does not exist or the caller must not see it.
         """
         return Operation(
             "GET",
@@ -373,19 +387,19 @@ class PromptApi(Api):
 
     @operation
     def get_prompt_summary(self, prompt_id: int, **options: Unpack[RequestOptions]) -> Operation[PromptSummaryDTO]:
-        """Read a prompt as lists show it.
+        """Read a prompt without its text.
 
-        Prompts of others can be read where they are public or shared.
+        The caller can read their own prompts and public ones.
 
         Args:
-            prompt_id: Number of one version of the prompt, as create_prompt or a search gave it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_id: The id of one version of the prompt, as `create_prompt` or a search returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
             The prompt without its text.
 
         Raises:
-            NotFoundException: 404: There is no such prompt, or the caller may not see it.
+            NotFoundException: 404: The prompt does not exist or the caller must not see it.
         """
         return Operation(
             "GET",
@@ -405,14 +419,14 @@ class PromptApi(Api):
     ) -> Operation[list[PromptItemForNameDTO]]:
         """List the versions of one of the caller's prompts.
 
-        It is a POST for historical reasons, and changes nothing.
+        Changes nothing, although the request is a POST.
 
         Args:
-            name: What the caller calls the prompt; all versions share it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            name: The name of the prompt; all its versions share it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The versions with their counts; an empty list for an unknown name.
+            The id, version and counts of each version; an empty list if the caller has no prompt of the name.
         """
         return Operation(
             "POST",
@@ -430,14 +444,14 @@ class PromptApi(Api):
     def new_prompt_name(self, desired: str, **options: Unpack[RequestOptions]) -> Operation[str]:
         """Find a name that the caller has not used yet.
 
-        Nothing is reserved; somebody else of the same account may take it meanwhile.
+        The name is not reserved: another program of the same user can take it in the meantime.
 
         Args:
-            desired: The name that one would like.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            desired: The preferred name, returned unchanged if it is unused.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            That name, or it with a number behind: `greeting-1`.
+            The preferred name, or the name with a number, as `greeting-1`.
         """
         return Operation(
             "GET", "/prompt/create/name/{desired}", as_text, options, retry=READ, path={"desired": desired}
@@ -450,17 +464,22 @@ class PromptApi(Api):
     def publish_prompt(
         self, prompt_id: int, visibility: str, **options: Unpack[RequestOptions]
     ) -> Operation[int | None]:
-        """Make a version of a prompt that others may see.
+        """Publish a prompt as a new version.
 
-        It has a number of its own; earlier versions stay as they are.
+        The new version has a new id, the same uid and the next version number. **All older versions become
+        hidden**; other users then get 404 for their ids. Only published prompts are found by public searches.
 
         Args:
-            prompt_id: Number of one version of the prompt, as create_prompt or a search gave it.
-            visibility: Who may see it: `private`, `public`, `public_org` or `hidden`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_id: The id of one version of the prompt, as `create_prompt` or a search returned it.
+            visibility: Who can see the new version: `public`, `public_org` (the caller's organization),
+                `private` or `hidden`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of the new version; None where there is no such prompt.
+            The id of the new version, or, for an administrator, None if the prompt does not exist.
+
+        Raises:
+            ForbiddenException: 403: The prompt belongs to another user **or does not exist**.
         """
         return Operation(
             "POST",
@@ -478,20 +497,20 @@ class PromptApi(Api):
     def search_prompt_details(
         self, prompt_query_dto: PromptQueryDTO, **options: Unpack[RequestOptions]
     ) -> Operation[list[PromptDetailsDTO]]:
-        """Search prompts, with all that they hold.
+        """Search prompts and return all fields.
 
-        A search without `where` is a 500. Filters by tags and models run after the pages are cut, so a short
-        page is not the last one.
+        Like `search_prompt_summary`, with the template and the draft of each prompt.
 
         Args:
-            prompt_query_dto: What to look for, in which order, and which page of it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_query_dto: The conditions, the order and the page. `where` is required in practice; it
+                can be empty.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The prompts of the page; an empty list past the last one.
+            The prompts on the page; an empty list if none match.
 
         Raises:
-            ServiceException: 500: A search has no `where`.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation(
             "POST",
@@ -511,18 +530,20 @@ class PromptApi(Api):
     ) -> Operation[list[PromptSummaryDTO]]:
         """Search prompts.
 
-        A search without `where` is a 500. Filters by tags and models run after the pages are cut, so a short
-        page is not the last one.
+        Returns one page, with 10 entries unless `page_size` is set. **Searches for public things find
+        published versions only.** The server filters by tags and models after it has cut the page, so a short
+        page is not necessarily the last one.
 
         Args:
-            prompt_query_dto: What to look for, in which order, and which page of it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_query_dto: The conditions, the order and the page. `where` is required in practice; it
+                can be empty.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The prompts of the page; an empty list past the last one.
+            The prompts on the page; an empty list if none match.
 
         Raises:
-            ServiceException: 500: A search has no `where`.
+            ServiceException: 500: `where` is missing.
         """
         return Operation(
             "POST", "/prompt/search", as_json(list[PromptSummaryDTO]), options, retry=READ, body=prompt_query_dto
@@ -535,20 +556,22 @@ class PromptApi(Api):
     def search_public_prompt_summary(
         self, prompt_query_dto: PromptQueryDTO, **options: Unpack[RequestOptions]
     ) -> Operation[list[PromptSummaryDTO]]:
-        """Search the prompts that everybody may see.
+        """Search the public prompts of all users.
 
-        Needs no token. A search without `where` is a 500. Filters by tags and models run after the pages are
-        cut, so a short page is not the last one.
+        Needs no token. **Only published prompts are found.** The server filters by tags and models after it
+        has cut the page, so a short page is not necessarily the last one.
 
         Args:
-            prompt_query_dto: What to look for, in which order, and which page of it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_query_dto: The conditions, the order and the page. `where` is required in practice; it
+                can be empty.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The prompts of the page; an empty list past the last one.
+            The prompts on the page; an empty list if none match.
 
         Raises:
-            ServiceException: 500: A search has no `where`.
+            BadRequestException: 400: `where` asks for another visibility than `public`.
+            ServiceException: 500: `where` is missing. (Not verified against a real server.)
         """
         return Operation(
             "POST", "/public/prompt/search", as_json(list[PromptSummaryDTO]), options, retry=READ, body=prompt_query_dto
@@ -563,20 +586,21 @@ class PromptApi(Api):
     ) -> Operation[LlmResultDTO]:
         """Send a prompt to a model and wait for the whole answer.
 
-        It costs tokens, which the key in `params` pays for. Nothing is stored.
+        The call costs tokens of the api key in `params`. Nothing is stored.
 
         Args:
-            prompt_ai_param_dto: The prompt in one of three forms, and which model to ask; on v1 `params`
-                has to name a key as well.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_ai_param_dto: The prompt in one of its three forms and the parameters of the model; on
+                v1 `params` must contain an api key.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The answer with what it cost.
+            The answer and its token usage.
 
         Raises:
-            ForbiddenException: 403: v1: `params` names no key.
-            QuotaExceededException: 429: Servers are said to answer so where the model gave nothing; the
-                message is the prompt then.
+            ForbiddenException: 403: v1: `params` contains no api key. All releases: there is no stored
+                key of that name, or the prompt belongs to another user **or does not exist**.
+            QuotaExceededException: 429: The model returned nothing; the message of the error is the
+                prompt. (Not verified against a real server.)
             ServiceException: 500: The model failed.
         """
         return Operation(
@@ -590,21 +614,22 @@ class PromptApi(Api):
     def stream_send_prompt(
         self, prompt_ai_param_dto: PromptAiParamDTO, **options: Unpack[RequestOptions]
     ) -> Operation[SseEmitter]:
-        """Send a prompt to a model and read the answer as it is made.
+        """Send a prompt to a model and stream the answer.
 
-        It costs tokens, which the key in `params` pays for. A failure of the model comes within the stream
-        and is raised as StreamFailedError. Nothing is stored.
+        The call costs tokens of the api key in `params`. A failure of the model arrives within the stream and
+        raises `StreamFailedError`. Nothing is stored.
 
         Args:
-            prompt_ai_param_dto: The prompt in one of three forms, and which model to ask; on v1 `params`
-                has to name a key as well.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_ai_param_dto: The prompt in one of its three forms and the parameters of the model; on
+                v1 `params` must contain an api key.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The stream of the answer's events.
+            The stream of events; the final event contains the whole answer.
 
         Raises:
-            ForbiddenException: 403: v1: `params` names no key.
+            ForbiddenException: 403: v1: `params` contains no api key. All releases: there is no stored
+                key of that name, or the prompt belongs to another user **or does not exist**.
         """
         return Operation(
             "POST", "/prompt/send/stream", as_events, options, retry=ONCE, body=prompt_ai_param_dto, time=MODEL
@@ -619,18 +644,18 @@ class PromptApi(Api):
     ) -> Operation[bool]:
         """Change a prompt.
 
-        Only what is given changes, the name included.
+        Only the fields that are set change. An administrator gets True even if the prompt does not exist.
 
         Args:
-            prompt_id: Number of one version of the prompt, as create_prompt or a search gave it.
+            prompt_id: The id of one version of the prompt, as `create_prompt` or a search returned it.
             prompt_update_dto: The fields to change.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was changed; administrators get True for an unknown one as well.
+            True if it was changed.
 
         Raises:
-            NotFoundException: 404: There is no such prompt, or the caller may not see it.
+            ForbiddenException: 403: The prompt belongs to another user **or does not exist**.
         """
         return Operation(
             "PUT",

@@ -11,23 +11,27 @@ from freechat_sdk.models.prompt_task_dto import PromptTaskDTO
 
 
 class PromptTaskApi(Api):
-    """Prompts together with the model, key and parameters to run them with.
+    """Prompt tasks: a prompt with the model, the api key and the parameters to run it with.
 
-    A character's backend speaks by such a task.
+    The backend of a character answers with such a task. **Status 403 may also mean that there is no such
+    task**: servers do not tell a plain user the difference.
     """
 
     @operation
     def create_prompt_task(self, prompt_task_dto: PromptTaskDTO, **options: Unpack[RequestOptions]) -> Operation[str]:
-        """Make a task of a prompt, a model and a key.
+        """Create a prompt task.
 
-        Nothing is run yet; a character's backend that names the task runs it with each message.
+        Nothing runs yet; a backend that uses the task runs it with each message.
 
         Args:
-            prompt_task_dto: Which prompt to run, on which model, paid by which key.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_task_dto: The prompt to run, the model, the api key and the parameters.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
             The id of the task, 32 hex digits.
+
+        Raises:
+            ForbiddenException: 403: The prompt belongs to another user **or does not exist**.
         """
         return Operation("POST", "/prompt/task", as_text, options, retry=ONCE, body=prompt_task_dto)
 
@@ -36,16 +40,19 @@ class PromptTaskApi(Api):
 
     @operation
     def delete_prompt_task(self, prompt_task_id: str, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Delete a task.
+        """Delete a prompt task.
 
-        Backends that name it can no longer answer.
+        Backends that use the task can no longer answer.
 
         Args:
-            prompt_task_id: The task, by the id that create_prompt_task returned (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_task_id: The id of the task, 32 hex digits, as `create_prompt_task` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where there is no such task.
+            True, or False if the task has been deleted already.
+
+        Raises:
+            ForbiddenException: 403: The task belongs to another user **or does not exist**.
         """
         return Operation(
             "DELETE",
@@ -63,16 +70,19 @@ class PromptTaskApi(Api):
     def get_prompt_task(
         self, prompt_task_id: str, **options: Unpack[RequestOptions]
     ) -> Operation[PromptTaskDetailsDTO | None]:
-        """Read a task.
+        """Read a prompt task.
 
-        Its `api_key_value` comes back in clear.
+        **`api_key_value` is returned in clear.**
 
         Args:
-            prompt_task_id: The task, by the id that create_prompt_task returned (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_task_id: The id of the task, 32 hex digits, as `create_prompt_task` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The task; None where there is no such one.
+            The task, or, for an administrator, None if it does not exist.
+
+        Raises:
+            ForbiddenException: 403: The task belongs to another user **or does not exist**.
         """
         return Operation(
             "GET",
@@ -90,17 +100,20 @@ class PromptTaskApi(Api):
     def update_prompt_task(
         self, prompt_task_id: str, prompt_task_dto: PromptTaskDTO, **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Change a task.
+        """Change a prompt task.
 
-        Only what is given changes, but `prompt_ref` has to be given always.
+        Only the fields that are set change, but `prompt_ref` is always required.
 
         Args:
-            prompt_task_id: The task, by the id that create_prompt_task returned (32 hex digits).
-            prompt_task_dto: Which prompt to run, on which model, paid by which key.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            prompt_task_id: The id of the task, 32 hex digits, as `create_prompt_task` returned it.
+            prompt_task_dto: The prompt to run, the model, the api key and the parameters.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where there is no such task.
+            True, or False if the task has been deleted already.
+
+        Raises:
+            ForbiddenException: 403: The task belongs to another user **or does not exist**.
         """
         return Operation(
             "PUT",

@@ -11,24 +11,28 @@ from freechat_sdk.models.rag_task_dto import RagTaskDTO
 
 
 class RagApi(Api):
-    """Teaches characters from files and web pages (retrieval-augmented generation).
+    """Teaching characters from documents and web pages (retrieval-augmented generation).
 
-    A task reads a source, cuts it into segments and stores them for the character, which then answers from
-    them. Create a task, start it, watch its status.
+    A task reads a source, splits it into segments and stores them; the character then uses the segments in
+    its answers. Create a task, start it and poll its status. **Status 403 may also mean that there is no such
+    task**: servers do not tell a plain user the difference.
     """
 
     @operation
     def cancel_rag_task(self, task_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
-        """Stop a task that runs or waits.
+        """Cancel a waiting or running task.
 
-        A task that has come to its end cannot be stopped any more.
+        A finished task cannot be cancelled.
 
         Args:
-            task_id: Number of the task, as create_rag_task returned it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            task_id: The id of the task, as `create_rag_task` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where nothing was there to stop.
+            True, or False if the task was not waiting or running.
+
+        Raises:
+            ForbiddenException: 403: The task belongs to another user **or does not exist**.
         """
         return Operation(
             "POST", "/rag/task/cancel/{taskId}", as_json(bool), options, retry=IDEMPOTENT, path={"taskId": task_id}
@@ -41,17 +45,23 @@ class RagApi(Api):
     def create_rag_task(
         self, character_uid: str, rag_task_dto: RagTaskDTO, **options: Unpack[RequestOptions]
     ) -> Operation[int]:
-        """Make a task that teaches a character from a source.
+        """Create a task that teaches a character from a source.
 
-        It does nothing until start_rag_task is called. Only the owner of the character may do it.
+        The task does nothing until `start_rag_task` is called. Only the owner of the character can create
+        one.
 
         Args:
-            character_uid: The character that shall learn, by its uid (32 hex digits).
-            rag_task_dto: The source, and how to cut it. Give `source_type`, or the task will fail later.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character to teach, 32 hex digits.
+            rag_task_dto: The source and how to split it. `source_type` is required in practice: a task
+                without it fails.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The number of the new task, which the other operations take.
+            The id of the new task, for the other operations.
+
+        Raises:
+            BadRequestException: 400: `max_segment_size` or `max_overlap_size` is out of range.
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
         """
         return Operation(
             "POST",
@@ -70,14 +80,14 @@ class RagApi(Api):
     def delete_rag_task(self, task_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Delete a task.
 
-        There is no way back; make another one to teach the character again.
+        This cannot be undone; create another task to teach the character again.
 
         Args:
-            task_id: Number of the task, as create_rag_task returned it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            task_id: The id of the task, as `create_rag_task` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True; False where there is no such task, so also the second time.
+            True, or False if the task does not exist.
         """
         return Operation(
             "DELETE", "/rag/task/{taskId}", as_json(bool), options, retry=IDEMPOTENT, path={"taskId": task_id}
@@ -88,16 +98,19 @@ class RagApi(Api):
 
     @operation
     def get_rag_task(self, task_id: int, **options: Unpack[RequestOptions]) -> Operation[RagTaskDetailsDTO | None]:
-        """Read a task with its source and times.
+        """Read a task with its source, status and dates.
 
-        Only the owner of the character may read it.
+        Only the owner of the character can read it.
 
         Args:
-            task_id: Number of the task, as create_rag_task returned it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            task_id: The id of the task, as `create_rag_task` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The task; None where there is no such one.
+            The task, or, for an administrator, None if it does not exist.
+
+        Raises:
+            ForbiddenException: 403: The task belongs to another user **or does not exist**.
         """
         return Operation(
             "GET",
@@ -113,16 +126,20 @@ class RagApi(Api):
 
     @operation
     def get_rag_task_status(self, task_id: int, **options: Unpack[RequestOptions]) -> Operation[str]:
-        """Read how far a task is.
+        """Read the status of a task.
 
-        Cheap, so it may be asked every second.
+        The call is cheap enough to be made once a second. A small file takes about a second.
 
         Args:
-            task_id: Number of the task, as create_rag_task returned it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            task_id: The id of the task, as `create_rag_task` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            `pending`, `running`, `succeeded`, `failed` or `canceled`; `unknown` also for an unknown task.
+            `pending`, `running`, `succeeded`, `failed` or `canceled`; `unknown` if an administrator asks for
+            a task that does not exist.
+
+        Raises:
+            ForbiddenException: 403: The task belongs to another user **or does not exist**.
         """
         return Operation("GET", "/rag/task/status/{taskId}", as_text, options, retry=READ, path={"taskId": task_id})
 
@@ -135,14 +152,17 @@ class RagApi(Api):
     ) -> Operation[list[RagTaskDetailsDTO]]:
         """List the tasks of a character.
 
-        Only the owner of the character may list them.
+        Only the owner of the character can list them.
 
         Args:
-            character_uid: The character that shall learn, by its uid (32 hex digits).
-            **options: What this one call does otherwise: see `RequestOptions`.
+            character_uid: The uid of the character to teach, 32 hex digits.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The tasks; an empty list where there is none.
+            The tasks; an empty list if there are none.
+
+        Raises:
+            ForbiddenException: 403: The character belongs to another user **or does not exist**.
         """
         return Operation(
             "GET",
@@ -160,14 +180,17 @@ class RagApi(Api):
     def start_rag_task(self, task_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Start a task, or run it again.
 
-        It works in the background; get_rag_task_status tells how it goes.
+        The task runs in the background; poll `get_rag_task_status` until it has finished.
 
         Args:
-            task_id: Number of the task, as create_rag_task returned it.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            task_id: The id of the task, as `create_rag_task` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True once it is under way; False where it could not be started.
+            True if the task was started, else False.
+
+        Raises:
+            ForbiddenException: 403: The task belongs to another user **or does not exist**.
         """
         return Operation(
             "POST", "/rag/task/start/{taskId}", as_json(bool), options, retry=ONCE, path={"taskId": task_id}
@@ -180,17 +203,18 @@ class RagApi(Api):
     def update_rag_task(
         self, task_id: int, rag_task_dto: RagTaskDTO, **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Change what a task reads.
+        """Change the source of a task.
 
-        Only what is given changes, and it holds from the next start on.
+        Only the fields that are set change; the changes apply from the next start. **Servers answer False
+        even if the task was changed**: read the task to see the result.
 
         Args:
-            task_id: Number of the task, as create_rag_task returned it.
-            rag_task_dto: What the task shall read from now on.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            task_id: The id of the task, as `create_rag_task` returned it.
+            rag_task_dto: The fields to change.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            Recorded servers answer False, a fault of theirs; read the task to see what it holds.
+            False, whether the task was changed or not.
         """
         return Operation(
             "PUT",

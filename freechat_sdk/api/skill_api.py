@@ -15,31 +15,32 @@ from freechat_sdk.models.skill_update_dto import SkillUpdateDTO
 
 
 class SkillApi(Api):
-    """Skills, folders of instructions that the user's characters can follow.
+    """Skills: folders of instructions that the caller's characters can follow.
 
-    v2 servers after 2.9. A skill is installed in two steps, prepare and confirm. No recorded server has them:
-    the descriptions follow from the names.
+    A skill is installed in two steps, prepare and confirm. Only v2 servers after 2.9 have skills. Not
+    verified against a real server.
     """
 
     @operation
     def confirm_skill(
         self, draft_id: str, skill_confirm_dto: SkillConfirmDTO, **options: Unpack[RequestOptions]
     ) -> Operation[SkillDetailsDTO]:
-        """Install what prepare_skill has shown.
+        """Install a prepared skill.
 
-        The digest proves that it is what was looked at. A draft can be confirmed once, until it expires.
+        The digest proves that the caller has reviewed these files. A draft can be confirmed once, until it
+        expires.
 
         Args:
-            draft_id: The draft, by the id that prepare_skill returned.
-            skill_confirm_dto: The digest of the files that were looked at.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            draft_id: The id of the draft, as `prepare_skill` returned it.
+            skill_confirm_dto: The digest of the reviewed files.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The skill with its files and its new revision.
+            The skill with its files and its new revision. (Not verified against a real server.)
 
         Raises:
-            ConflictException: 409: Somebody else has changed it since it was read. Read it again and
-                repeat the change.
+            ConflictException: 409: Another call has changed it since it was read. Read it again and
+                repeat the change. (Not verified against a real server.)
         """
         return Operation(
             "POST",
@@ -57,21 +58,22 @@ class SkillApi(Api):
 
     @operation
     def delete_skill(self, skill_id: str, expected_revision: str, **options: Unpack[RequestOptions]) -> Operation[None]:
-        """Delete a skill with its files.
+        """Delete a skill and its files.
 
         Characters can no longer follow it.
 
         Args:
-            skill_id: The skill, by the id that confirm_skill returned.
-            expected_revision: The revision that one has read; another one by now is a 409.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            skill_id: The id of the skill, as `confirm_skill` returned it.
+            expected_revision: The revision that the caller has read. If the current one differs, the
+                server answers 409.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            Nothing; the skill is gone.
+            None, once it has been deleted. (Not verified against a real server.)
 
         Raises:
-            ConflictException: 409: Somebody else has changed it since it was read. Read it again and
-                repeat the change.
+            ConflictException: 409: Another call has changed it since it was read. Read it again and
+                repeat the change. (Not verified against a real server.)
         """
         return Operation(
             "DELETE",
@@ -91,14 +93,14 @@ class SkillApi(Api):
     def get_skill(self, skill_id: str, **options: Unpack[RequestOptions]) -> Operation[SkillDetailsDTO]:
         """Read a skill with its files.
 
-        Its revision is what changes to it have to name.
+        Its `revision` is needed to change or delete it.
 
         Args:
-            skill_id: The skill, by the id that confirm_skill returned.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            skill_id: The id of the skill, as `confirm_skill` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The skill with its files and its new revision.
+            The skill with its files and its new revision. (Not verified against a real server.)
         """
         return Operation(
             "GET",
@@ -115,15 +117,15 @@ class SkillApi(Api):
 
     @operation
     def get_skill_allowed_hosts(self, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
-        """List the hosts that skills may be fetched from.
+        """List the hosts that skills can be fetched from.
 
-        The administrator of the installation sets them.
+        The administrator of the server sets them.
 
         Args:
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The names of the hosts; an empty list where fetching is switched off.
+            The host names; an empty list if fetching is disabled. (Not verified against a real server.)
         """
         return Operation("GET", "/skill/sources/allowed-hosts", as_json(list[str]), options, retry=READ, generations=V2)
 
@@ -134,13 +136,13 @@ class SkillApi(Api):
     def list_skills(self, **options: Unpack[RequestOptions]) -> Operation[list[SkillSummaryDTO]]:
         """List the caller's skills.
 
-        Without their files; get_skill has those.
+        The files are left out; `get_skill` returns them.
 
         Args:
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The skills; an empty list where there is none.
+            The skills; an empty list if there are none. (Not verified against a real server.)
         """
         return Operation("GET", "/skill", as_json(list[SkillSummaryDTO]), options, retry=READ, generations=V2)
 
@@ -151,16 +153,17 @@ class SkillApi(Api):
     def prepare_skill(
         self, skill_install_dto: SkillInstallDTO, **options: Unpack[RequestOptions]
     ) -> Operation[SkillDraftDTO]:
-        """Look at a skill before it is installed.
+        """Prepare the installation of a skill.
 
-        Takes the files themselves, or fetches them from an allowed host. Nothing is installed yet.
+        Takes the files, or fetches them from an allowed host. Nothing is installed until `confirm_skill` is
+        called.
 
         Args:
-            skill_install_dto: The files, or where they are.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            skill_install_dto: The files, or the URL to fetch them from.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            What was found, with the digest that confirm_skill wants.
+            The draft, with the digest that `confirm_skill` needs. (Not verified against a real server.)
         """
         return Operation(
             "POST",
@@ -181,19 +184,19 @@ class SkillApi(Api):
     ) -> Operation[SkillDetailsDTO]:
         """Replace the files of a skill.
 
-        Files that are not given are gone afterwards.
+        Files that are left out are deleted.
 
         Args:
-            skill_id: The skill, by the id that confirm_skill returned.
-            skill_update_dto: All files as they shall be, with the revision that one has read.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            skill_id: The id of the skill, as `confirm_skill` returned it.
+            skill_update_dto: All files, with the revision that was read.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The skill with its files and its new revision.
+            The skill with its files and its new revision. (Not verified against a real server.)
 
         Raises:
-            ConflictException: 409: Somebody else has changed it since it was read. Read it again and
-                repeat the change.
+            ConflictException: 409: Another call has changed it since it was read. Read it again and
+                repeat the change. (Not verified against a real server.)
         """
         return Operation(
             "PUT",

@@ -9,30 +9,29 @@ from freechat_sdk._operation import IDEMPOTENT, ONCE, V2, Operation
 
 
 class TagManagerForBizAdminApi(Api):
-    """Tags of other users' agents, characters, plugins and prompts, for business administrators.
+    """Tags on agents, characters, plugins and prompts of any user.
 
-    v2 alone.
+    Only v2 has these operations. **Servers do not check who calls them**: any user can change the tags of
+    anybody's things.
     """
 
     @operation
     def create_tag(
         self, refer_type: str, refer_id: str, tag: str, **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Put a tag on a thing of any user.
+        """Add a tag to a thing of any user.
 
-        For business administrators.
+        Meant for business administrators, but **servers let every user do it**, even to private things of
+        others.
 
         Args:
-            refer_type: What kind of thing it is: `prompt`, `agent`, `plugin` or `character`.
-            refer_id: Which thing it is, by its uid (32 hex digits).
-            tag: The word to tag it with.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            refer_type: The kind of thing: `prompt`, `agent`, `plugin` or `character`.
+            refer_id: The uid of the thing, 32 hex digits.
+            tag: The tag, a word that searches can filter by.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where nothing came of it.
-
-        Raises:
-            ForbiddenException: 403: The caller is no business administrator.
+            True, or False if nothing was changed.
         """
         return Operation(
             "POST",
@@ -51,21 +50,19 @@ class TagManagerForBizAdminApi(Api):
     def delete_tag(
         self, refer_type: str, refer_id: str, tag: str, **options: Unpack[RequestOptions]
     ) -> Operation[bool]:
-        """Take a tag off a thing of any user.
+        """Remove a tag from a thing of any user.
 
-        For business administrators.
+        Meant for business administrators, but **servers let every user do it**, even to private things of
+        others.
 
         Args:
-            refer_type: What kind of thing it is: `prompt`, `agent`, `plugin` or `character`.
-            refer_id: Which thing it is, by its uid (32 hex digits).
-            tag: The word to tag it with.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            refer_type: The kind of thing: `prompt`, `agent`, `plugin` or `character`.
+            refer_id: The uid of the thing, 32 hex digits.
+            tag: The tag, a word that searches can filter by.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True where it was done; False where nothing came of it.
-
-        Raises:
-            ForbiddenException: 403: The caller is no business administrator.
+            True, or False if nothing was changed.
         """
         return Operation(
             "DELETE",

@@ -10,28 +10,28 @@ from freechat_sdk.models.tg_message_dto import TgMessageDTO
 
 
 class TelegramManagerForAdminApi(Api):
-    """Conversations of characters over Telegram, for administrators.
+    """Conversations held over Telegram, for administrators.
 
-    The operations tell which chat belongs to which Telegram chat, and what was said there. v2 alone.
+    Find the chat behind a Telegram chat and list its Telegram messages. Only v2 has these operations.
     """
 
     @operation
     def find_telegram_chat(self, backend_id: str, tg_chat_id: int, **options: Unpack[RequestOptions]) -> Operation[str]:
-        """Find the chat that stands behind a Telegram chat.
+        """Find the chat behind a Telegram chat.
 
-        For administrators. A bot of the character's backend has to be in that Telegram chat.
+        For administrators. A bot of the character's backend must be a member of the Telegram chat.
 
         Args:
-            backend_id: The character's backend that the bot belongs to, 32 hex digits.
-            tg_chat_id: Number of the chat as Telegram counts it; groups have negative ones.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            backend_id: The backend that the bot belongs to, 32 hex digits.
+            tg_chat_id: The id of the chat on Telegram; groups have negative ids.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The id of the chat, 32 hex digits.
+            The id of the chat, 32 hex digits. (Not verified against a real server.)
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
-            NotFoundException: 404: No chat is bound to that Telegram chat.
+            ForbiddenException: 403: The caller is not an administrator.
+            NotFoundException: 404: No chat is bound to the Telegram chat.
         """
         return Operation(
             "GET",
@@ -52,20 +52,21 @@ class TelegramManagerForAdminApi(Api):
     ) -> Operation[list[TgMessageDTO]]:
         """List the Telegram messages of a chat.
 
-        For administrators. Servers up to 2.6 do not have it and answer 404.
+        For administrators. Servers up to 2.6 do not have this operation.
 
         Args:
-            chat_id: The chat, by the id that start_chat returned (32 hex digits).
-            limit: How many messages at the most.
-            offset: How many messages to leave out first.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            chat_id: The id of the chat, 32 hex digits, as `start_chat` returned it.
+            limit: The largest number of messages to return.
+            offset: How many messages to skip.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The messages; an empty list for a chat that is on no Telegram, or unknown.
+            The messages; an empty list if the chat is unknown or not on Telegram.
 
         Raises:
-            ForbiddenException: 403: The caller is no administrator.
-            NotFoundException: 404: The server is of release 2.6 or older.
+            ForbiddenException: 403: The caller is not an administrator. (Not verified against a real
+                server.)
+            NotFoundException: 404: The server is version 2.6 or older.
         """
         return Operation(
             "GET",

@@ -10,19 +10,20 @@ from freechat_sdk.download import Download, as_download
 
 
 class TTSServiceApi(Api):
-    """Speech: the built-in speakers, samples of any speaker, and messages spoken by the character's voice.
+    """Text to speech.
 
-    v2 alone; without a speech server behind FreeChat the calls that make sound fail with 500.
+    List the built-in speakers, play a sample of a speaker, and let a character speak a message. Only v2 has
+    these operations; sound needs a speech server behind FreeChat.
     """
 
     @operation
     def list_tts_builtin_speakers(self, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
         """List the names of the built-in speakers.
 
-        Needs no token. A name goes into `tts_speaker_idx` of a character's backend.
+        Needs no token. A backend takes one of the names in `tts_speaker_idx`, as `Ana Florence`.
 
         Args:
-            **options: What this one call does otherwise: see `RequestOptions`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
             The names; an empty list without a speech server.
@@ -34,20 +35,22 @@ class TTSServiceApi(Api):
 
     @operation
     def play_sample(self, speaker_type: str, speaker: str, **options: Unpack[RequestOptions]) -> Operation[Download]:
-        """Hear a speaker say a few words.
+        """Play a sample of a speaker.
 
-        Needs no token. The sound is made while it is sent, so its length is not known beforehand.
+        Needs no token. The server sends the sound while it creates it, so the length is not known in advance.
+        An unknown speaker is answered with sound too.
 
         Args:
-            speaker_type: What the speaker is: `idx` for a built-in one, `wav` for one that was uploaded.
-            speaker: A name of list_tts_builtin_speakers, or what upload_character_voice returned.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            speaker_type: `idx` for a built-in speaker, `wav` for an uploaded voice.
+            speaker: The name of the speaker: from `list_tts_builtin_speakers`, or as
+                `upload_character_voice` returned it.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The sound, mostly `audio/mpeg`, without a file name.
+            The sound as `audio/mpeg`, without a file name.
 
         Raises:
-            ServiceException: 500: There is no such speaker, or no speech server.
+            ServiceException: 500: There is no speech server. (Not verified against a real server.)
         """
         return Operation(
             "GET",
@@ -65,20 +68,23 @@ class TTSServiceApi(Api):
 
     @operation
     def speak_message(self, message_id: int, **options: Unpack[RequestOptions]) -> Operation[Download]:
-        """Have the character speak a message of a chat.
+        """Let the character speak a message of a chat.
 
-        The voice is the one of the character's backend, which must have `enable_tts` set. Each call makes it
-        anew.
+        Uses the voice of the character's backend, which needs `tts_speaker_idx` or `tts_speaker_wav`;
+        `enable_tts` does not matter. **A message that was requested before the backend had a voice keeps
+        failing with status 500.**
 
         Args:
-            message_id: Number of a message of a chat of the caller's, as list_messages gives it in `id`.
-            **options: What this one call does otherwise: see `RequestOptions`.
+            message_id: The id of a message in one of the caller's chats, as `list_messages` returns it in
+                `id`.
+            **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The sound, mostly `audio/mpeg`, without a file name.
+            The sound as `audio/mpeg`, without a file name.
 
         Raises:
-            ServiceException: 500: There is no speech server, no such message, or no voice for it.
+            ForbiddenException: 403: The message belongs to a chat of another user **or does not exist**.
+            ServiceException: 500: The backend had no voice when the message was first requested.
         """
         return Operation(
             "GET",

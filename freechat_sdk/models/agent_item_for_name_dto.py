@@ -6,18 +6,17 @@ from freechat_sdk.models.interactive_stats_dto import InteractiveStatsDTO
 
 
 class AgentItemForNameDTO(Model):
-    """One version among those that share an agent's name.
+    """One version of an agent, with its counts.
 
     Attributes:
-        agent_id: Number of this version of the agent; all operations name it by this.
-        version: Counts the published versions of one agent from 0 up.
-        stats: How often this version was viewed, used and recommended. Without any, zeros on v1 and
-            None on v2.
+        agent_id: The id of this version of the agent; all operations take it.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        stats: The counts of this version. Without any, they are zero on v1 and None on v2.
     """
 
     agent_id: Integer | None = None
-    """Number of this version of the agent; all operations name it by this."""
+    """The id of this version of the agent; all operations take it."""
     version: Integer | None = None
-    """Counts the published versions of one agent from 0 up."""
+    """The version number: 0 before the first publication, then 1, 2, ..."""
     stats: InteractiveStatsDTO | None = None
-    """How often this version was viewed, used and recommended. Without any, zeros on v1 and None on v2."""
+    """The counts of this version. Without any, they are zero on v1 and None on v2."""

@@ -5,37 +5,36 @@ from freechat_sdk._model import Model, Text
 
 
 class AgentQueryWhere(Model):
-    """What agents must match to be found; all fields given must fit.
+    """The conditions of a search for agents; all that are set must match.
 
     Attributes:
-        visibility: Who may see those wanted: `private`, `public`, `public_org` or `hidden`.
-        username: Account name of the owner of those wanted.
-        format: The flow builder that the agents are for, such as `langflow`.
-        tags: Words that those wanted are tagged with, all or one of them as `tags_op` says.
-        tags_op: With `and` all of the tags must be there; with anything else, or nothing, one is
-            enough.
-        ai_models: Ids of models (`[provider]name`) that those wanted are made for.
-        ai_models_op: With `and` all of the models must be there; with anything else, or nothing, one
-            is enough.
-        name: The name to look for.
-        text: Words to look for in what is written about those wanted.
+        visibility: `private`, `public`, `public_org` or `hidden`. Private and hidden ones are always
+            the caller's.
+        username: The user name of the owner.
+        format: The flow builder, as `langflow`.
+        tags: Tags; one of them must match, or all with `tags_op` `and`.
+        tags_op: `and` if all tags must match; otherwise one is enough.
+        ai_models: Ids of models; one of them must match, or all with `ai_models_op` `and`.
+        ai_models_op: `and` if all models must match; otherwise one is enough.
+        name: The beginning of the names to find.
+        text: A text that the name, the description or another text contains.
     """
 
     visibility: Text | None = None
-    """Who may see those wanted: `private`, `public`, `public_org` or `hidden`."""
+    """`private`, `public`, `public_org` or `hidden`. Private and hidden ones are always the caller's."""
     username: Text | None = None
-    """Account name of the owner of those wanted."""
+    """The user name of the owner."""
     format: Text | None = None
-    """The flow builder that the agents are for, such as `langflow`."""
+    """The flow builder, as `langflow`."""
     tags: list[Text] | None = None
-    """Words that those wanted are tagged with, all or one of them as `tags_op` says."""
+    """Tags; one of them must match, or all with `tags_op` `and`."""
     tags_op: Text | None = None
-    """With `and` all of the tags must be there; with anything else, or nothing, one is enough."""
+    """`and` if all tags must match; otherwise one is enough."""
     ai_models: list[Text] | None = None
-    """Ids of models (`[provider]name`) that those wanted are made for."""
+    """Ids of models; one of them must match, or all with `ai_models_op` `and`."""
     ai_models_op: Text | None = None
-    """With `and` all of the models must be there; with anything else, or nothing, one is enough."""
+    """`and` if all models must match; otherwise one is enough."""
     name: Text | None = None
-    """The name to look for."""
+    """The beginning of the names to find."""
     text: Text | None = None
-    """Words to look for in what is written about those wanted."""
+    """A text that the name, the description or another text contains."""

@@ -6,51 +6,51 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class AgentSummaryDTO(Model):
-    """An agent as searches show it, without config and the other long texts.
+    """An agent as searches return it, without its long texts.
 
     Attributes:
-        request_id: Id of the request that made this answer, for looking it up in the server's log.
-        agent_id: Number of this version of the agent; all operations name it by this.
-        agent_uid: Lasting id of the agent, 32 hex digits; no operation here takes it.
-        gmt_create: When it was made, to the second.
-        gmt_modified: When it was last changed, to the second.
-        parent_uid: Uid of the agent that this one was cloned from; None for an original.
-        visibility: Who may see it: `private`, `public`, `public_org` (the owner's organization) or
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        agent_id: The id of this version of the agent; all operations take it.
+        agent_uid: The uid of the agent, 32 hex digits; all its versions share it.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        parent_uid: The uid of the agent that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
             `hidden`.
-        format: The flow builder that `config` is for; `langflow` is the one known.
-        version: Counts the published versions of one agent from 0 up.
-        name: Name that all versions of the agent share; list_agent_versions_by_name takes it.
-        description: What the agent is for, in a few words for those who look for one.
-        username: Account name of the owner.
-        tags: Words that the agent is found by; an empty list for none.
-        ai_models: The models that the agent is made for; an empty list where none was named.
+        format: The flow builder of `config`; only `langflow` is known.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        name: The name; all versions share it. Need not be unique.
+        description: A short description for users who look for an agent.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        ai_models: The models that the agent uses.
     """
 
     request_id: Text | None = None
-    """Id of the request that made this answer, for looking it up in the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     agent_id: Integer | None = None
-    """Number of this version of the agent; all operations name it by this."""
+    """The id of this version of the agent; all operations take it."""
     agent_uid: Text | None = None
-    """Lasting id of the agent, 32 hex digits; no operation here takes it."""
+    """The uid of the agent, 32 hex digits; all its versions share it."""
     gmt_create: Timestamp | None = None
-    """When it was made, to the second."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
-    """When it was last changed, to the second."""
+    """When it was last changed."""
     parent_uid: Text | None = None
-    """Uid of the agent that this one was cloned from; None for an original."""
+    """The uid of the agent that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who may see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     format: Text | None = None
-    """The flow builder that `config` is for; `langflow` is the one known."""
+    """The flow builder of `config`; only `langflow` is known."""
     version: Integer | None = None
-    """Counts the published versions of one agent from 0 up."""
+    """The version number: 0 before the first publication, then 1, 2, ..."""
     name: Text | None = None
-    """Name that all versions of the agent share; list_agent_versions_by_name takes it."""
+    """The name; all versions share it. Need not be unique."""
     description: Text | None = None
-    """What the agent is for, in a few words for those who look for one."""
+    """A short description for users who look for an agent."""
     username: Text | None = None
-    """Account name of the owner."""
+    """The user name of the owner."""
     tags: list[Text] | None = None
-    """Words that the agent is found by; an empty list for none."""
+    """Tags that searches find it by."""
     ai_models: list[AiModelInfoDTO] | None = None
-    """The models that the agent is made for; an empty list where none was named."""
+    """The models that the agent uses."""

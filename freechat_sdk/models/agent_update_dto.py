@@ -5,45 +5,47 @@ from freechat_sdk._model import Model, Text
 
 
 class AgentUpdateDTO(Model):
-    """The fields of an agent that shall change; what is not given stays.
+    """Changes to an agent.
+
+    Fields that are not set stay as they are.
 
     Attributes:
-        parent_uid: Uid of the agent that this one derives from, where there is one.
-        visibility: Who may see it from now on: `private`, `public`, `public_org` (the owner's
-            organization) or `hidden`.
-        format: The flow builder that `config` is for; `langflow` is the one known.
-        name: The new name of this version; not needed to keep the old one.
-        description: What the agent is for, in a few words for those who look for one.
-        config: The flow itself, as the flow builder exports it; must be valid JSON text.
-        example: Sample of how the agent is used, for those who want to try it.
-        parameters: What the agent can be called with, as text.
-        ext: Further data of a front end; must be valid JSON text.
-        draft: Changes that are not finished, as a front end keeps them beside the other fields.
-        tags: Words to find the agent by.
-        ai_models: The models that the agent is made for, by their ids, such as `[open_ai]gpt-4o`.
+        parent_uid: The uid of the agent that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        format: The flow builder of `config`; only `langflow` is known.
+        name: The name; all versions share it. Need not be unique.
+        description: A short description for users who look for an agent.
+        config: The flow as the flow builder exports it; must be valid JSON.
+        example: An example of how to use the agent.
+        parameters: The parameters that the agent accepts.
+        ext: Additional data of a front end; must be valid JSON.
+        draft: Unfinished changes, as a front end stores them.
+        tags: Tags that searches find it by.
+        ai_models: The ids of the models that the agent uses, as `[open_ai]gpt-4o`.
     """
 
     parent_uid: Text | None = None
-    """Uid of the agent that this one derives from, where there is one."""
+    """The uid of the agent that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who may see it from now on: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     format: Text | None = None
-    """The flow builder that `config` is for; `langflow` is the one known."""
+    """The flow builder of `config`; only `langflow` is known."""
     name: Text | None = None
-    """The new name of this version; not needed to keep the old one."""
+    """The name; all versions share it. Need not be unique."""
     description: Text | None = None
-    """What the agent is for, in a few words for those who look for one."""
+    """A short description for users who look for an agent."""
     config: Text | None = None
-    """The flow itself, as the flow builder exports it; must be valid JSON text."""
+    """The flow as the flow builder exports it; must be valid JSON."""
     example: Text | None = None
-    """Sample of how the agent is used, for those who want to try it."""
+    """An example of how to use the agent."""
     parameters: Text | None = None
-    """What the agent can be called with, as text."""
+    """The parameters that the agent accepts."""
     ext: Text | None = None
-    """Further data of a front end; must be valid JSON text."""
+    """Additional data of a front end; must be valid JSON."""
     draft: Text | None = None
-    """Changes that are not finished, as a front end keeps them beside the other fields."""
+    """Unfinished changes, as a front end stores them."""
     tags: list[Text] | None = None
-    """Words to find the agent by."""
+    """Tags that searches find it by."""
     ai_models: list[Text] | None = None
-    """The models that the agent is made for, by their ids, such as `[open_ai]gpt-4o`."""
+    """The ids of the models that the agent uses, as `[open_ai]gpt-4o`."""

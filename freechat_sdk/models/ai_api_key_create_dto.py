@@ -5,21 +5,22 @@ from freechat_sdk._model import Flag, Model, RequiredInput, Secret, Text
 
 
 class AiApiKeyCreateDTO(Model):
-    """An api key that the server shall store under a name.
+    """An api key to store, with its name and provider.
 
     Attributes:
-        name: What backends, chats and tasks call the key; each user has a name once.
-        provider: Who takes the key: `open_ai`, `azure_open_ai`, `dash_scope`; on v2 also `ollama`,
-            `hugging_face`.
-        token: The key itself. Must not be blank.
-        enabled: Whether the key may be used. Servers answer 500 where it is not given.
+        name: The name that backends, chats and tasks use. Need not be unique.
+        provider: The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also
+            `ollama` and `hugging_face`.
+        token: The key. Must not be blank.
+        enabled: Whether the key may be used. Required in practice: without it the server answers 500.
     """
 
     name: RequiredInput[Text]
-    """What backends, chats and tasks call the key; each user has a name once."""
+    """The name that backends, chats and tasks use. Need not be unique."""
     provider: RequiredInput[Text]
-    """Who takes the key: `open_ai`, `azure_open_ai`, `dash_scope`; on v2 also `ollama`, `hugging_face`."""
+    """The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also `ollama` and
+    `hugging_face`."""
     token: Secret[RequiredInput[Text]]
-    """The key itself. Must not be blank."""
+    """The key. Must not be blank."""
     enabled: Flag | None = None
-    """Whether the key may be used. Servers answer 500 where it is not given."""
+    """Whether the key may be used. Required in practice: without it the server answers 500."""

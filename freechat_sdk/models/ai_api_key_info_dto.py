@@ -5,38 +5,40 @@ from freechat_sdk._model import Flag, Integer, Model, Secret, Text, Timestamp
 
 
 class AiApiKeyInfoDTO(Model):
-    """What is known of a stored api key; the key itself is masked.
+    """The details of a stored api key; the key itself is masked.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
-        id: Number that the other operations know the key by.
-        gmt_create: When the key was stored.
-        gmt_modified: When the key was last enabled or disabled.
-        gmt_used: When the key last paid for something.
-        name: What backends, chats and tasks call the key.
-        provider: Who takes the key, as `open_ai`.
-        token: The key, masked in its middle.
-        enabled: Whether the key may be used at present.
-        username: Whose key it is.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        id: The id of the key, for the other operations.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        gmt_used: When the key was last used.
+        name: The name that backends, chats and tasks use.
+        provider: The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also
+            `ollama` and `hugging_face`.
+        token: The key with its middle replaced, as `sk-y****yyyy`.
+        enabled: Whether the key may be used.
+        username: The user name of the owner.
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     id: Integer | None = None
-    """Number that the other operations know the key by."""
+    """The id of the key, for the other operations."""
     gmt_create: Timestamp | None = None
-    """When the key was stored."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
-    """When the key was last enabled or disabled."""
+    """When it was last changed."""
     gmt_used: Timestamp | None = None
-    """When the key last paid for something."""
+    """When the key was last used."""
     name: Text | None = None
-    """What backends, chats and tasks call the key."""
+    """The name that backends, chats and tasks use."""
     provider: Text | None = None
-    """Who takes the key, as `open_ai`."""
+    """The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also `ollama` and
+    `hugging_face`."""
     token: Secret[Text | None] = None
-    """The key, masked in its middle."""
+    """The key with its middle replaced, as `sk-y****yyyy`."""
     enabled: Flag | None = None
-    """Whether the key may be used at present."""
+    """Whether the key may be used."""
     username: Text | None = None
-    """Whose key it is."""
+    """The user name of the owner."""

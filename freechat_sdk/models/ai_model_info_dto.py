@@ -5,26 +5,28 @@ from freechat_sdk._model import Model, Text
 
 
 class AiModelInfoDTO(Model):
-    """A model that characters and prompts can be run with.
+    """A model that prompts and characters can use.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
-        model_id: Full id: `[provider]name`, or `[provider]name|type`.
-        name: What the provider calls the model, as `gpt-4o`.
-        description: What the model is good for.
-        provider: Who runs the model: `open_ai`, `azure_open_ai`, `dash_scope`, ...
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        model_id: The full id: `[provider]name` or `[provider]name|type`.
+        name: The name that the provider uses, as `gpt-4o`.
+        description: What the model is good for, in a few words.
+        provider: The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also
+            `ollama` and `hugging_face`.
         type: What the model does, as `text2chat`.
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     model_id: Text | None = None
-    """Full id: `[provider]name`, or `[provider]name|type`."""
+    """The full id: `[provider]name` or `[provider]name|type`."""
     name: Text | None = None
-    """What the provider calls the model, as `gpt-4o`."""
+    """The name that the provider uses, as `gpt-4o`."""
     description: Text | None = None
-    """What the model is good for."""
+    """What the model is good for, in a few words."""
     provider: Text | None = None
-    """Who runs the model: `open_ai`, `azure_open_ai`, `dash_scope`, ..."""
+    """The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also `ollama` and
+    `hugging_face`."""
     type: Text | None = None
     """What the model does, as `text2chat`."""

@@ -5,38 +5,38 @@ from freechat_sdk._model import Integer, Model, Secret, Text, Timestamp
 
 
 class ApiTokenInfoDTO(Model):
-    """A token, masked, with its times.
+    """A token with its dates; the token itself is masked.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
-        id: Number that the operations by id know the token by.
-        gmt_create: When the entry was made.
-        gmt_modified: When the entry was last changed.
-        type: What kind of token it is, as `access`.
-        issued_at: From when on the token works.
-        expires_at: Until when the token works; None where it lasts for ever.
-        token: The token, masked in its middle.
-        policy: What the token may be used for, JSON text.
-        username: Who acts when the token is used.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        id: The id of the token, for the operations by id.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        type: The kind of token; only `access` is known.
+        issued_at: When the token was issued.
+        expires_at: When the token expires, or None if it does not expire.
+        token: The token with its middle replaced, as `fc-7****8ec7`.
+        policy: What the token may be used for, as JSON.
+        username: The user name of the account that the token belongs to.
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     id: Integer | None = None
-    """Number that the operations by id know the token by."""
+    """The id of the token, for the operations by id."""
     gmt_create: Timestamp | None = None
-    """When the entry was made."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
-    """When the entry was last changed."""
+    """When it was last changed."""
     type: Text | None = None
-    """What kind of token it is, as `access`."""
+    """The kind of token; only `access` is known."""
     issued_at: Timestamp | None = None
-    """From when on the token works."""
+    """When the token was issued."""
     expires_at: Timestamp | None = None
-    """Until when the token works; None where it lasts for ever."""
+    """When the token expires, or None if it does not expire."""
     token: Secret[Text | None] = None
-    """The token, masked in its middle."""
+    """The token with its middle replaced, as `fc-7****8ec7`."""
     policy: Text | None = None
-    """What the token may be used for, JSON text."""
+    """What the token may be used for, as JSON."""
     username: Text | None = None
-    """Who acts when the token is used."""
+    """The user name of the account that the token belongs to."""

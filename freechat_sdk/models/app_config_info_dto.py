@@ -3,18 +3,21 @@
 
 from typing import Any
 
-from freechat_sdk._model import Model, Text
+from freechat_sdk._model import (
+    Model,
+    Text,
+)
 
 
 class AppConfigInfoDTO(Model):
-    """The settings that a server runs with.
+    """The configuration that a server runs with.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
-        properties: The values by their full dotted names; may hold passwords.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        properties: The values by their full names. **They can contain passwords.**
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     properties: dict[str, Any] | None = None
-    """The values by their full dotted names; may hold passwords."""
+    """The values by their full names. **They can contain passwords.**"""

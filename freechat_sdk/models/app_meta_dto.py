@@ -5,29 +5,29 @@ from freechat_sdk._model import Model, Text
 
 
 class AppMetaDTO(Model):
-    """What a server is and was built from.
+    """The name, version and build of a server.
 
     Attributes:
-        name: What the application is called.
-        version: Release of the server, as `2.9.0`.
-        build_timestamp: When it was built, as the build wrote it (no fixed form).
-        build_number: Which run of the build it came from.
-        commit_url: Web address of the source that it was built from.
-        release_note_url: Web address of what changed with this release.
-        running_env: Which installation it is, as `local` or `prod`.
+        name: The name of the application, as `freechat`.
+        version: The version of the server, as `2.9.0`.
+        build_timestamp: The time of the build, in no fixed format.
+        build_number: Identifies the build, as `a645b336`.
+        commit_url: The URL of the commit that the server was built from.
+        release_note_url: The URL that lists the changes of the release.
+        running_env: The environment, as `local` or `online`.
     """
 
     name: Text | None = None
-    """What the application is called."""
+    """The name of the application, as `freechat`."""
     version: Text | None = None
-    """Release of the server, as `2.9.0`."""
+    """The version of the server, as `2.9.0`."""
     build_timestamp: Text | None = None
-    """When it was built, as the build wrote it (no fixed form)."""
+    """The time of the build, in no fixed format."""
     build_number: Text | None = None
-    """Which run of the build it came from."""
+    """Identifies the build, as `a645b336`."""
     commit_url: Text | None = None
-    """Web address of the source that it was built from."""
+    """The URL of the commit that the server was built from."""
     release_note_url: Text | None = None
-    """Web address of what changed with this release."""
+    """The URL that lists the changes of the release."""
     running_env: Text | None = None
-    """Which installation it is, as `local` or `prod`."""
+    """The environment, as `local` or `online`."""

@@ -5,81 +5,83 @@ from freechat_sdk._model import Flag, Integer, Model, Secret, Text
 
 
 class CharacterBackendDTO(Model):
-    """Settings of a backend, which ties a character to a model.
+    """The settings of a backend, which connects a character to a model.
 
     Attributes:
-        is_default: Whether it answers where a chat names no backend. v1 wants it given.
-        chat_prompt_task_id: The prompt task that answers, by its id (PromptTaskApi): prompt, model,
-            key and parameters.
-        greeting_prompt_task_id: The prompt task that makes up greetings instead of a fixed one.
-        moderation_model_id: Which model looks messages over before they are answered.
-        moderation_api_key_name: Name of the stored api key that pays for looking messages over.
-        moderation_params: Parameters of the moderating model, JSON text.
-        message_window_size: How many of the newest messages the model is shown.
-        long_term_memory_window_size: How many older messages that fit the talk the model is shown.
-        proactive_chat_waiting_time: After how many minutes of silence the character speaks up by
-            itself; 0 is never.
-        init_quota: How much a new chat may use, in units of `quota_type`.
+        is_default: Whether chats that name no backend use this one. Required in practice up to 2.6.
+        chat_prompt_task_id: The id of the prompt task that answers: its prompt, model, api key and
+            parameters.
+        greeting_prompt_task_id: The id of a prompt task that writes the greeting, instead of a fixed
+            greeting.
+        moderation_model_id: The id of the model that checks messages before they are answered.
+        moderation_api_key_name: The stored api key that pays for the moderation, by its name.
+        moderation_params: Parameters of the moderation model, as JSON.
+        message_window_size: How many of the newest messages the model receives.
+        long_term_memory_window_size: How many older, related messages the model receives.
+        proactive_chat_waiting_time: Minutes of silence after which a front end may let the character
+            speak up; 0 means never.
+        init_quota: The quota of a new chat, in units of `quota_type`.
         quota_type: What the quota counts: `messages`, `tokens` or `none` (unlimited).
-        moderation_api_key_value: Api key that pays for looking messages over instead of a stored one.
-            (v2 only)
-        image_model_id: Which model the character draws with. (v2 only)
-        image_api_key_name: Name of the stored api key that pays for drawing. (v2 only)
-        image_api_key_value: Api key that pays for drawing instead of a stored one. (v2 only)
-        image_params: Parameters of the drawing model, JSON text. (v2 only)
+        moderation_api_key_value: An api key of the moderation model, instead of a stored one.
+            **Servers return it in clear.** (v2 only)
+        image_model_id: The id of the model that draws pictures. (v2 only)
+        image_api_key_name: The stored api key that pays for pictures, by its name. (v2 only)
+        image_api_key_value: An api key of the image model, instead of a stored one. **Servers return
+            it in clear.** (v2 only)
+        image_params: Parameters of the image model, as JSON. (v2 only)
         enable_album_tool: Whether the character may show its uploaded pictures in chats. (v2 only)
-        enable_tts: Whether messages can be heard (speak_message). (v2 only)
-        tts_speaker_idx: Which built-in speaker to use; list_tts_builtin_speakers has the names. (v2
+        enable_tts: Whether a front end offers to play messages; `speak_message` works without it. (v2
             only)
-        tts_speaker_wav: Which uploaded voice to use, as upload_character_voice returned it. (v2 only)
-        tts_speaker_type: Which of both to use: `idx` or `wav`. (v2 only)
-        tg_bot_id: Number of the Telegram bot that speaks for the character. (v2 only)
-        tg_bot_token: What Telegram knows the bot's owner by. (v2 only)
+        tts_speaker_idx: The built-in speaker, from `list_tts_builtin_speakers`. (v2 only)
+        tts_speaker_wav: The uploaded voice, as `upload_character_voice` returned it. (v2 only)
+        tts_speaker_type: Which of the two to use: `idx` (built-in) or `wav` (uploaded). (v2 only)
+        tg_bot_id: The number that Telegram gave to the bot. (v2 only)
+        tg_bot_token: The secret that Telegram gave to the owner of the bot. (v2 only)
     """
 
     is_default: Flag | None = None
-    """Whether it answers where a chat names no backend. v1 wants it given."""
+    """Whether chats that name no backend use this one. Required in practice up to 2.6."""
     chat_prompt_task_id: Text | None = None
-    """The prompt task that answers, by its id (PromptTaskApi): prompt, model, key and parameters."""
+    """The id of the prompt task that answers: its prompt, model, api key and parameters."""
     greeting_prompt_task_id: Text | None = None
-    """The prompt task that makes up greetings instead of a fixed one."""
+    """The id of a prompt task that writes the greeting, instead of a fixed greeting."""
     moderation_model_id: Text | None = None
-    """Which model looks messages over before they are answered."""
+    """The id of the model that checks messages before they are answered."""
     moderation_api_key_name: Text | None = None
-    """Name of the stored api key that pays for looking messages over."""
+    """The stored api key that pays for the moderation, by its name."""
     moderation_params: Text | None = None
-    """Parameters of the moderating model, JSON text."""
+    """Parameters of the moderation model, as JSON."""
     message_window_size: Integer | None = None
-    """How many of the newest messages the model is shown."""
+    """How many of the newest messages the model receives."""
     long_term_memory_window_size: Integer | None = None
-    """How many older messages that fit the talk the model is shown."""
+    """How many older, related messages the model receives."""
     proactive_chat_waiting_time: Integer | None = None
-    """After how many minutes of silence the character speaks up by itself; 0 is never."""
+    """Minutes of silence after which a front end may let the character speak up; 0 means never."""
     init_quota: Integer | None = None
-    """How much a new chat may use, in units of `quota_type`."""
+    """The quota of a new chat, in units of `quota_type`."""
     quota_type: Text | None = None
     """What the quota counts: `messages`, `tokens` or `none` (unlimited)."""
     moderation_api_key_value: Secret[Text | None] = None
-    """Api key that pays for looking messages over instead of a stored one. (v2 only)"""
+    """An api key of the moderation model, instead of a stored one. **Servers return it in clear.** (v2 only)"""
     image_model_id: Text | None = None
-    """Which model the character draws with. (v2 only)"""
+    """The id of the model that draws pictures. (v2 only)"""
     image_api_key_name: Text | None = None
-    """Name of the stored api key that pays for drawing. (v2 only)"""
+    """The stored api key that pays for pictures, by its name. (v2 only)"""
     image_api_key_value: Secret[Text | None] = None
-    """Api key that pays for drawing instead of a stored one. (v2 only)"""
+    """An api key of the image model, instead of a stored one. **Servers return it in clear.** (v2 only)"""
     image_params: Text | None = None
-    """Parameters of the drawing model, JSON text. (v2 only)"""
+    """Parameters of the image model, as JSON. (v2 only)"""
     enable_album_tool: Flag | None = None
     """Whether the character may show its uploaded pictures in chats. (v2 only)"""
     enable_tts: Flag | None = None
-    """Whether messages can be heard (speak_message). (v2 only)"""
+    """Whether a front end offers to play messages; `speak_message` works without it. (v2 only)"""
     tts_speaker_idx: Text | None = None
-    """Which built-in speaker to use; list_tts_builtin_speakers has the names. (v2 only)"""
+    """The built-in speaker, from `list_tts_builtin_speakers`. (v2 only)"""
     tts_speaker_wav: Text | None = None
-    """Which uploaded voice to use, as upload_character_voice returned it. (v2 only)"""
+    """The uploaded voice, as `upload_character_voice` returned it. (v2 only)"""
     tts_speaker_type: Text | None = None
-    """Which of both to use: `idx` or `wav`. (v2 only)"""
+    """Which of the two to use: `idx` (built-in) or `wav` (uploaded). (v2 only)"""
     tg_bot_id: Integer | None = None
-    """Number of the Telegram bot that speaks for the character. (v2 only)"""
+    """The number that Telegram gave to the bot. (v2 only)"""
     tg_bot_token: Secret[Text | None] = None
-    """What Telegram knows the bot's owner by. (v2 only)"""
+    """The secret that Telegram gave to the owner of the bot. (v2 only)"""

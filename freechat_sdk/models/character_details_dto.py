@@ -6,93 +6,95 @@ from freechat_sdk.models.character_backend_details_dto import CharacterBackendDe
 
 
 class CharacterDetailsDTO(Model):
-    """A character with all that it holds.
+    """A character with all its fields.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
-        character_id: Number of this version.
-        character_uid: What all versions have in common, 32 hex digits.
-        gmt_create: When this version was made.
-        gmt_modified: When this version was last changed.
-        parent_uid: The uid of the character that this one was copied from.
-        visibility: Who may see it: `private`, `public`, `public_org` or `hidden`. Absent means
-            public.
-        version: Which version it is; 0 is the one being worked on.
-        name: What its owner calls it; all versions share it.
-        description: What people read about it before they chat.
-        nickname: What the character calls itself in chats.
-        avatar: Web address of its small picture.
-        picture: Web address of its large picture.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        character_id: The id of this version of the character; most operations take it.
+        character_uid: The uid of the character, 32 hex digits; all its versions share it.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        parent_uid: The uid of the character that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        name: The name, for searches and look-ups; users see the nickname. Need not be unique.
+        description: A short description for users who look for a character.
+        nickname: The name that the character has in chats.
+        avatar: The URL of the small picture beside messages.
+        picture: The URL of the large picture on the character's page.
         gender: `male`, `female` or `other`.
-        lang: Language that the character speaks, as `en`.
-        greeting: What the character says first in each chat.
-        default_scene: The situation that chats take place in unless they name another.
-        priority: Rank among characters; a search with `high_priority` finds the high ones.
-        username: Name of the user who made it.
-        tags: Words that it can be found by.
-        profile: Who the character is, as the model is told: its whole personality.
-        chat_style: How the character talks, as the model is told.
-        chat_example: Dialogues that show the model how the character talks.
-        ext: Further settings of a front end; must be valid JSON text.
-        draft: What it shall become, not yet published: the character as JSON text.
-        backends: Its backends, to the owner alone.
-        video: Web address of a short film of the character. (v2 only)
-        telegram_url: Web address at which one can talk to it on Telegram. (v2 only)
+        lang: The language of the character, as `en` or `zh`.
+        greeting: The first message of the character in a new chat.
+        default_scene: The situation in which a chat starts unless it sets `about`.
+        priority: The rank of the character; a search with `high_priority` returns highly ranked ones.
+            Set by administrators.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        profile: The personality of the character, for the model.
+        chat_style: How the character talks, for the model.
+        chat_example: Example dialogues, for the model.
+        ext: Additional data of a front end; must be valid JSON.
+        draft: The unpublished changes of the character, as JSON.
+        backends: The backends that connect the character to models.
+        video: The URL of a short video of the character. (v2 only)
+        telegram_url: The URL at which Telegram users talk to the character. (v2 only)
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     character_id: Integer | None = None
-    """Number of this version."""
+    """The id of this version of the character; most operations take it."""
     character_uid: Text | None = None
-    """What all versions have in common, 32 hex digits."""
+    """The uid of the character, 32 hex digits; all its versions share it."""
     gmt_create: Timestamp | None = None
-    """When this version was made."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
-    """When this version was last changed."""
+    """When it was last changed."""
     parent_uid: Text | None = None
-    """The uid of the character that this one was copied from."""
+    """The uid of the character that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who may see it: `private`, `public`, `public_org` or `hidden`. Absent means public."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     version: Integer | None = None
-    """Which version it is; 0 is the one being worked on."""
+    """The version number: 0 before the first publication, then 1, 2, ..."""
     name: Text | None = None
-    """What its owner calls it; all versions share it."""
+    """The name, for searches and look-ups; users see the nickname. Need not be unique."""
     description: Text | None = None
-    """What people read about it before they chat."""
+    """A short description for users who look for a character."""
     nickname: Text | None = None
-    """What the character calls itself in chats."""
+    """The name that the character has in chats."""
     avatar: Text | None = None
-    """Web address of its small picture."""
+    """The URL of the small picture beside messages."""
     picture: Text | None = None
-    """Web address of its large picture."""
+    """The URL of the large picture on the character's page."""
     gender: Text | None = None
     """`male`, `female` or `other`."""
     lang: Text | None = None
-    """Language that the character speaks, as `en`."""
+    """The language of the character, as `en` or `zh`."""
     greeting: Text | None = None
-    """What the character says first in each chat."""
+    """The first message of the character in a new chat."""
     default_scene: Text | None = None
-    """The situation that chats take place in unless they name another."""
+    """The situation in which a chat starts unless it sets `about`."""
     priority: Integer | None = None
-    """Rank among characters; a search with `high_priority` finds the high ones."""
+    """The rank of the character; a search with `high_priority` returns highly ranked ones. Set by
+    administrators."""
     username: Text | None = None
-    """Name of the user who made it."""
+    """The user name of the owner."""
     tags: list[Text] | None = None
-    """Words that it can be found by."""
+    """Tags that searches find it by."""
     profile: Text | None = None
-    """Who the character is, as the model is told: its whole personality."""
+    """The personality of the character, for the model."""
     chat_style: Text | None = None
-    """How the character talks, as the model is told."""
+    """How the character talks, for the model."""
     chat_example: Text | None = None
-    """Dialogues that show the model how the character talks."""
+    """Example dialogues, for the model."""
     ext: Text | None = None
-    """Further settings of a front end; must be valid JSON text."""
+    """Additional data of a front end; must be valid JSON."""
     draft: Text | None = None
-    """What it shall become, not yet published: the character as JSON text."""
+    """The unpublished changes of the character, as JSON."""
     backends: list[CharacterBackendDetailsDTO] | None = None
-    """Its backends, to the owner alone."""
+    """The backends that connect the character to models."""
     video: Text | None = None
-    """Web address of a short film of the character. (v2 only)"""
+    """The URL of a short video of the character. (v2 only)"""
     telegram_url: Text | None = None
-    """Web address at which one can talk to it on Telegram. (v2 only)"""
+    """The URL at which Telegram users talk to the character. (v2 only)"""

@@ -9,18 +9,19 @@ class CharacterQueryDTO(Model):
     """A search for characters.
 
     Attributes:
-        where: What characters have to be like; without it public ones are found.
-        order_by: Fields to sort by, as `modifyTime` (descending) or `modifyTime asc`; also `version`,
-            `createTime`.
-        page_num: Which page to give; counted from 0.
-        page_size: How many entries a page has; 10 by default, servers are said to stop at 100.
+        where: The conditions. Without them public characters match.
+        order_by: The fields to sort by: `version`, `modifyTime` or `createTime`, descending unless `
+            asc` is appended, as in `modifyTime asc`.
+        page_num: The page to return, counted from 0, which is the default.
+        page_size: The number of entries on the page; 10 by default, at most 100.
     """
 
     where: CharacterQueryWhere | None = None
-    """What characters have to be like; without it public ones are found."""
+    """The conditions. Without them public characters match."""
     order_by: list[Text] | None = None
-    """Fields to sort by, as `modifyTime` (descending) or `modifyTime asc`; also `version`, `createTime`."""
+    """The fields to sort by: `version`, `modifyTime` or `createTime`, descending unless ` asc` is appended, as
+    in `modifyTime asc`."""
     page_num: Integer | None = None
-    """Which page to give; counted from 0."""
+    """The page to return, counted from 0, which is the default."""
     page_size: Integer | None = None
-    """How many entries a page has; 10 by default, servers are said to stop at 100."""
+    """The number of entries on the page; 10 by default, at most 100."""

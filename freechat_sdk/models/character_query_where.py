@@ -5,32 +5,33 @@ from freechat_sdk._model import Flag, Model, Text
 
 
 class CharacterQueryWhere(Model):
-    """What characters have to be like; all that is given must hold.
+    """The conditions of a search for characters; all that are set must match.
 
     Attributes:
-        visibility: Who may see them: `private`, `public`, `public_org` or `hidden`.
-        username: Whose they are.
-        tags: Words that they are tagged with.
-        tags_op: `and` wants all of the tags; everything else any of them.
-        name: What the name has to begin with.
-        lang: Language that they speak, as `en`.
-        text: What stands in name, description, profile or dialogues.
-        high_priority: Whether to find just those that administrators have put in front.
+        visibility: `private`, `public`, `public_org` or `hidden`. Private and hidden ones are always
+            the caller's.
+        username: The user name of the owner.
+        tags: Tags; one of them must match, or all with `tags_op` `and`.
+        tags_op: `and` if all tags must match; otherwise one is enough.
+        name: The beginning of the names to find.
+        lang: The language, as `en`.
+        text: A text that the name, the description or another text contains.
+        high_priority: Whether to return only characters that administrators have ranked highly.
     """
 
     visibility: Text | None = None
-    """Who may see them: `private`, `public`, `public_org` or `hidden`."""
+    """`private`, `public`, `public_org` or `hidden`. Private and hidden ones are always the caller's."""
     username: Text | None = None
-    """Whose they are."""
+    """The user name of the owner."""
     tags: list[Text] | None = None
-    """Words that they are tagged with."""
+    """Tags; one of them must match, or all with `tags_op` `and`."""
     tags_op: Text | None = None
-    """`and` wants all of the tags; everything else any of them."""
+    """`and` if all tags must match; otherwise one is enough."""
     name: Text | None = None
-    """What the name has to begin with."""
+    """The beginning of the names to find."""
     lang: Text | None = None
-    """Language that they speak, as `en`."""
+    """The language, as `en`."""
     text: Text | None = None
-    """What stands in name, description, profile or dialogues."""
+    """A text that the name, the description or another text contains."""
     high_priority: Flag | None = None
-    """Whether to find just those that administrators have put in front."""
+    """Whether to return only characters that administrators have ranked highly."""

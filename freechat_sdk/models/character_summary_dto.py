@@ -5,76 +5,77 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class CharacterSummaryDTO(Model):
-    """A character as lists show it, without what it is told about itself.
+    """A character as searches return it, without its profile.
 
     Attributes:
-        request_id: Id of the request that made this answer, for looking it up in the server's log.
-        character_id: Number of this version of the character; operations of v1 name it by this.
-        character_uid: Lasting id of the character over all its versions, 32 hex digits.
-        gmt_create: When it was made.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        character_id: The id of this version of the character; most operations take it.
+        character_uid: The uid of the character, 32 hex digits; all its versions share it.
+        gmt_create: When it was created.
         gmt_modified: When it was last changed.
-        parent_uid: Uid of the character that this one was cloned from; None for an original.
-        visibility: Who may see it: `private`, `public`, `public_org` (the owner's organization) or
+        parent_uid: The uid of the character that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
             `hidden`.
-        version: Counts the published versions of one character from 0 up.
-        name: Unique name among the owner's characters, for addresses and look-ups; users see the
-            nickname.
-        description: What the character is for, in a few words for those who look for one.
-        nickname: Name that the character goes by in a chat.
-        avatar: Address of the small picture beside messages.
-        picture: Address of the large picture on the character's page.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        name: The name, for searches and look-ups; users see the nickname. Need not be unique.
+        description: A short description for users who look for a character.
+        nickname: The name that the character has in chats.
+        avatar: The URL of the small picture beside messages.
+        picture: The URL of the large picture on the character's page.
         gender: `male`, `female` or `other`.
-        lang: Language that the character speaks, as a tag like `en` or `zh`.
-        greeting: What the character says first in each new chat.
-        default_scene: The situation that a chat starts in where the user sets none.
-        priority: Place in lists, higher ones first; set by administrators.
-        username: Account name of the owner.
-        tags: Words that the character is found by.
-        video: Address of the moving picture on the character's page. (v2 only)
-        telegram_url: Address of the Telegram bot that the character answers on. (v2 only)
+        lang: The language of the character, as `en` or `zh`.
+        greeting: The first message of the character in a new chat.
+        default_scene: The situation in which a chat starts unless it sets `about`.
+        priority: The rank of the character; a search with `high_priority` returns highly ranked ones.
+            Set by administrators.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        video: The URL of a short video of the character. (v2 only)
+        telegram_url: The URL at which Telegram users talk to the character. (v2 only)
     """
 
     request_id: Text | None = None
-    """Id of the request that made this answer, for looking it up in the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     character_id: Integer | None = None
-    """Number of this version of the character; operations of v1 name it by this."""
+    """The id of this version of the character; most operations take it."""
     character_uid: Text | None = None
-    """Lasting id of the character over all its versions, 32 hex digits."""
+    """The uid of the character, 32 hex digits; all its versions share it."""
     gmt_create: Timestamp | None = None
-    """When it was made."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
     """When it was last changed."""
     parent_uid: Text | None = None
-    """Uid of the character that this one was cloned from; None for an original."""
+    """The uid of the character that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who may see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     version: Integer | None = None
-    """Counts the published versions of one character from 0 up."""
+    """The version number: 0 before the first publication, then 1, 2, ..."""
     name: Text | None = None
-    """Unique name among the owner's characters, for addresses and look-ups; users see the nickname."""
+    """The name, for searches and look-ups; users see the nickname. Need not be unique."""
     description: Text | None = None
-    """What the character is for, in a few words for those who look for one."""
+    """A short description for users who look for a character."""
     nickname: Text | None = None
-    """Name that the character goes by in a chat."""
+    """The name that the character has in chats."""
     avatar: Text | None = None
-    """Address of the small picture beside messages."""
+    """The URL of the small picture beside messages."""
     picture: Text | None = None
-    """Address of the large picture on the character's page."""
+    """The URL of the large picture on the character's page."""
     gender: Text | None = None
     """`male`, `female` or `other`."""
     lang: Text | None = None
-    """Language that the character speaks, as a tag like `en` or `zh`."""
+    """The language of the character, as `en` or `zh`."""
     greeting: Text | None = None
-    """What the character says first in each new chat."""
+    """The first message of the character in a new chat."""
     default_scene: Text | None = None
-    """The situation that a chat starts in where the user sets none."""
+    """The situation in which a chat starts unless it sets `about`."""
     priority: Integer | None = None
-    """Place in lists, higher ones first; set by administrators."""
+    """The rank of the character; a search with `high_priority` returns highly ranked ones. Set by
+    administrators."""
     username: Text | None = None
-    """Account name of the owner."""
+    """The user name of the owner."""
     tags: list[Text] | None = None
-    """Words that the character is found by."""
+    """Tags that searches find it by."""
     video: Text | None = None
-    """Address of the moving picture on the character's page. (v2 only)"""
+    """The URL of a short video of the character. (v2 only)"""
     telegram_url: Text | None = None
-    """Address of the Telegram bot that the character answers on. (v2 only)"""
+    """The URL at which Telegram users talk to the character. (v2 only)"""

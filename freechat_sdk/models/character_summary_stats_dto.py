@@ -5,89 +5,92 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class CharacterSummaryStatsDTO(Model):
-    """A character as lists show it, with its counts.
+    """A character with its counts, as `list_characters_by_statistic` would return it.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
-        character_id: Number of this version of the character.
-        character_uid: What all versions of the character have in common, 32 hex digits.
-        gmt_create: When this version was made.
-        gmt_modified: When this version was last changed.
-        parent_uid: The uid of what it was cloned from.
-        visibility: Who may see it: `private`, `public`, `public_org`, `hidden`.
-        version: Which version it is; 0 is the one being worked on.
-        name: What its owner calls it; unique among the owner's.
-        description: What it is and does.
-        nickname: What the character calls itself in chats.
-        avatar: Web address of its small picture.
-        picture: Web address of its large picture.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        character_id: The id of this version of the character; most operations take it.
+        character_uid: The uid of the character, 32 hex digits; all its versions share it.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        parent_uid: The uid of the character that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        name: The name, for searches and look-ups; users see the nickname. Need not be unique.
+        description: A short description for users who look for a character.
+        nickname: The name that the character has in chats.
+        avatar: The URL of the small picture beside messages.
+        picture: The URL of the large picture on the character's page.
         gender: `male`, `female` or `other`.
-        lang: Language that the character speaks, as `en`.
-        greeting: What the character says first in each chat.
-        default_scene: The situation that chats take place in unless they name another.
-        priority: Rank among characters; a search with `high_priority` finds the high ones.
-        username: Name of the user who made it.
-        tags: Words that it can be found by.
-        view_count: How often it was looked at.
-        refer_count: How often something else made use of it.
-        recommend_count: How often somebody recommended it.
+        lang: The language of the character, as `en` or `zh`.
+        greeting: The first message of the character in a new chat.
+        default_scene: The situation in which a chat starts unless it sets `about`.
+        priority: The rank of the character; a search with `high_priority` returns highly ranked ones.
+            Set by administrators.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        view_count: How often it was viewed.
+        refer_count: How often it was used by something else.
+        recommend_count: How often it was recommended.
         score_count: How many users have rated it.
-        score: Mean of the points that users gave.
-        video: Web address of a short film of the character. (v2 only)
-        telegram_url: Web address at which one can talk to it on Telegram. (v2 only)
+        score: The average rating, up to 10.
+        video: The URL of a short video of the character. (v2 only)
+        telegram_url: The URL at which Telegram users talk to the character. (v2 only)
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     character_id: Integer | None = None
-    """Number of this version of the character."""
+    """The id of this version of the character; most operations take it."""
     character_uid: Text | None = None
-    """What all versions of the character have in common, 32 hex digits."""
+    """The uid of the character, 32 hex digits; all its versions share it."""
     gmt_create: Timestamp | None = None
-    """When this version was made."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
-    """When this version was last changed."""
+    """When it was last changed."""
     parent_uid: Text | None = None
-    """The uid of what it was cloned from."""
+    """The uid of the character that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who may see it: `private`, `public`, `public_org`, `hidden`."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     version: Integer | None = None
-    """Which version it is; 0 is the one being worked on."""
+    """The version number: 0 before the first publication, then 1, 2, ..."""
     name: Text | None = None
-    """What its owner calls it; unique among the owner's."""
+    """The name, for searches and look-ups; users see the nickname. Need not be unique."""
     description: Text | None = None
-    """What it is and does."""
+    """A short description for users who look for a character."""
     nickname: Text | None = None
-    """What the character calls itself in chats."""
+    """The name that the character has in chats."""
     avatar: Text | None = None
-    """Web address of its small picture."""
+    """The URL of the small picture beside messages."""
     picture: Text | None = None
-    """Web address of its large picture."""
+    """The URL of the large picture on the character's page."""
     gender: Text | None = None
     """`male`, `female` or `other`."""
     lang: Text | None = None
-    """Language that the character speaks, as `en`."""
+    """The language of the character, as `en` or `zh`."""
     greeting: Text | None = None
-    """What the character says first in each chat."""
+    """The first message of the character in a new chat."""
     default_scene: Text | None = None
-    """The situation that chats take place in unless they name another."""
+    """The situation in which a chat starts unless it sets `about`."""
     priority: Integer | None = None
-    """Rank among characters; a search with `high_priority` finds the high ones."""
+    """The rank of the character; a search with `high_priority` returns highly ranked ones. Set by
+    administrators."""
     username: Text | None = None
-    """Name of the user who made it."""
+    """The user name of the owner."""
     tags: list[Text] | None = None
-    """Words that it can be found by."""
+    """Tags that searches find it by."""
     view_count: Integer | None = None
-    """How often it was looked at."""
+    """How often it was viewed."""
     refer_count: Integer | None = None
-    """How often something else made use of it."""
+    """How often it was used by something else."""
     recommend_count: Integer | None = None
-    """How often somebody recommended it."""
+    """How often it was recommended."""
     score_count: Integer | None = None
     """How many users have rated it."""
     score: Integer | None = None
-    """Mean of the points that users gave."""
+    """The average rating, up to 10."""
     video: Text | None = None
-    """Web address of a short film of the character. (v2 only)"""
+    """The URL of a short video of the character. (v2 only)"""
     telegram_url: Text | None = None
-    """Web address at which one can talk to it on Telegram. (v2 only)"""
+    """The URL at which Telegram users talk to the character. (v2 only)"""

@@ -5,63 +5,65 @@ from freechat_sdk._model import Model, Text
 
 
 class CharacterUpdateDTO(Model):
-    """What to change of a character; what is not given stays as it is.
+    """Changes to a character.
+
+    Fields that are not set stay as they are.
 
     Attributes:
-        parent_uid: The uid of the character that this one was copied from.
-        visibility: Who may see it: `private`, `public`, `public_org` or `hidden`. Absent means
-            public.
-        name: What its owner calls it; all versions share it.
-        description: What people read about it before they chat.
-        nickname: What the character calls itself in chats.
-        avatar: Web address of its small picture.
-        picture: Web address of its large picture.
+        parent_uid: The uid of the character that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        name: The name, for searches and look-ups; users see the nickname. Need not be unique.
+        description: A short description for users who look for a character.
+        nickname: The name that the character has in chats.
+        avatar: The URL of the small picture beside messages.
+        picture: The URL of the large picture on the character's page.
         gender: `male`, `female` or `other`.
-        profile: Who the character is, as the model is told: its whole personality.
-        greeting: What the character says first in each chat.
-        chat_style: How the character talks, as the model is told.
-        chat_example: Dialogues that show the model how the character talks.
-        default_scene: The situation that chats take place in unless they name another.
-        lang: Language that the character speaks, as `en`.
-        ext: Further settings of a front end; must be valid JSON text.
-        draft: What it shall become, not yet published: the character as JSON text.
-        tags: Words that it can be found by.
-        video: Web address of a short film of the character. (v2 only)
+        profile: The personality of the character, for the model.
+        greeting: The first message of the character in a new chat.
+        chat_style: How the character talks, for the model.
+        chat_example: Example dialogues, for the model.
+        default_scene: The situation in which a chat starts unless it sets `about`.
+        lang: The language of the character, as `en` or `zh`.
+        ext: Additional data of a front end; must be valid JSON.
+        draft: The unpublished changes of the character, as JSON.
+        tags: Tags that searches find it by.
+        video: The URL of a short video of the character. (v2 only)
     """
 
     parent_uid: Text | None = None
-    """The uid of the character that this one was copied from."""
+    """The uid of the character that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who may see it: `private`, `public`, `public_org` or `hidden`. Absent means public."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     name: Text | None = None
-    """What its owner calls it; all versions share it."""
+    """The name, for searches and look-ups; users see the nickname. Need not be unique."""
     description: Text | None = None
-    """What people read about it before they chat."""
+    """A short description for users who look for a character."""
     nickname: Text | None = None
-    """What the character calls itself in chats."""
+    """The name that the character has in chats."""
     avatar: Text | None = None
-    """Web address of its small picture."""
+    """The URL of the small picture beside messages."""
     picture: Text | None = None
-    """Web address of its large picture."""
+    """The URL of the large picture on the character's page."""
     gender: Text | None = None
     """`male`, `female` or `other`."""
     profile: Text | None = None
-    """Who the character is, as the model is told: its whole personality."""
+    """The personality of the character, for the model."""
     greeting: Text | None = None
-    """What the character says first in each chat."""
+    """The first message of the character in a new chat."""
     chat_style: Text | None = None
-    """How the character talks, as the model is told."""
+    """How the character talks, for the model."""
     chat_example: Text | None = None
-    """Dialogues that show the model how the character talks."""
+    """Example dialogues, for the model."""
     default_scene: Text | None = None
-    """The situation that chats take place in unless they name another."""
+    """The situation in which a chat starts unless it sets `about`."""
     lang: Text | None = None
-    """Language that the character speaks, as `en`."""
+    """The language of the character, as `en` or `zh`."""
     ext: Text | None = None
-    """Further settings of a front end; must be valid JSON text."""
+    """Additional data of a front end; must be valid JSON."""
     draft: Text | None = None
-    """What it shall become, not yet published: the character as JSON text."""
+    """The unpublished changes of the character, as JSON."""
     tags: list[Text] | None = None
-    """Words that it can be found by."""
+    """Tags that searches find it by."""
     video: Text | None = None
-    """Web address of a short film of the character. (v2 only)"""
+    """The URL of a short video of the character. (v2 only)"""

@@ -5,16 +5,18 @@ from freechat_sdk._model import Model, RequiredInput, Text
 
 
 class ChatContentDTO(Model):
-    """One part of a message, a text or a reference to a medium.
+    """One part of a message: a text, or a reference to a medium.
 
-    The parts of a message are joined.
+    The model receives all text parts as one text.
 
     Attributes:
-        type: What `content` is: `text` (the default) or `image`; v2 also `video`, `audio` and `pdf`.
-        content: The text itself, or the address of the medium.
+        type: The kind of content: `text` (the default) or `image`; on v2 also `video`, `audio` and
+            `pdf`.
+        content: The text, or the URL of the medium. **With an ordinary chat prompt only text reaches
+            the model.**
     """
 
     type: Text | None = None
-    """What `content` is: `text` (the default) or `image`; v2 also `video`, `audio` and `pdf`."""
+    """The kind of content: `text` (the default) or `image`; on v2 also `video`, `audio` and `pdf`."""
     content: RequiredInput[Text]
-    """The text itself, or the address of the medium."""
+    """The text, or the URL of the medium. **With an ordinary chat prompt only text reaches the model.**"""

@@ -5,56 +5,57 @@ from freechat_sdk._model import Integer, Model, RequiredInput, Secret, Text, Tim
 
 
 class ChatContextDTO(Model):
-    """The settings of a chat, such as who talks to whom, about what, and at whose cost.
+    """The settings of a chat: who talks to whom, about what, and who pays.
 
     Attributes:
-        request_id: Id of the request that made this answer, for looking it up in the server's log.
-        chat_id: Id of the chat, 32 hex digits.
-        gmt_create: When it was made.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        chat_id: The id of the chat, 32 hex digits.
+        gmt_create: When it was created.
         gmt_modified: When it was last changed.
-        gmt_read: When the user last read the chat, as update_chat set it; newer messages count as
+        gmt_read: When the user last read the chat, as set by `update_chat`. Newer messages count as
             unread.
         user_nickname: What the character calls the user.
-        user_profile: What the character knows of the user.
-        character_nickname: Name that the character goes by in this chat instead of its own.
-        about: The situation that the chat takes place in.
-        backend_id: The character's backend (model, prompt and limits) that answers in this chat, 32
-            hex digits.
-        api_key_name: Name of the user's stored api key that pays for the answers.
-        api_key_value: Api key of the model's provider that pays for the answers. Servers give it back
-            in clear.
-        quota: How much the chat may use, in units of `quota_type`; 0 with type `none`.
+        user_profile: What the character knows about the user.
+        character_nickname: The name of the character in this chat. **If it is not set, the model gets
+            the character's name, not its nickname.**
+        about: The situation in which the chat takes place, for the model.
+        backend_id: The id of the backend that answers, 32 hex digits.
+        api_key_name: The name of the user's stored api key that pays for the answers.
+        api_key_value: An api key of the model provider that pays for the answers. **Servers return it
+            in clear.**
+        quota: How much the chat may use, in units of `quota_type`.
         quota_type: What the quota counts: `messages`, `tokens` or `none` (unlimited).
-        ext: Further settings of a front end, as JSON text.
+        ext: Additional data of a front end; must be valid JSON.
     """
 
     request_id: Text | None = None
-    """Id of the request that made this answer, for looking it up in the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     chat_id: Text | None = None
-    """Id of the chat, 32 hex digits."""
+    """The id of the chat, 32 hex digits."""
     gmt_create: Timestamp | None = None
-    """When it was made."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
     """When it was last changed."""
     gmt_read: Timestamp | None = None
-    """When the user last read the chat, as update_chat set it; newer messages count as unread."""
+    """When the user last read the chat, as set by `update_chat`. Newer messages count as unread."""
     user_nickname: Text | None = None
     """What the character calls the user."""
     user_profile: Text | None = None
-    """What the character knows of the user."""
+    """What the character knows about the user."""
     character_nickname: Text | None = None
-    """Name that the character goes by in this chat instead of its own."""
+    """The name of the character in this chat. **If it is not set, the model gets the character's name, not its
+    nickname.**"""
     about: Text | None = None
-    """The situation that the chat takes place in."""
+    """The situation in which the chat takes place, for the model."""
     backend_id: RequiredInput[Text]
-    """The character's backend (model, prompt and limits) that answers in this chat, 32 hex digits."""
+    """The id of the backend that answers, 32 hex digits."""
     api_key_name: Text | None = None
-    """Name of the user's stored api key that pays for the answers."""
+    """The name of the user's stored api key that pays for the answers."""
     api_key_value: Secret[Text | None] = None
-    """Api key of the model's provider that pays for the answers. Servers give it back in clear."""
+    """An api key of the model provider that pays for the answers. **Servers return it in clear.**"""
     quota: Integer | None = None
-    """How much the chat may use, in units of `quota_type`; 0 with type `none`."""
+    """How much the chat may use, in units of `quota_type`."""
     quota_type: Text | None = None
     """What the quota counts: `messages`, `tokens` or `none` (unlimited)."""
     ext: Text | None = None
-    """Further settings of a front end, as JSON text."""
+    """Additional data of a front end; must be valid JSON."""

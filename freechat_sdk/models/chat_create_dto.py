@@ -5,36 +5,41 @@ from freechat_sdk._model import Model, RequiredInput, Secret, Text
 
 
 class ChatCreateDTO(Model):
-    """What a chat is started with.
+    """The settings of a new chat.
+
+    Only the character is required.
 
     Attributes:
-        user_nickname: What the character shall call the user.
-        user_profile: What the character shall know of the user.
-        character_nickname: Name that the character shall go by in this chat instead of its own.
-        about: The situation that the chat shall take place in.
-        character_uid: The character to talk to, by its uid (32 hex digits).
-        backend_id: The character's backend that shall answer; its default one where none is given.
-        api_key_name: Name of the caller's stored api key that shall pay for the answers.
-        api_key_value: Api key of the model's provider that pays for the answers. Servers give it back
-            in clear.
-        ext: Further settings of a front end; must be valid JSON text.
+        user_nickname: What the character calls the user.
+        user_profile: What the character knows about the user.
+        character_nickname: The name of the character in this chat. **If it is not set, the model gets
+            the character's name, not its nickname.**
+        about: The situation in which the chat takes place, for the model.
+        character_uid: The uid of the character, 32 hex digits.
+        backend_id: The id of the backend that answers; the default backend of the character unless it
+            is set.
+        api_key_name: The name of the user's stored api key that pays for the answers.
+        api_key_value: An api key of the model provider that pays for the answers. **Servers return it
+            in clear.**
+        ext: Additional data of a front end; must be valid JSON.
     """
 
     user_nickname: Text | None = None
-    """What the character shall call the user."""
+    """What the character calls the user."""
     user_profile: Text | None = None
-    """What the character shall know of the user."""
+    """What the character knows about the user."""
     character_nickname: Text | None = None
-    """Name that the character shall go by in this chat instead of its own."""
+    """The name of the character in this chat. **If it is not set, the model gets the character's name, not its
+    nickname.**"""
     about: Text | None = None
-    """The situation that the chat shall take place in."""
+    """The situation in which the chat takes place, for the model."""
     character_uid: RequiredInput[Text]
-    """The character to talk to, by its uid (32 hex digits)."""
+    """The uid of the character, 32 hex digits."""
     backend_id: Text | None = None
-    """The character's backend that shall answer; its default one where none is given."""
+    """The id of the backend that answers; the default backend of the character unless it is set."""
     api_key_name: Text | None = None
-    """Name of the caller's stored api key that shall pay for the answers."""
+    """The name of the user's stored api key that pays for the answers."""
     api_key_value: Secret[Text | None] = None
-    """Api key of the model's provider that pays for the answers. Servers give it back in clear."""
+    """An api key of the model provider that pays for the answers. **Servers return it in clear.**"""
     ext: Text | None = None
-    """Further settings of a front end; must be valid JSON text."""
+    """Additional data of a front end; must be valid JSON."""

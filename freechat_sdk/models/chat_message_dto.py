@@ -2,41 +2,44 @@
 """ChatMessageDTO: a model of the FreeChat API."""
 
 from freechat_sdk._mixins import ChatMessageMixin
-from freechat_sdk._model import Integer, Text
+from freechat_sdk._model import (
+    Integer,
+    Text,
+)
 from freechat_sdk.models.chat_content_dto import ChatContentDTO
 from freechat_sdk.models.chat_tool_call_dto import ChatToolCallDTO
 
 
 class ChatMessageDTO(ChatMessageMixin):
-    """A message, as it is sent or as it was said.
+    """A message.
 
-    `ChatMessageDTO.user("Hi")` makes one from text.
+    `ChatMessageDTO.user("Hi")` builds one from a text.
 
     Attributes:
-        role: Who speaks: `user` (the default), `assistant`, `system`, `function_call` or
+        role: The author: `user` (the default), `assistant`, `system`, `function_call` or
             `function_result`.
-        name: Name of the speaker, where several take part under one role.
-        contents: The parts of the message. Must be given when a message is sent.
-        tool_calls: The tools that the model asks to be called.
-        context: What the model shall know for this message alone; it is not stored with the chat.
-        content_text: All text parts of the message in one. (v1 only)
-        thinking: What the model thought aloud before its answer. (v2 only)
-        message_id: Number of the stored message; newer ones are higher. (v2 only)
+        name: The name of the author, to tell several authors of one role apart.
+        contents: The parts of the message. Required in practice when a message is sent.
+        tool_calls: The tool calls that the model requests.
+        context: What the model should know for this message only; it is not stored.
+        content_text: All text parts of the message as one text. (v1 only)
+        thinking: The model's thinking before the answer. (v2 only)
+        message_id: The id of the stored message; ids increase. (v2 only)
     """
 
     role: Text | None = None
-    """Who speaks: `user` (the default), `assistant`, `system`, `function_call` or `function_result`."""
+    """The author: `user` (the default), `assistant`, `system`, `function_call` or `function_result`."""
     name: Text | None = None
-    """Name of the speaker, where several take part under one role."""
+    """The name of the author, to tell several authors of one role apart."""
     contents: list[ChatContentDTO] | None = None
-    """The parts of the message. Must be given when a message is sent."""
+    """The parts of the message. Required in practice when a message is sent."""
     tool_calls: list[ChatToolCallDTO] | None = None
-    """The tools that the model asks to be called."""
+    """The tool calls that the model requests."""
     context: Text | None = None
-    """What the model shall know for this message alone; it is not stored with the chat."""
+    """What the model should know for this message only; it is not stored."""
     content_text: Text | None = None
-    """All text parts of the message in one. (v1 only)"""
+    """All text parts of the message as one text. (v1 only)"""
     thinking: Text | None = None
-    """What the model thought aloud before its answer. (v2 only)"""
+    """The model's thinking before the answer. (v2 only)"""
     message_id: Integer | None = None
-    """Number of the stored message; newer ones are higher. (v2 only)"""
+    """The id of the stored message; ids increase. (v2 only)"""

@@ -5,17 +5,17 @@ from freechat_sdk._model import Model, Text
 
 
 class ChatToolCallDTO(Model):
-    """A tool that the model asks to be called.
+    """A tool call that the model requests.
 
     Attributes:
-        id: Ties the result of the call to this request for it.
-        name: Which of the tools offered to the model is to be called.
-        arguments: What the tool is called with, as JSON text.
+        id: The id of the call, which its result refers to.
+        name: The name of the tool that the model requests.
+        arguments: The arguments of the call, as JSON.
     """
 
     id: Text | None = None
-    """Ties the result of the call to this request for it."""
+    """The id of the call, which its result refers to."""
     name: Text | None = None
-    """Which of the tools offered to the model is to be called."""
+    """The name of the tool that the model requests."""
     arguments: Text | None = None
-    """What the tool is called with, as JSON text."""
+    """The arguments of the call, as JSON."""

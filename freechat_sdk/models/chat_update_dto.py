@@ -5,39 +5,43 @@ from freechat_sdk._model import Model, Secret, Text, Timestamp
 
 
 class ChatUpdateDTO(Model):
-    """The settings of a chat that shall change; what is not given stays.
+    """Changes to a chat.
+
+    Fields that are not set stay as they are.
 
     Attributes:
-        user_nickname: What the character shall call the user.
-        user_profile: What the character shall know of the user.
-        character_nickname: Name that the character shall go by in this chat instead of its own.
-        about: The situation that the chat shall take place in.
-        character_uid: The chat's character; it cannot be changed, and need not be given.
-        backend_id: The character's backend that shall answer from now on.
-        api_key_name: Name of the caller's stored api key that shall pay for the answers.
-        api_key_value: Api key of the model's provider that pays for the answers. Servers give it back
-            in clear.
-        ext: Further settings of a front end; must be valid JSON text.
-        gmt_read: Up to when the user has read the chat.
+        user_nickname: What the character calls the user.
+        user_profile: What the character knows about the user.
+        character_nickname: The name of the character in this chat. **If it is not set, the model gets
+            the character's name, not its nickname.**
+        about: The situation in which the chat takes place, for the model.
+        character_uid: The uid of the character. It cannot be changed.
+        backend_id: The id of the backend that answers from now on.
+        api_key_name: The name of the user's stored api key that pays for the answers.
+        api_key_value: An api key of the model provider that pays for the answers. **Servers return it
+            in clear.**
+        ext: Additional data of a front end; must be valid JSON.
+        gmt_read: The time up to which the user has read the chat.
     """
 
     user_nickname: Text | None = None
-    """What the character shall call the user."""
+    """What the character calls the user."""
     user_profile: Text | None = None
-    """What the character shall know of the user."""
+    """What the character knows about the user."""
     character_nickname: Text | None = None
-    """Name that the character shall go by in this chat instead of its own."""
+    """The name of the character in this chat. **If it is not set, the model gets the character's name, not its
+    nickname.**"""
     about: Text | None = None
-    """The situation that the chat shall take place in."""
+    """The situation in which the chat takes place, for the model."""
     character_uid: Text | None = None
-    """The chat's character; it cannot be changed, and need not be given."""
+    """The uid of the character. It cannot be changed."""
     backend_id: Text | None = None
-    """The character's backend that shall answer from now on."""
+    """The id of the backend that answers from now on."""
     api_key_name: Text | None = None
-    """Name of the caller's stored api key that shall pay for the answers."""
+    """The name of the user's stored api key that pays for the answers."""
     api_key_value: Secret[Text | None] = None
-    """Api key of the model's provider that pays for the answers. Servers give it back in clear."""
+    """An api key of the model provider that pays for the answers. **Servers return it in clear.**"""
     ext: Text | None = None
-    """Further settings of a front end; must be valid JSON text."""
+    """Additional data of a front end; must be valid JSON."""
     gmt_read: Timestamp | None = None
-    """Up to when the user has read the chat."""
+    """The time up to which the user has read the chat."""

@@ -5,35 +5,37 @@ from freechat_sdk._model import Flag, Integer, Model, Text, Timestamp
 
 
 class ConnectorDetailsDTO(Model):
-    """A connection to an MCP server, without the values of its headers.
+    """A connector to an MCP server.
+
+    The values of its headers are left out.
 
     Attributes:
-        connector_id: What the other operations know the connector by.
-        revision: Which state of the connector this is; changes have to name it.
-        name: What the user calls the connector.
-        transport: How the server is talked to, as `sse` or `streamable_http`.
-        url: Where the server listens.
-        timeout: How many seconds a call of a tool may take.
-        active: Whether characters may call its tools.
-        header_names: Which headers are sent; their values stay hidden.
+        connector_id: The id of the connector, for the other operations.
+        revision: The current revision; changes must name it.
+        name: The name that the user gave to the connector.
+        transport: The transport of the MCP server, as `sse` or `streamable_http`.
+        url: The URL at which the MCP server listens.
+        timeout: The time limit of a tool call in seconds.
+        active: Whether characters may call the tools.
+        header_names: The names of the headers; their values are not returned.
         modified: When the connector was last changed.
     """
 
     connector_id: Text | None = None
-    """What the other operations know the connector by."""
+    """The id of the connector, for the other operations."""
     revision: Text | None = None
-    """Which state of the connector this is; changes have to name it."""
+    """The current revision; changes must name it."""
     name: Text | None = None
-    """What the user calls the connector."""
+    """The name that the user gave to the connector."""
     transport: Text | None = None
-    """How the server is talked to, as `sse` or `streamable_http`."""
+    """The transport of the MCP server, as `sse` or `streamable_http`."""
     url: Text | None = None
-    """Where the server listens."""
+    """The URL at which the MCP server listens."""
     timeout: Integer | None = None
-    """How many seconds a call of a tool may take."""
+    """The time limit of a tool call in seconds."""
     active: Flag | None = None
-    """Whether characters may call its tools."""
+    """Whether characters may call the tools."""
     header_names: list[Text] | None = None
-    """Which headers are sent; their values stay hidden."""
+    """The names of the headers; their values are not returned."""
     modified: Timestamp | None = None
     """When the connector was last changed."""

@@ -6,11 +6,11 @@ from freechat_sdk.models.connector_tool_dto import ConnectorToolDTO
 
 
 class ConnectorTestDTO(Model):
-    """What a connector found when it was tried out.
+    """What `test_connector` found on the MCP server.
 
     Attributes:
-        tools: What the server can do.
+        tools: The tools that the server offers, possibly none.
     """
 
     tools: list[ConnectorToolDTO] | None = None
-    """What the server can do."""
+    """The tools that the server offers, possibly none."""

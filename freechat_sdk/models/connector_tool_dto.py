@@ -5,14 +5,14 @@ from freechat_sdk._model import Model, Text
 
 
 class ConnectorToolDTO(Model):
-    """A tool that an MCP server offers.
+    """A tool that an MCP server offers to models.
 
     Attributes:
-        name: What models call the tool.
-        description: What models are told that the tool does.
+        name: The name of the tool, for models.
+        description: What the tool does, for models.
     """
 
     name: Text | None = None
-    """What models call the tool."""
+    """The name of the tool, for models."""
     description: Text | None = None
-    """What models are told that the tool does."""
+    """What the tool does, for models."""

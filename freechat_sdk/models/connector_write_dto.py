@@ -5,32 +5,32 @@ from freechat_sdk._model import Flag, Integer, Model, Secret, Text
 
 
 class ConnectorWriteDTO(Model):
-    """A connector as it shall be.
+    """The settings of a new or changed connector.
 
     Attributes:
-        name: What to call the connector.
-        transport: How to talk to the server, as `sse` or `streamable_http`.
-        url: Where the server listens.
-        timeout: How many seconds a call of a tool may take.
-        headers: Headers to send with every call, by name; mostly credentials, never shown again.
-        keep_header_names: Which of the present headers to keep with the values that they have.
-        expected_revision: The revision that the change is made to; for changes alone.
-        active: Whether characters may call its tools.
+        name: The name that the user gave to the connector.
+        transport: The transport of the MCP server, as `sse` or `streamable_http`.
+        url: The URL at which the MCP server listens.
+        timeout: The time limit of a tool call in seconds.
+        headers: The headers of every call by name, such as credentials; they are never returned.
+        keep_header_names: The names of headers to keep with their current values.
+        expected_revision: The revision that was read; only for changes.
+        active: Whether characters may call the tools.
     """
 
     name: Text | None = None
-    """What to call the connector."""
+    """The name that the user gave to the connector."""
     transport: Text | None = None
-    """How to talk to the server, as `sse` or `streamable_http`."""
+    """The transport of the MCP server, as `sse` or `streamable_http`."""
     url: Text | None = None
-    """Where the server listens."""
+    """The URL at which the MCP server listens."""
     timeout: Integer | None = None
-    """How many seconds a call of a tool may take."""
+    """The time limit of a tool call in seconds."""
     headers: Secret[dict[str, Text] | None] = None
-    """Headers to send with every call, by name; mostly credentials, never shown again."""
+    """The headers of every call by name, such as credentials; they are never returned."""
     keep_header_names: list[Text] | None = None
-    """Which of the present headers to keep with the values that they have."""
+    """The names of headers to keep with their current values."""
     expected_revision: Text | None = None
-    """The revision that the change is made to; for changes alone."""
+    """The revision that was read; only for changes."""
     active: Flag | None = None
-    """Whether characters may call its tools."""
+    """Whether characters may call the tools."""

@@ -5,14 +5,14 @@ from freechat_sdk._model import Integer, Model, Text
 
 
 class HotTagDTO(Model):
-    """A tag with the number of things that have it.
+    """A tag and how often it is used.
 
     Attributes:
-        content: What things are tagged with.
-        count: How many public things are tagged with it.
+        content: The tag, a word that searches can filter by.
+        count: How many public things have the tag.
     """
 
     content: Text | None = None
-    """What things are tagged with."""
+    """The tag, a word that searches can filter by."""
     count: Integer | None = None
-    """How many public things are tagged with it."""
+    """How many public things have the tag."""

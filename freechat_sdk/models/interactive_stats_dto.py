@@ -5,38 +5,38 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class InteractiveStatsDTO(Model):
-    """How often something was looked at, used and recommended, and how it is rated.
+    """The counts and the rating of a thing.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
         gmt_create: When the first count was made.
         gmt_modified: When a count last changed.
-        refer_type: What kind of thing it is: `prompt`, `agent`, `plugin` or `character`.
-        refer_id: The thing that was counted.
-        view_count: How often it was looked at.
-        refer_count: How often something else made use of it.
-        recommend_count: How often somebody recommended it.
+        refer_type: The kind of thing: `prompt`, `agent`, `plugin` or `character`.
+        refer_id: The uid of the counted thing, 32 hex digits.
+        view_count: How often it was viewed.
+        refer_count: How often it was used by something else.
+        recommend_count: How often it was recommended.
         score_count: How many users have rated it.
-        score: Mean of the points that users gave.
+        score: The average rating, up to 10.
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     gmt_create: Timestamp | None = None
     """When the first count was made."""
     gmt_modified: Timestamp | None = None
     """When a count last changed."""
     refer_type: Text | None = None
-    """What kind of thing it is: `prompt`, `agent`, `plugin` or `character`."""
+    """The kind of thing: `prompt`, `agent`, `plugin` or `character`."""
     refer_id: Text | None = None
-    """The thing that was counted."""
+    """The uid of the counted thing, 32 hex digits."""
     view_count: Integer | None = None
-    """How often it was looked at."""
+    """How often it was viewed."""
     refer_count: Integer | None = None
-    """How often something else made use of it."""
+    """How often it was used by something else."""
     recommend_count: Integer | None = None
-    """How often somebody recommended it."""
+    """How often it was recommended."""
     score_count: Integer | None = None
     """How many users have rated it."""
     score: Integer | None = None
-    """Mean of the points that users gave."""
+    """The average rating, up to 10."""

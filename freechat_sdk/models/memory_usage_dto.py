@@ -9,14 +9,14 @@ class MemoryUsageDTO(Model):
     """What a chat has used since it was started.
 
     Attributes:
-        request_id: Id of the request that made this answer, for looking it up in the server's log.
-        message_usage: How many answers the character has given; None for none.
-        token_usage: The tokens of all answers together; None for none.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        message_usage: How many answers the character has given; None if none.
+        token_usage: The tokens of all answers together; None if none.
     """
 
     request_id: Text | None = None
-    """Id of the request that made this answer, for looking it up in the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     message_usage: Integer | None = None
-    """How many answers the character has given; None for none."""
+    """How many answers the character has given; None if none."""
     token_usage: TokenUsageDTO | None = None
-    """The tokens of all answers together; None for none."""
+    """The tokens of all answers together; None if none."""

@@ -5,41 +5,41 @@ from freechat_sdk._model import Integer, Model, Number, RequiredInput, Secret, T
 
 
 class OpenAiParamDTO(Model):
-    """Parameters of a call to a model of OpenAI or Azure.
+    """Parameters of an OpenAI or Azure OpenAI model.
 
     Attributes:
-        api_key: The api key that pays for the call.
-        api_key_name: Name of the caller's stored api key that pays instead.
-        model_id: Which model to call, as `[open_ai]gpt-4o`.
-        base_url: Address of another server that speaks the same protocol.
-        temperature: How freely the model chooses words, 0 to 2; higher is freer.
-        top_p: Share of the likeliest words to choose from, above 0 up to 1.
-        max_tokens: How many tokens an answer may have.
-        presence_penalty: How much to avoid words that came already, -2 to 2.
-        frequency_penalty: How much to avoid words the more often they came, -2 to 2.
-        seed: Start for the model's random numbers; the same one mostly gives the same answer.
-        stop: Texts at which the answer shall end.
+        api_key: An api key of the model provider that pays for the call.
+        api_key_name: The name of a stored api key, instead of `api_key`.
+        model_id: The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`.
+        base_url: The URL of another server with the same protocol.
+        temperature: The sampling temperature, 0 to 2. Higher values make answers more varied.
+        top_p: The probability mass of the tokens to sample from, above 0 up to 1.
+        max_tokens: The largest number of tokens in the answer.
+        presence_penalty: The penalty for tokens that have occurred, -2 to 2.
+        frequency_penalty: The penalty for tokens by how often they have occurred, -2 to 2.
+        seed: The seed of the sampling; the same seed mostly gives the same answer.
+        stop: Texts at which the answer ends.
     """
 
     api_key: Secret[Text | None] = None
-    """The api key that pays for the call."""
+    """An api key of the model provider that pays for the call."""
     api_key_name: Text | None = None
-    """Name of the caller's stored api key that pays instead."""
+    """The name of a stored api key, instead of `api_key`."""
     model_id: RequiredInput[Text]
-    """Which model to call, as `[open_ai]gpt-4o`."""
+    """The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`."""
     base_url: Text | None = None
-    """Address of another server that speaks the same protocol."""
+    """The URL of another server with the same protocol."""
     temperature: Number | None = None
-    """How freely the model chooses words, 0 to 2; higher is freer."""
+    """The sampling temperature, 0 to 2. Higher values make answers more varied."""
     top_p: Number | None = None
-    """Share of the likeliest words to choose from, above 0 up to 1."""
+    """The probability mass of the tokens to sample from, above 0 up to 1."""
     max_tokens: Integer | None = None
-    """How many tokens an answer may have."""
+    """The largest number of tokens in the answer."""
     presence_penalty: Number | None = None
-    """How much to avoid words that came already, -2 to 2."""
+    """The penalty for tokens that have occurred, -2 to 2."""
     frequency_penalty: Number | None = None
-    """How much to avoid words the more often they came, -2 to 2."""
+    """The penalty for tokens by how often they have occurred, -2 to 2."""
     seed: Integer | None = None
-    """Start for the model's random numbers; the same one mostly gives the same answer."""
+    """The seed of the sampling; the same seed mostly gives the same answer."""
     stop: list[Text] | None = None
-    """Texts at which the answer shall end."""
+    """Texts at which the answer ends."""

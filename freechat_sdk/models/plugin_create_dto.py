@@ -5,42 +5,42 @@ from freechat_sdk._model import Model, RequiredInput, Text
 
 
 class PluginCreateDTO(Model):
-    """A new plugin, with its manifest and the description of the API that it calls.
+    """A new plugin.
+
+    Only the name is required.
 
     Attributes:
-        visibility: Who may see it: `private`, `public`, `public_org` (the owner's organization) or
-            `hidden`. Best given: characters and prompts without one are public.
-        name: Name that the plugin is found by.
-        manifest_format: How `manifest_info` is written; `open_ai` is the one known.
-        manifest_info: What the plugin is and does, in the format that `manifest_format` names; JSON
-            text for `open_ai`.
-        api_format: How `api_info` is written; `openapi_v3` is the one known.
-        api_info: The HTTP API that the plugin calls, in the format that `api_format` names, such as
-            JSON text.
-        provider: Who offers the plugin, in free words.
-        ext: Further data of a front end; must be valid JSON text.
-        tags: Words to find the plugin by.
-        ai_models: The models that can use the plugin, by their ids, such as `[open_ai]gpt-4o`.
+        visibility: Who can see it: `private`, `public`, `public_org` (refused to plain users) or
+            `hidden`. Set it: without it, characters and prompts are public.
+        name: The name. Need not be unique.
+        manifest_format: The format of `manifest_info`, as `open_ai` or `dash_scope`.
+        manifest_info: The manifest of the plugin; JSON for `open_ai`.
+        api_format: The format of `api_info`; only `openapi_v3` is known.
+        api_info: The description of the HTTP API, as JSON.
+        provider: Who offers the plugin.
+        ext: Additional data of a front end; must be valid JSON.
+        tags: Tags that searches find it by.
+        ai_models: The ids of the models that can use the plugin, as `[open_ai]gpt-4o`.
     """
 
     visibility: Text | None = None
-    """Who may see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`. Best given:
-    characters and prompts without one are public."""
+    """Who can see it: `private`, `public`, `public_org` (refused to plain users) or `hidden`. Set it: without
+    it, characters and prompts are public."""
     name: RequiredInput[Text]
-    """Name that the plugin is found by."""
+    """The name. Need not be unique."""
     manifest_format: Text | None = None
-    """How `manifest_info` is written; `open_ai` is the one known."""
+    """The format of `manifest_info`, as `open_ai` or `dash_scope`."""
     manifest_info: Text | None = None
-    """What the plugin is and does, in the format that `manifest_format` names; JSON text for `open_ai`."""
+    """The manifest of the plugin; JSON for `open_ai`."""
     api_format: Text | None = None
-    """How `api_info` is written; `openapi_v3` is the one known."""
+    """The format of `api_info`; only `openapi_v3` is known."""
     api_info: Text | None = None
-    """The HTTP API that the plugin calls, in the format that `api_format` names, such as JSON text."""
+    """The description of the HTTP API, as JSON."""
     provider: Text | None = None
-    """Who offers the plugin, in free words."""
+    """Who offers the plugin."""
     ext: Text | None = None
-    """Further data of a front end; must be valid JSON text."""
+    """Additional data of a front end; must be valid JSON."""
     tags: list[Text] | None = None
-    """Words to find the plugin by."""
+    """Tags that searches find it by."""
     ai_models: list[Text] | None = None
-    """The models that can use the plugin, by their ids, such as `[open_ai]gpt-4o`."""
+    """The ids of the models that can use the plugin, as `[open_ai]gpt-4o`."""

@@ -6,66 +6,63 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class PluginDetailsDTO(Model):
-    """A plugin with all its fields, its manifest, API description and tools included.
+    """A plugin with all its fields.
 
     Attributes:
-        request_id: Id of the request that made this answer, for looking it up in the server's log.
-        plugin_id: Number of the plugin; all operations name it by this.
-        plugin_uid: Second id of the plugin, 32 hex digits; no operation here takes it.
-        gmt_create: When it was made, to the second.
-        gmt_modified: When it was last changed, to the second.
-        visibility: Who may see it: `private`, `public`, `public_org` (the owner's organization) or
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        plugin_id: The id of the plugin; all operations take it.
+        plugin_uid: The uid of the plugin, 32 hex digits.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
             `hidden`.
-        name: Name that the plugin is found by.
-        provider: Who offers the plugin, in free words.
-        manifest_format: How `manifest_info` is written; `open_ai` is the one known.
-        api_format: How `api_info` is written; `openapi_v3` is the one known.
-        username: Account name of the owner.
-        tags: Words that the plugin is found by; an empty list for none.
-        ai_models: The models that can use the plugin; an empty list where none was named.
-        manifest_info: What the plugin is and does, in the format that `manifest_format` names; JSON
-            text for `open_ai`.
-        api_info: The HTTP API that the plugin calls, in the format that `api_format` names, such as
-            JSON text.
-        tool_spec_format: How `tool_spec_info` is written, such as `open_ai`; set by the server.
-        tool_spec_info: The tools that the server found in manifest and API, as JSON text; `[]` for
-            none.
-        ext: Further data of a front end; must be valid JSON text.
+        name: The name. Need not be unique.
+        provider: Who offers the plugin.
+        manifest_format: The format of `manifest_info`, as `open_ai` or `dash_scope`.
+        api_format: The format of `api_info`; only `openapi_v3` is known.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        ai_models: The models that can use the plugin.
+        manifest_info: The manifest of the plugin; JSON for `open_ai`.
+        api_info: The description of the HTTP API, as JSON.
+        tool_spec_format: The format of `tool_spec_info`, as `open_ai`; set by the server.
+        tool_spec_info: The tools that the server found in the plugin, as JSON.
+        ext: Additional data of a front end; must be valid JSON.
     """
 
     request_id: Text | None = None
-    """Id of the request that made this answer, for looking it up in the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     plugin_id: Integer | None = None
-    """Number of the plugin; all operations name it by this."""
+    """The id of the plugin; all operations take it."""
     plugin_uid: Text | None = None
-    """Second id of the plugin, 32 hex digits; no operation here takes it."""
+    """The uid of the plugin, 32 hex digits."""
     gmt_create: Timestamp | None = None
-    """When it was made, to the second."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
-    """When it was last changed, to the second."""
+    """When it was last changed."""
     visibility: Text | None = None
-    """Who may see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     name: Text | None = None
-    """Name that the plugin is found by."""
+    """The name. Need not be unique."""
     provider: Text | None = None
-    """Who offers the plugin, in free words."""
+    """Who offers the plugin."""
     manifest_format: Text | None = None
-    """How `manifest_info` is written; `open_ai` is the one known."""
+    """The format of `manifest_info`, as `open_ai` or `dash_scope`."""
     api_format: Text | None = None
-    """How `api_info` is written; `openapi_v3` is the one known."""
+    """The format of `api_info`; only `openapi_v3` is known."""
     username: Text | None = None
-    """Account name of the owner."""
+    """The user name of the owner."""
     tags: list[Text] | None = None
-    """Words that the plugin is found by; an empty list for none."""
+    """Tags that searches find it by."""
     ai_models: list[AiModelInfoDTO] | None = None
-    """The models that can use the plugin; an empty list where none was named."""
+    """The models that can use the plugin."""
     manifest_info: Text | None = None
-    """What the plugin is and does, in the format that `manifest_format` names; JSON text for `open_ai`."""
+    """The manifest of the plugin; JSON for `open_ai`."""
     api_info: Text | None = None
-    """The HTTP API that the plugin calls, in the format that `api_format` names, such as JSON text."""
+    """The description of the HTTP API, as JSON."""
     tool_spec_format: Text | None = None
-    """How `tool_spec_info` is written, such as `open_ai`; set by the server."""
+    """The format of `tool_spec_info`, as `open_ai`; set by the server."""
     tool_spec_info: Text | None = None
-    """The tools that the server found in manifest and API, as JSON text; `[]` for none."""
+    """The tools that the server found in the plugin, as JSON."""
     ext: Text | None = None
-    """Further data of a front end; must be valid JSON text."""
+    """Additional data of a front end; must be valid JSON."""

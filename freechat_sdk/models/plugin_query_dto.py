@@ -6,23 +6,22 @@ from freechat_sdk.models.plugin_query_where import PluginQueryWhere
 
 
 class PluginQueryDTO(Model):
-    """A search for plugins, with what to look for, the order, and the page wanted.
+    """A search for plugins.
 
     Attributes:
-        where: What the plugins must match. A search without it is a 500.
-        order_by: Fields to sort by, `modifyTime` or `createTime`; each is descending unless ` asc`
-            follows it, as in `modifyTime asc`.
-        page_num: Which page to answer, from 0, the default.
-        page_size: How many entries make a page; 10 by default, and servers are said to give 100 at
-            the most.
+        where: The conditions. Required in practice: a search without them fails with status 500.
+        order_by: The fields to sort by: `modifyTime` or `createTime`, descending unless ` asc` is
+            appended, as in `modifyTime asc`.
+        page_num: The page to return, counted from 0, which is the default.
+        page_size: The number of entries on the page; 10 by default, at most 100.
     """
 
     where: PluginQueryWhere | None = None
-    """What the plugins must match. A search without it is a 500."""
+    """The conditions. Required in practice: a search without them fails with status 500."""
     order_by: list[Text] | None = None
-    """Fields to sort by, `modifyTime` or `createTime`; each is descending unless ` asc` follows it, as in
+    """The fields to sort by: `modifyTime` or `createTime`, descending unless ` asc` is appended, as in
     `modifyTime asc`."""
     page_num: Integer | None = None
-    """Which page to answer, from 0, the default."""
+    """The page to return, counted from 0, which is the default."""
     page_size: Integer | None = None
-    """How many entries make a page; 10 by default, and servers are said to give 100 at the most."""
+    """The number of entries on the page; 10 by default, at most 100."""

@@ -5,43 +5,42 @@ from freechat_sdk._model import Model, Text
 
 
 class PluginQueryWhere(Model):
-    """What plugins must match to be found; all fields given must fit.
+    """The conditions of a search for plugins; all that are set must match.
 
     Attributes:
-        visibility: Who may see those wanted: `private`, `public`, `public_org` or `hidden`.
-        username: Account name of the owner of those wanted.
-        manifest_format: How the manifests of those wanted are written, such as `open_ai`.
-        api_format: How the APIs of those wanted are described, such as `openapi_v3`.
-        tags: Words that those wanted are tagged with, all or one of them as `tags_op` says.
-        tags_op: With `and` all of the tags must be there; with anything else, or nothing, one is
-            enough.
-        ai_models: Ids of models (`[provider]name`) that those wanted are made for.
-        ai_models_op: With `and` all of the models must be there; with anything else, or nothing, one
-            is enough.
-        name: The name to look for.
-        provider: Who offers those wanted, as their `provider` says.
-        text: Words to look for in what is written about those wanted.
+        visibility: `private`, `public`, `public_org` or `hidden`. Private and hidden ones are always
+            the caller's.
+        username: The user name of the owner.
+        manifest_format: The format of the manifests to find, as `open_ai`.
+        api_format: The format of the API descriptions to find, as `openapi_v3`.
+        tags: Tags; one of them must match, or all with `tags_op` `and`.
+        tags_op: `and` if all tags must match; otherwise one is enough.
+        ai_models: Ids of models; one of them must match, or all with `ai_models_op` `and`.
+        ai_models_op: `and` if all models must match; otherwise one is enough.
+        name: The beginning of the names to find.
+        provider: Who offers the plugin.
+        text: A text that the name, the description or another text contains.
     """
 
     visibility: Text | None = None
-    """Who may see those wanted: `private`, `public`, `public_org` or `hidden`."""
+    """`private`, `public`, `public_org` or `hidden`. Private and hidden ones are always the caller's."""
     username: Text | None = None
-    """Account name of the owner of those wanted."""
+    """The user name of the owner."""
     manifest_format: Text | None = None
-    """How the manifests of those wanted are written, such as `open_ai`."""
+    """The format of the manifests to find, as `open_ai`."""
     api_format: Text | None = None
-    """How the APIs of those wanted are described, such as `openapi_v3`."""
+    """The format of the API descriptions to find, as `openapi_v3`."""
     tags: list[Text] | None = None
-    """Words that those wanted are tagged with, all or one of them as `tags_op` says."""
+    """Tags; one of them must match, or all with `tags_op` `and`."""
     tags_op: Text | None = None
-    """With `and` all of the tags must be there; with anything else, or nothing, one is enough."""
+    """`and` if all tags must match; otherwise one is enough."""
     ai_models: list[Text] | None = None
-    """Ids of models (`[provider]name`) that those wanted are made for."""
+    """Ids of models; one of them must match, or all with `ai_models_op` `and`."""
     ai_models_op: Text | None = None
-    """With `and` all of the models must be there; with anything else, or nothing, one is enough."""
+    """`and` if all models must match; otherwise one is enough."""
     name: Text | None = None
-    """The name to look for."""
+    """The beginning of the names to find."""
     provider: Text | None = None
-    """Who offers those wanted, as their `provider` says."""
+    """Who offers the plugin."""
     text: Text | None = None
-    """Words to look for in what is written about those wanted."""
+    """A text that the name, the description or another text contains."""

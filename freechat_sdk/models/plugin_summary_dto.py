@@ -6,48 +6,48 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class PluginSummaryDTO(Model):
-    """A plugin as searches show it, without manifest, API description and tools.
+    """A plugin as searches return it, without its long texts.
 
     Attributes:
-        request_id: Id of the request that made this answer, for looking it up in the server's log.
-        plugin_id: Number of the plugin; all operations name it by this.
-        plugin_uid: Second id of the plugin, 32 hex digits; no operation here takes it.
-        gmt_create: When it was made, to the second.
-        gmt_modified: When it was last changed, to the second.
-        visibility: Who may see it: `private`, `public`, `public_org` (the owner's organization) or
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        plugin_id: The id of the plugin; all operations take it.
+        plugin_uid: The uid of the plugin, 32 hex digits.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
             `hidden`.
-        name: Name that the plugin is found by.
-        provider: Who offers the plugin, in free words.
-        manifest_format: How `manifest_info` is written; `open_ai` is the one known.
-        api_format: How `api_info` is written; `openapi_v3` is the one known.
-        username: Account name of the owner.
-        tags: Words that the plugin is found by; an empty list for none.
-        ai_models: The models that can use the plugin; an empty list where none was named.
+        name: The name. Need not be unique.
+        provider: Who offers the plugin.
+        manifest_format: The format of `manifest_info`, as `open_ai` or `dash_scope`.
+        api_format: The format of `api_info`; only `openapi_v3` is known.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        ai_models: The models that can use the plugin.
     """
 
     request_id: Text | None = None
-    """Id of the request that made this answer, for looking it up in the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     plugin_id: Integer | None = None
-    """Number of the plugin; all operations name it by this."""
+    """The id of the plugin; all operations take it."""
     plugin_uid: Text | None = None
-    """Second id of the plugin, 32 hex digits; no operation here takes it."""
+    """The uid of the plugin, 32 hex digits."""
     gmt_create: Timestamp | None = None
-    """When it was made, to the second."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
-    """When it was last changed, to the second."""
+    """When it was last changed."""
     visibility: Text | None = None
-    """Who may see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     name: Text | None = None
-    """Name that the plugin is found by."""
+    """The name. Need not be unique."""
     provider: Text | None = None
-    """Who offers the plugin, in free words."""
+    """Who offers the plugin."""
     manifest_format: Text | None = None
-    """How `manifest_info` is written; `open_ai` is the one known."""
+    """The format of `manifest_info`, as `open_ai` or `dash_scope`."""
     api_format: Text | None = None
-    """How `api_info` is written; `openapi_v3` is the one known."""
+    """The format of `api_info`; only `openapi_v3` is known."""
     username: Text | None = None
-    """Account name of the owner."""
+    """The user name of the owner."""
     tags: list[Text] | None = None
-    """Words that the plugin is found by; an empty list for none."""
+    """Tags that searches find it by."""
     ai_models: list[AiModelInfoDTO] | None = None
-    """The models that can use the plugin; an empty list where none was named."""
+    """The models that can use the plugin."""

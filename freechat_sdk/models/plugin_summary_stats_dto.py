@@ -6,62 +6,63 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class PluginSummaryStatsDTO(Model):
-    """A plugin as lists show it, with its counts.
+    """A plugin with its counts.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
-        plugin_id: Number that the other operations know the plugin by.
-        plugin_uid: What stays the same when the plugin changes, 32 hex digits.
-        gmt_create: When the plugin was made.
-        gmt_modified: When the plugin was last changed.
-        visibility: Who may see it: `private`, `public`, `public_org`, `hidden`.
-        name: What its owner calls it; unique among the owner's.
-        provider: Who runs the service behind the plugin.
-        manifest_format: What language its manifest is written in, as `dash_scope` or `open_ai`.
-        api_format: What language its API is described in, as `openapi_v3`.
-        username: Name of the user who made it.
-        tags: Words that it can be found by.
-        ai_models: The models that it works with.
-        view_count: How often it was looked at.
-        refer_count: How often something else made use of it.
-        recommend_count: How often somebody recommended it.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        plugin_id: The id of the plugin; all operations take it.
+        plugin_uid: The uid of the plugin, 32 hex digits.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        name: The name. Need not be unique.
+        provider: Who offers the plugin.
+        manifest_format: The format of `manifest_info`, as `open_ai` or `dash_scope`.
+        api_format: The format of `api_info`; only `openapi_v3` is known.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        ai_models: The models that can use the plugin.
+        view_count: How often it was viewed.
+        refer_count: How often it was used by something else.
+        recommend_count: How often it was recommended.
         score_count: How many users have rated it.
-        score: Mean of the points that users gave.
+        score: The average rating, up to 10.
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     plugin_id: Integer | None = None
-    """Number that the other operations know the plugin by."""
+    """The id of the plugin; all operations take it."""
     plugin_uid: Text | None = None
-    """What stays the same when the plugin changes, 32 hex digits."""
+    """The uid of the plugin, 32 hex digits."""
     gmt_create: Timestamp | None = None
-    """When the plugin was made."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
-    """When the plugin was last changed."""
+    """When it was last changed."""
     visibility: Text | None = None
-    """Who may see it: `private`, `public`, `public_org`, `hidden`."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     name: Text | None = None
-    """What its owner calls it; unique among the owner's."""
+    """The name. Need not be unique."""
     provider: Text | None = None
-    """Who runs the service behind the plugin."""
+    """Who offers the plugin."""
     manifest_format: Text | None = None
-    """What language its manifest is written in, as `dash_scope` or `open_ai`."""
+    """The format of `manifest_info`, as `open_ai` or `dash_scope`."""
     api_format: Text | None = None
-    """What language its API is described in, as `openapi_v3`."""
+    """The format of `api_info`; only `openapi_v3` is known."""
     username: Text | None = None
-    """Name of the user who made it."""
+    """The user name of the owner."""
     tags: list[Text] | None = None
-    """Words that it can be found by."""
+    """Tags that searches find it by."""
     ai_models: list[AiModelInfoDTO] | None = None
-    """The models that it works with."""
+    """The models that can use the plugin."""
     view_count: Integer | None = None
-    """How often it was looked at."""
+    """How often it was viewed."""
     refer_count: Integer | None = None
-    """How often something else made use of it."""
+    """How often it was used by something else."""
     recommend_count: Integer | None = None
-    """How often somebody recommended it."""
+    """How often it was recommended."""
     score_count: Integer | None = None
     """How many users have rated it."""
     score: Integer | None = None
-    """Mean of the points that users gave."""
+    """The average rating, up to 10."""

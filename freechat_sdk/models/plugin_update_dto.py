@@ -5,41 +5,41 @@ from freechat_sdk._model import Model, Text
 
 
 class PluginUpdateDTO(Model):
-    """The fields of a plugin that shall change; what is not given stays.
+    """Changes to a plugin.
+
+    Fields that are not set stay as they are.
 
     Attributes:
-        visibility: Who may see it from now on: `private`, `public`, `public_org` (the owner's
-            organization) or `hidden`.
-        name: The new name; not needed to keep the old one.
-        manifest_format: How `manifest_info` is written; `open_ai` is the one known.
-        manifest_info: What the plugin is and does, in the format that `manifest_format` names; JSON
-            text for `open_ai`.
-        api_format: How `api_info` is written; `openapi_v3` is the one known.
-        api_info: The HTTP API that the plugin calls, in the format that `api_format` names, such as
-            JSON text.
-        provider: Who offers the plugin, in free words.
-        ext: Further data of a front end; must be valid JSON text.
-        tags: Words to find the plugin by.
-        ai_models: The models that can use the plugin, by their ids, such as `[open_ai]gpt-4o`.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        name: The name. Need not be unique.
+        manifest_format: The format of `manifest_info`, as `open_ai` or `dash_scope`.
+        manifest_info: The manifest of the plugin; JSON for `open_ai`.
+        api_format: The format of `api_info`; only `openapi_v3` is known.
+        api_info: The description of the HTTP API, as JSON.
+        provider: Who offers the plugin.
+        ext: Additional data of a front end; must be valid JSON.
+        tags: Tags that searches find it by.
+        ai_models: The ids of the models that can use the plugin, as `[open_ai]gpt-4o`.
     """
 
     visibility: Text | None = None
-    """Who may see it from now on: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     name: Text | None = None
-    """The new name; not needed to keep the old one."""
+    """The name. Need not be unique."""
     manifest_format: Text | None = None
-    """How `manifest_info` is written; `open_ai` is the one known."""
+    """The format of `manifest_info`, as `open_ai` or `dash_scope`."""
     manifest_info: Text | None = None
-    """What the plugin is and does, in the format that `manifest_format` names; JSON text for `open_ai`."""
+    """The manifest of the plugin; JSON for `open_ai`."""
     api_format: Text | None = None
-    """How `api_info` is written; `openapi_v3` is the one known."""
+    """The format of `api_info`; only `openapi_v3` is known."""
     api_info: Text | None = None
-    """The HTTP API that the plugin calls, in the format that `api_format` names, such as JSON text."""
+    """The description of the HTTP API, as JSON."""
     provider: Text | None = None
-    """Who offers the plugin, in free words."""
+    """Who offers the plugin."""
     ext: Text | None = None
-    """Further data of a front end; must be valid JSON text."""
+    """Additional data of a front end; must be valid JSON."""
     tags: list[Text] | None = None
-    """Words to find the plugin by."""
+    """Tags that searches find it by."""
     ai_models: list[Text] | None = None
-    """The models that can use the plugin, by their ids, such as `[open_ai]gpt-4o`."""
+    """The ids of the models that can use the plugin, as `[open_ai]gpt-4o`."""

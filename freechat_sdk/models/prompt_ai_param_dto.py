@@ -3,28 +3,32 @@
 
 from typing import Any
 
-from freechat_sdk._model import Model, RequiredInput, Text
+from freechat_sdk._model import (
+    Model,
+    RequiredInput,
+    Text,
+)
 from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 from freechat_sdk.models.prompt_template_dto import PromptTemplateDTO
 
 
 class PromptAiParamDTO(Model):
-    """A prompt in one of three forms, and the model to ask.
+    """A prompt in one of three forms and the parameters of the model.
 
     Attributes:
-        prompt: The text as the model shall get it.
-        prompt_template: A text with variables to fill in first.
-        prompt_ref: A stored prompt to fill in first.
-        params: What to ask the model with, by the provider's names in camelCase: `modelId` (as
-            `[open_ai]gpt-4o`), `apiKey` or `apiKeyName`, `temperature`, `maxTokens`, ...
+        prompt: The text of the prompt, sent as it is.
+        prompt_template: A text with variables that the server fills in.
+        prompt_ref: A stored prompt whose variables the server fills in.
+        params: Parameters of the model by the provider's names in camelCase: `modelId` (as
+            `[open_ai]gpt-4o`), `apiKey` or `apiKeyName`, `temperature`, `maxTokens` and so on.
     """
 
     prompt: Text | None = None
-    """The text as the model shall get it."""
+    """The text of the prompt, sent as it is."""
     prompt_template: PromptTemplateDTO | None = None
-    """A text with variables to fill in first."""
+    """A text with variables that the server fills in."""
     prompt_ref: PromptRefDTO | None = None
-    """A stored prompt to fill in first."""
+    """A stored prompt whose variables the server fills in."""
     params: RequiredInput[dict[str, Any]]
-    """What to ask the model with, by the provider's names in camelCase: `modelId` (as `[open_ai]gpt-4o`),
-    `apiKey` or `apiKeyName`, `temperature`, `maxTokens`, ..."""
+    """Parameters of the model by the provider's names in camelCase: `modelId` (as `[open_ai]gpt-4o`), `apiKey`
+    or `apiKeyName`, `temperature`, `maxTokens` and so on."""

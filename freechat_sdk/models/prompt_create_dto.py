@@ -6,51 +6,52 @@ from freechat_sdk.models.chat_prompt_content_dto import ChatPromptContentDTO
 
 
 class PromptCreateDTO(Model):
-    """What a new prompt is made of; the name alone must be given.
+    """A new prompt: its name and a `template` or a `chat_template`.
 
     Attributes:
-        parent_uid: The uid of the prompt that this one was copied from.
-        visibility: Who may see it: `private`, `public`, `public_org` or `hidden`. Absent means
-            public.
-        name: What its owner calls it; all versions share it.
-        description: What it is good for.
-        template: The text with its variables, for prompts of type `string`.
-        chat_template: The messages with their variables, for prompts of type `chat`.
-        format: How variables stand in it: `mustache` (the default) or `f_string`.
-        lang: Language that it is written in, as `en`.
-        example: What a model made of it once.
-        inputs: Values of the variables to try it out with; must be valid JSON text.
-        ext: Further settings of a front end; must be valid JSON text.
-        draft: What it shall become, not yet published: the prompt as JSON text.
-        tags: Words that it can be found by.
-        ai_models: Ids of the models that it works with, as `[open_ai]gpt-4o`.
+        parent_uid: The uid of the prompt that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (refused to plain users) or
+            `hidden`. Without it, it is **public**.
+        name: The name; all versions share it. Need not be unique.
+        description: A short description for users who look for a prompt.
+        template: The text of a prompt of type `string`, with its variables.
+        chat_template: The messages of a prompt of type `chat`, with their variables.
+        format: The syntax of the variables: `mustache` (the default) or `f_string`.
+        lang: The language of the prompt, as `en`.
+        example: An answer that a model gave to the prompt, as an example.
+        inputs: Example values of the variables; must be valid JSON.
+        ext: Additional data of a front end; must be valid JSON.
+        draft: The unpublished changes of the prompt, as JSON.
+        tags: Tags that searches find it by.
+        ai_models: The ids of the models that the prompt is written for, as `[open_ai]gpt-4o`.
     """
 
     parent_uid: Text | None = None
-    """The uid of the prompt that this one was copied from."""
+    """The uid of the prompt that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who may see it: `private`, `public`, `public_org` or `hidden`. Absent means public."""
+    """Who can see it: `private`, `public`, `public_org` (refused to plain users) or `hidden`. Without it, it is
+    **public**."""
     name: RequiredInput[Text]
-    """What its owner calls it; all versions share it."""
+    """The name; all versions share it. Need not be unique."""
     description: Text | None = None
-    """What it is good for."""
+    """A short description for users who look for a prompt."""
     template: Text | None = None
-    """The text with its variables, for prompts of type `string`."""
+    """The text of a prompt of type `string`, with its variables."""
     chat_template: ChatPromptContentDTO | None = None
-    """The messages with their variables, for prompts of type `chat`."""
+    """The messages of a prompt of type `chat`, with their variables."""
     format: Text | None = None
-    """How variables stand in it: `mustache` (the default) or `f_string`."""
+    """The syntax of the variables: `mustache` (the default) or `f_string`."""
     lang: Text | None = None
-    """Language that it is written in, as `en`."""
+    """The language of the prompt, as `en`."""
     example: Text | None = None
-    """What a model made of it once."""
+    """An answer that a model gave to the prompt, as an example."""
     inputs: Text | None = None
-    """Values of the variables to try it out with; must be valid JSON text."""
+    """Example values of the variables; must be valid JSON."""
     ext: Text | None = None
-    """Further settings of a front end; must be valid JSON text."""
+    """Additional data of a front end; must be valid JSON."""
     draft: Text | None = None
-    """What it shall become, not yet published: the prompt as JSON text."""
+    """The unpublished changes of the prompt, as JSON."""
     tags: list[Text] | None = None
-    """Words that it can be found by."""
+    """Tags that searches find it by."""
     ai_models: list[Text] | None = None
-    """Ids of the models that it works with, as `[open_ai]gpt-4o`."""
+    """The ids of the models that the prompt is written for, as `[open_ai]gpt-4o`."""

@@ -7,75 +7,75 @@ from freechat_sdk.models.chat_prompt_content_dto import ChatPromptContentDTO
 
 
 class PromptDetailsDTO(Model):
-    """A prompt with all that it holds.
+    """A prompt with all its fields.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
-        prompt_id: Number of this version.
-        prompt_uid: What all versions have in common, 32 hex digits.
-        gmt_create: When this version was made.
-        gmt_modified: When this version was last changed.
-        parent_uid: The uid of the prompt that this one was copied from.
-        visibility: Who may see it: `private`, `public`, `public_org` or `hidden`. Absent means
-            public.
-        version: Which version it is; 0 is the one being worked on.
-        name: What its owner calls it; all versions share it.
-        type: What it is written as: one `string`, or a `chat` of messages.
-        description: What it is good for.
-        format: How variables stand in it: `mustache` (the default) or `f_string`.
-        lang: Language that it is written in, as `en`.
-        username: Name of the user who made it.
-        tags: Words that it can be found by.
-        ai_models: The models that it works with.
-        template: The text with its variables, for prompts of type `string`.
-        chat_template: The messages with their variables, for prompts of type `chat`.
-        example: What a model made of it once.
-        inputs: Values of the variables to try it out with; must be valid JSON text.
-        ext: Further settings of a front end; must be valid JSON text.
-        draft: What it shall become, not yet published: the prompt as JSON text.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        prompt_id: The id of this version of the prompt; most operations take it.
+        prompt_uid: The uid of the prompt, 32 hex digits; all its versions share it.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        parent_uid: The uid of the prompt that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        name: The name; all versions share it. Need not be unique.
+        type: `string` for a text, `chat` for messages.
+        description: A short description for users who look for a prompt.
+        format: The syntax of the variables: `mustache` (the default) or `f_string`.
+        lang: The language of the prompt, as `en`.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        ai_models: The models that the prompt is written for.
+        template: The text of a prompt of type `string`, with its variables.
+        chat_template: The messages of a prompt of type `chat`, with their variables.
+        example: An answer that a model gave to the prompt, as an example.
+        inputs: Example values of the variables; must be valid JSON.
+        ext: Additional data of a front end; must be valid JSON.
+        draft: The unpublished changes of the prompt, as JSON.
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     prompt_id: Integer | None = None
-    """Number of this version."""
+    """The id of this version of the prompt; most operations take it."""
     prompt_uid: Text | None = None
-    """What all versions have in common, 32 hex digits."""
+    """The uid of the prompt, 32 hex digits; all its versions share it."""
     gmt_create: Timestamp | None = None
-    """When this version was made."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
-    """When this version was last changed."""
+    """When it was last changed."""
     parent_uid: Text | None = None
-    """The uid of the prompt that this one was copied from."""
+    """The uid of the prompt that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who may see it: `private`, `public`, `public_org` or `hidden`. Absent means public."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     version: Integer | None = None
-    """Which version it is; 0 is the one being worked on."""
+    """The version number: 0 before the first publication, then 1, 2, ..."""
     name: Text | None = None
-    """What its owner calls it; all versions share it."""
+    """The name; all versions share it. Need not be unique."""
     type: Text | None = None
-    """What it is written as: one `string`, or a `chat` of messages."""
+    """`string` for a text, `chat` for messages."""
     description: Text | None = None
-    """What it is good for."""
+    """A short description for users who look for a prompt."""
     format: Text | None = None
-    """How variables stand in it: `mustache` (the default) or `f_string`."""
+    """The syntax of the variables: `mustache` (the default) or `f_string`."""
     lang: Text | None = None
-    """Language that it is written in, as `en`."""
+    """The language of the prompt, as `en`."""
     username: Text | None = None
-    """Name of the user who made it."""
+    """The user name of the owner."""
     tags: list[Text] | None = None
-    """Words that it can be found by."""
+    """Tags that searches find it by."""
     ai_models: list[AiModelInfoDTO] | None = None
-    """The models that it works with."""
+    """The models that the prompt is written for."""
     template: Text | None = None
-    """The text with its variables, for prompts of type `string`."""
+    """The text of a prompt of type `string`, with its variables."""
     chat_template: ChatPromptContentDTO | None = None
-    """The messages with their variables, for prompts of type `chat`."""
+    """The messages of a prompt of type `chat`, with their variables."""
     example: Text | None = None
-    """What a model made of it once."""
+    """An answer that a model gave to the prompt, as an example."""
     inputs: Text | None = None
-    """Values of the variables to try it out with; must be valid JSON text."""
+    """Example values of the variables; must be valid JSON."""
     ext: Text | None = None
-    """Further settings of a front end; must be valid JSON text."""
+    """Additional data of a front end; must be valid JSON."""
     draft: Text | None = None
-    """What it shall become, not yet published: the prompt as JSON text."""
+    """The unpublished changes of the prompt, as JSON."""

@@ -6,17 +6,17 @@ from freechat_sdk.models.interactive_stats_dto import InteractiveStatsDTO
 
 
 class PromptItemForNameDTO(Model):
-    """One version of a prompt, with how often it was used.
+    """One version of a prompt, with its counts.
 
     Attributes:
-        prompt_id: Number of this version.
-        version: Which version it is; 0 is the one being worked on.
-        stats: How often this version was used and rated.
+        prompt_id: The id of this version of the prompt; most operations take it.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        stats: The counts of this version. Without any, they are zero on v1 and None on v2.
     """
 
     prompt_id: Integer | None = None
-    """Number of this version."""
+    """The id of this version of the prompt; most operations take it."""
     version: Integer | None = None
-    """Which version it is; 0 is the one being worked on."""
+    """The version number: 0 before the first publication, then 1, 2, ..."""
     stats: InteractiveStatsDTO | None = None
-    """How often this version was used and rated."""
+    """The counts of this version. Without any, they are zero on v1 and None on v2."""

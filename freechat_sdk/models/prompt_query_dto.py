@@ -9,18 +9,20 @@ class PromptQueryDTO(Model):
     """A search for prompts.
 
     Attributes:
-        where: What prompts have to be like; must be given, an empty one will do.
-        order_by: Fields to sort by, as `modifyTime` (descending) or `modifyTime asc`; also `version`,
-            `createTime`.
-        page_num: Which page to give; counted from 0.
-        page_size: How many entries a page has; 10 by default, servers are said to stop at 100.
+        where: The conditions. Required in practice, but they can be empty: a search without them
+            fails with status 500.
+        order_by: The fields to sort by: `version`, `modifyTime` or `createTime`, descending unless `
+            asc` is appended, as in `modifyTime asc`.
+        page_num: The page to return, counted from 0, which is the default.
+        page_size: The number of entries on the page; 10 by default, at most 100.
     """
 
     where: PromptQueryWhere | None = None
-    """What prompts have to be like; must be given, an empty one will do."""
+    """The conditions. Required in practice, but they can be empty: a search without them fails with status 500."""
     order_by: list[Text] | None = None
-    """Fields to sort by, as `modifyTime` (descending) or `modifyTime asc`; also `version`, `createTime`."""
+    """The fields to sort by: `version`, `modifyTime` or `createTime`, descending unless ` asc` is appended, as
+    in `modifyTime asc`."""
     page_num: Integer | None = None
-    """Which page to give; counted from 0."""
+    """The page to return, counted from 0, which is the default."""
     page_size: Integer | None = None
-    """How many entries a page has; 10 by default, servers are said to stop at 100."""
+    """The number of entries on the page; 10 by default, at most 100."""

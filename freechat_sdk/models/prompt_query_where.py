@@ -5,38 +5,39 @@ from freechat_sdk._model import Model, Text
 
 
 class PromptQueryWhere(Model):
-    """What prompts have to be like; all that is given must hold.
+    """The conditions of a search for prompts; all that are set must match.
 
     Attributes:
-        visibility: Who may see them: `private`, `public`, `public_org` or `hidden`.
-        username: Whose they are.
-        tags: Words that they are tagged with.
-        tags_op: `and` wants all of the tags; everything else any of them.
-        ai_models: Ids of models that they work with.
-        ai_models_op: `and` wants all of the models; everything else any of them.
-        name: What the name has to begin with.
-        type: What they are written as: `string` or `chat`.
-        lang: Language that they are written in, as `en`.
-        text: What stands in name, description, text or example.
+        visibility: `private`, `public`, `public_org` or `hidden`. Private and hidden ones are always
+            the caller's.
+        username: The user name of the owner.
+        tags: Tags; one of them must match, or all with `tags_op` `and`.
+        tags_op: `and` if all tags must match; otherwise one is enough.
+        ai_models: Ids of models; one of them must match, or all with `ai_models_op` `and`.
+        ai_models_op: `and` if all models must match; otherwise one is enough.
+        name: The beginning of the names to find.
+        type: `string` or `chat`.
+        lang: The language, as `en`.
+        text: A text that the name, the description or another text contains.
     """
 
     visibility: Text | None = None
-    """Who may see them: `private`, `public`, `public_org` or `hidden`."""
+    """`private`, `public`, `public_org` or `hidden`. Private and hidden ones are always the caller's."""
     username: Text | None = None
-    """Whose they are."""
+    """The user name of the owner."""
     tags: list[Text] | None = None
-    """Words that they are tagged with."""
+    """Tags; one of them must match, or all with `tags_op` `and`."""
     tags_op: Text | None = None
-    """`and` wants all of the tags; everything else any of them."""
+    """`and` if all tags must match; otherwise one is enough."""
     ai_models: list[Text] | None = None
-    """Ids of models that they work with."""
+    """Ids of models; one of them must match, or all with `ai_models_op` `and`."""
     ai_models_op: Text | None = None
-    """`and` wants all of the models; everything else any of them."""
+    """`and` if all models must match; otherwise one is enough."""
     name: Text | None = None
-    """What the name has to begin with."""
+    """The beginning of the names to find."""
     type: Text | None = None
-    """What they are written as: `string` or `chat`."""
+    """`string` or `chat`."""
     lang: Text | None = None
-    """Language that they are written in, as `en`."""
+    """The language, as `en`."""
     text: Text | None = None
-    """What stands in name, description, text or example."""
+    """A text that the name, the description or another text contains."""

@@ -3,24 +3,28 @@
 
 from typing import Any
 
-from freechat_sdk._model import Flag, Integer, Model, RequiredInput
+from freechat_sdk._model import (
+    Flag,
+    Integer,
+    Model,
+    RequiredInput,
+)
 
 
 class PromptRefDTO(Model):
-    """A stored prompt, and what to put in place of its variables.
+    """A stored prompt and the values of its variables.
 
     Attributes:
-        prompt_id: Number of one version of the prompt, as create_prompt or a search gave it.
-        variables: What to put in place of each variable: anything that JSON can say. One without a
-            value becomes empty text.
-        draft: Whether to take the draft instead of the published text. Servers have tasks read it
-            back the other way round: True for what was False.
+        prompt_id: The id of this version of the prompt; most operations take it.
+        variables: The values of the variables by name. A variable without a value becomes an empty
+            text.
+        draft: Whether to use the draft instead of the published text. Tasks return the opposite of
+            what was sent.
     """
 
     prompt_id: RequiredInput[Integer]
-    """Number of one version of the prompt, as create_prompt or a search gave it."""
+    """The id of this version of the prompt; most operations take it."""
     variables: dict[str, Any] | None = None
-    """What to put in place of each variable: anything that JSON can say. One without a value becomes empty text."""
+    """The values of the variables by name. A variable without a value becomes an empty text."""
     draft: Flag | None = None
-    """Whether to take the draft instead of the published text. Servers have tasks read it back the other way
-    round: True for what was False."""
+    """Whether to use the draft instead of the published text. Tasks return the opposite of what was sent."""

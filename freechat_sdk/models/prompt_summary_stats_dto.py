@@ -6,71 +6,72 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class PromptSummaryStatsDTO(Model):
-    """A prompt as lists show it, with its counts.
+    """A prompt with its counts.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
-        prompt_id: Number of this version of the prompt.
-        prompt_uid: What all versions of the prompt have in common, 32 hex digits.
-        gmt_create: When this version was made.
-        gmt_modified: When this version was last changed.
-        parent_uid: The uid of what it was cloned from.
-        visibility: Who may see it: `private`, `public`, `public_org`, `hidden`.
-        version: Which version it is; 0 is the one being worked on.
-        name: What its owner calls it; unique among the owner's.
-        type: What it is written as: one `string`, or a `chat` of messages.
-        description: What it is and does.
-        format: How variables stand in it: `mustache` or `f_string`.
-        lang: Language that it is written in, as `en`.
-        username: Name of the user who made it.
-        tags: Words that it can be found by.
-        ai_models: The models that it works with.
-        view_count: How often it was looked at.
-        refer_count: How often something else made use of it.
-        recommend_count: How often somebody recommended it.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        prompt_id: The id of this version of the prompt; most operations take it.
+        prompt_uid: The uid of the prompt, 32 hex digits; all its versions share it.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
+        parent_uid: The uid of the prompt that this one was copied from, if it is a copy.
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        version: The version number: 0 before the first publication, then 1, 2, ...
+        name: The name; all versions share it. Need not be unique.
+        type: `string` for a text, `chat` for messages.
+        description: A short description for users who look for a prompt.
+        format: The syntax of the variables: `mustache` (the default) or `f_string`.
+        lang: The language of the prompt, as `en`.
+        username: The user name of the owner.
+        tags: Tags that searches find it by.
+        ai_models: The models that the prompt is written for.
+        view_count: How often it was viewed.
+        refer_count: How often it was used by something else.
+        recommend_count: How often it was recommended.
         score_count: How many users have rated it.
-        score: Mean of the points that users gave.
+        score: The average rating, up to 10.
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     prompt_id: Integer | None = None
-    """Number of this version of the prompt."""
+    """The id of this version of the prompt; most operations take it."""
     prompt_uid: Text | None = None
-    """What all versions of the prompt have in common, 32 hex digits."""
+    """The uid of the prompt, 32 hex digits; all its versions share it."""
     gmt_create: Timestamp | None = None
-    """When this version was made."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
-    """When this version was last changed."""
+    """When it was last changed."""
     parent_uid: Text | None = None
-    """The uid of what it was cloned from."""
+    """The uid of the prompt that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who may see it: `private`, `public`, `public_org`, `hidden`."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     version: Integer | None = None
-    """Which version it is; 0 is the one being worked on."""
+    """The version number: 0 before the first publication, then 1, 2, ..."""
     name: Text | None = None
-    """What its owner calls it; unique among the owner's."""
+    """The name; all versions share it. Need not be unique."""
     type: Text | None = None
-    """What it is written as: one `string`, or a `chat` of messages."""
+    """`string` for a text, `chat` for messages."""
     description: Text | None = None
-    """What it is and does."""
+    """A short description for users who look for a prompt."""
     format: Text | None = None
-    """How variables stand in it: `mustache` or `f_string`."""
+    """The syntax of the variables: `mustache` (the default) or `f_string`."""
     lang: Text | None = None
-    """Language that it is written in, as `en`."""
+    """The language of the prompt, as `en`."""
     username: Text | None = None
-    """Name of the user who made it."""
+    """The user name of the owner."""
     tags: list[Text] | None = None
-    """Words that it can be found by."""
+    """Tags that searches find it by."""
     ai_models: list[AiModelInfoDTO] | None = None
-    """The models that it works with."""
+    """The models that the prompt is written for."""
     view_count: Integer | None = None
-    """How often it was looked at."""
+    """How often it was viewed."""
     refer_count: Integer | None = None
-    """How often something else made use of it."""
+    """How often it was used by something else."""
     recommend_count: Integer | None = None
-    """How often somebody recommended it."""
+    """How often it was recommended."""
     score_count: Integer | None = None
     """How many users have rated it."""
     score: Integer | None = None
-    """Mean of the points that users gave."""
+    """The average rating, up to 10."""

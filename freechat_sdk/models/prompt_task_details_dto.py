@@ -3,56 +3,62 @@
 
 from typing import Any
 
-from freechat_sdk._model import Model, Secret, Text, Timestamp
+from freechat_sdk._model import (
+    Model,
+    Secret,
+    Text,
+    Timestamp,
+)
 from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 
 
 class PromptTaskDetailsDTO(Model):
-    """A task with its state and times.
+    """A task with its status and dates.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
-        task_id: What backends and the other operations know the task by, 32 hex digits.
-        gmt_create: When the task was made.
-        gmt_modified: When the task was last changed.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        task_id: The id of the task, 32 hex digits.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
         gmt_start: When the task was last started.
-        gmt_end: When the task last came to its end.
-        prompt_ref: The stored prompt that it runs.
-        model_id: Which model to ask, as `[open_ai]gpt-4o`.
-        api_key_name: Name of the caller's stored api key that shall pay.
-        api_key_value: Api key that shall pay instead of a stored one. Servers give it back in clear.
-        params: What to ask the model with, by the provider's names in camelCase: `temperature`,
-            `maxTokens`, ...
-        cron: When to run it by itself, as a cron expression.
+        gmt_end: When the task last finished.
+        prompt_ref: The stored prompt that the task runs, with its variables.
+        model_id: The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`.
+        api_key_name: The name of the stored api key to use.
+        api_key_value: An api key of the model provider, instead of a stored one. **Servers return it
+            in clear.**
+        params: Parameters of the model by the provider's names in camelCase, as `temperature` and
+            `maxTokens`.
+        cron: When to run the task by itself, as a cron expression.
         status: `pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`.
-        ext: What became of the task, JSON text.
+        ext: The result of the task, as JSON.
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     task_id: Text | None = None
-    """What backends and the other operations know the task by, 32 hex digits."""
+    """The id of the task, 32 hex digits."""
     gmt_create: Timestamp | None = None
-    """When the task was made."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
-    """When the task was last changed."""
+    """When it was last changed."""
     gmt_start: Timestamp | None = None
     """When the task was last started."""
     gmt_end: Timestamp | None = None
-    """When the task last came to its end."""
+    """When the task last finished."""
     prompt_ref: PromptRefDTO | None = None
-    """The stored prompt that it runs."""
+    """The stored prompt that the task runs, with its variables."""
     model_id: Text | None = None
-    """Which model to ask, as `[open_ai]gpt-4o`."""
+    """The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`."""
     api_key_name: Text | None = None
-    """Name of the caller's stored api key that shall pay."""
+    """The name of the stored api key to use."""
     api_key_value: Secret[Text | None] = None
-    """Api key that shall pay instead of a stored one. Servers give it back in clear."""
+    """An api key of the model provider, instead of a stored one. **Servers return it in clear.**"""
     params: dict[str, Any] | None = None
-    """What to ask the model with, by the provider's names in camelCase: `temperature`, `maxTokens`, ..."""
+    """Parameters of the model by the provider's names in camelCase, as `temperature` and `maxTokens`."""
     cron: Text | None = None
-    """When to run it by itself, as a cron expression."""
+    """When to run the task by itself, as a cron expression."""
     status: Text | None = None
     """`pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`."""
     ext: Text | None = None
-    """What became of the task, JSON text."""
+    """The result of the task, as JSON."""

@@ -3,35 +3,41 @@
 
 from typing import Any
 
-from freechat_sdk._model import Model, RequiredInput, Secret, Text
+from freechat_sdk._model import (
+    Model,
+    RequiredInput,
+    Secret,
+    Text,
+)
 from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 
 
 class PromptTaskDTO(Model):
-    """A prompt with the model, the key and the parameters to run it with.
+    """A prompt with the model, the api key and the parameters to run it with.
 
     Attributes:
-        prompt_ref: The stored prompt to run.
-        model_id: Which model to ask, as `[open_ai]gpt-4o`.
-        api_key_name: Name of the caller's stored api key that shall pay.
-        api_key_value: Api key that shall pay instead of a stored one. Servers give it back in clear.
-        params: What to ask the model with, by the provider's names in camelCase: `temperature`,
-            `maxTokens`, ...
-        cron: When to run it by itself, as a cron expression.
+        prompt_ref: The stored prompt that the task runs, with its variables.
+        model_id: The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`.
+        api_key_name: The name of the stored api key to use.
+        api_key_value: An api key of the model provider, instead of a stored one. **Servers return it
+            in clear.**
+        params: Parameters of the model by the provider's names in camelCase, as `temperature` and
+            `maxTokens`.
+        cron: When to run the task by itself, as a cron expression.
         status: `pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`.
     """
 
     prompt_ref: RequiredInput[PromptRefDTO]
-    """The stored prompt to run."""
+    """The stored prompt that the task runs, with its variables."""
     model_id: Text | None = None
-    """Which model to ask, as `[open_ai]gpt-4o`."""
+    """The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`."""
     api_key_name: Text | None = None
-    """Name of the caller's stored api key that shall pay."""
+    """The name of the stored api key to use."""
     api_key_value: Secret[Text | None] = None
-    """Api key that shall pay instead of a stored one. Servers give it back in clear."""
+    """An api key of the model provider, instead of a stored one. **Servers return it in clear.**"""
     params: dict[str, Any] | None = None
-    """What to ask the model with, by the provider's names in camelCase: `temperature`, `maxTokens`, ..."""
+    """Parameters of the model by the provider's names in camelCase, as `temperature` and `maxTokens`."""
     cron: Text | None = None
-    """When to run it by itself, as a cron expression."""
+    """When to run the task by itself, as a cron expression."""
     status: Text | None = None
     """`pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`."""

@@ -3,26 +3,33 @@
 
 from typing import Any
 
-from freechat_sdk._model import Model, Text
+from freechat_sdk._model import (
+    Model,
+    Text,
+)
 from freechat_sdk.models.chat_prompt_content_dto import ChatPromptContentDTO
 
 
 class PromptTemplateDTO(Model):
-    """A text with variables, and what to put in their place; give `template` or `chat_template`.
+    """A text with variables and their values.
+
+    Set `template` or `chat_template`.
 
     Attributes:
-        template: The text, as `Hello {{name}}`.
-        chat_template: The messages where there are several.
-        variables: What to put in place of each variable: anything that JSON can say. One without a
-            value becomes empty text.
-        format: How variables stand in it: `mustache` for `{{name}}`, `f_string` for `{name}`.
+        template: The text, as `Say hello to {{{name}}}.`
+        chat_template: The messages, instead of a text.
+        variables: The values of the variables by name. A variable without a value becomes an empty
+            text.
+        format: The syntax of the variables: `mustache` for `{{name}}` (HTML-escaped) and
+            `{{{name}}}`, `f_string` for `{name}`.
     """
 
     template: Text | None = None
-    """The text, as `Hello {{name}}`."""
+    """The text, as `Say hello to {{{name}}}.`"""
     chat_template: ChatPromptContentDTO | None = None
-    """The messages where there are several."""
+    """The messages, instead of a text."""
     variables: dict[str, Any] | None = None
-    """What to put in place of each variable: anything that JSON can say. One without a value becomes empty text."""
+    """The values of the variables by name. A variable without a value becomes an empty text."""
     format: Text | None = None
-    """How variables stand in it: `mustache` for `{{name}}`, `f_string` for `{name}`."""
+    """The syntax of the variables: `mustache` for `{{name}}` (HTML-escaped) and `{{{name}}}`, `f_string` for
+    `{name}`."""

@@ -5,41 +5,42 @@ from freechat_sdk._model import Flag, Integer, Model, Number, RequiredInput, Sec
 
 
 class QwenParamDTO(Model):
-    """Parameters of a call to a Qwen model (DashScope).
+    """Parameters of a Qwen model (DashScope).
 
     Attributes:
-        api_key: The api key that pays for the call.
-        api_key_name: Name of the caller's stored api key that pays instead.
-        model_id: Which model to call, as `[dash_scope]qwen-plus`.
-        top_p: Share of the likeliest words to choose from, above 0 and below 1.
-        top_k: How many of the likeliest words to choose from.
-        max_tokens: How many tokens an answer may have.
+        api_key: An api key of the model provider that pays for the call.
+        api_key_name: The name of a stored api key, instead of `api_key`.
+        model_id: The id of the model in the form `[provider]name`, as `[dash_scope]qwen-plus`.
+        top_p: The probability mass of the tokens to sample from, between 0 and 1.
+        top_k: How many of the likeliest tokens to sample from.
+        max_tokens: The largest number of tokens in the answer.
         enable_search: Whether the model may search the web.
-        seed: Start for the model's random numbers; the same one mostly gives the same answer.
-        repetition_penalty: How much to avoid repeating; 1 is not at all.
-        temperature: How freely the model chooses words, 0 up to below 2.
-        stop: Texts at which the answer shall end.
+        seed: The seed of the sampling; the same seed mostly gives the same answer.
+        repetition_penalty: The penalty for repetition; 1 means none.
+        temperature: The sampling temperature, from 0 to below 2. Higher values make answers more
+            varied.
+        stop: Texts at which the answer ends.
     """
 
     api_key: Secret[Text | None] = None
-    """The api key that pays for the call."""
+    """An api key of the model provider that pays for the call."""
     api_key_name: Text | None = None
-    """Name of the caller's stored api key that pays instead."""
+    """The name of a stored api key, instead of `api_key`."""
     model_id: RequiredInput[Text]
-    """Which model to call, as `[dash_scope]qwen-plus`."""
+    """The id of the model in the form `[provider]name`, as `[dash_scope]qwen-plus`."""
     top_p: Number | None = None
-    """Share of the likeliest words to choose from, above 0 and below 1."""
+    """The probability mass of the tokens to sample from, between 0 and 1."""
     top_k: Integer | None = None
-    """How many of the likeliest words to choose from."""
+    """How many of the likeliest tokens to sample from."""
     max_tokens: Integer | None = None
-    """How many tokens an answer may have."""
+    """The largest number of tokens in the answer."""
     enable_search: Flag | None = None
     """Whether the model may search the web."""
     seed: Integer | None = None
-    """Start for the model's random numbers; the same one mostly gives the same answer."""
+    """The seed of the sampling; the same seed mostly gives the same answer."""
     repetition_penalty: Number | None = None
-    """How much to avoid repeating; 1 is not at all."""
+    """The penalty for repetition; 1 means none."""
     temperature: Number | None = None
-    """How freely the model chooses words, 0 up to below 2."""
+    """The sampling temperature, from 0 to below 2. Higher values make answers more varied."""
     stop: list[Text] | None = None
-    """Texts at which the answer shall end."""
+    """Texts at which the answer ends."""

@@ -5,47 +5,50 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class RagTaskDetailsDTO(Model):
-    """A task with its state and times.
+    """A task with its status and dates.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
-        id: Number that the other operations know the task by.
-        gmt_create: When the task was made.
-        gmt_modified: When the task was last changed.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        id: The id of the task, for the other operations.
+        gmt_create: When it was created.
+        gmt_modified: When it was last changed.
         gmt_start: When the task was last started.
-        gmt_end: When the task last came to its end.
-        character_uid: The character that learns, 32 hex digits.
-        source_type: What the source is: `file` or `url`.
-        source: The key of an uploaded document or a web address.
-        max_segment_size: How many characters a segment may have.
-        max_overlap_size: How many characters neighbouring segments may share.
+        gmt_end: When the task last finished.
+        character_uid: The uid of the character that learns, 32 hex digits.
+        source_type: The kind of source: `file` or `url`.
+        source: The key of an uploaded document (the last path segment of the URL that
+            `upload_character_document` returned), or a web address.
+        max_segment_size: The largest size of a segment in tokens; the web interface uses 300.
+        max_overlap_size: The largest overlap of neighbouring segments in tokens; the web interface
+            uses 30.
         status: `pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`.
-        ext: What became of the task: counts, or why it failed; JSON text.
+        ext: The result of the task, as JSON: counts, or the reason of a failure.
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     id: Integer | None = None
-    """Number that the other operations know the task by."""
+    """The id of the task, for the other operations."""
     gmt_create: Timestamp | None = None
-    """When the task was made."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
-    """When the task was last changed."""
+    """When it was last changed."""
     gmt_start: Timestamp | None = None
     """When the task was last started."""
     gmt_end: Timestamp | None = None
-    """When the task last came to its end."""
+    """When the task last finished."""
     character_uid: Text | None = None
-    """The character that learns, 32 hex digits."""
+    """The uid of the character that learns, 32 hex digits."""
     source_type: Text | None = None
-    """What the source is: `file` or `url`."""
+    """The kind of source: `file` or `url`."""
     source: Text | None = None
-    """The key of an uploaded document or a web address."""
+    """The key of an uploaded document (the last path segment of the URL that `upload_character_document`
+    returned), or a web address."""
     max_segment_size: Integer | None = None
-    """How many characters a segment may have."""
+    """The largest size of a segment in tokens; the web interface uses 300."""
     max_overlap_size: Integer | None = None
-    """How many characters neighbouring segments may share."""
+    """The largest overlap of neighbouring segments in tokens; the web interface uses 30."""
     status: Text | None = None
     """`pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`."""
     ext: Text | None = None
-    """What became of the task: counts, or why it failed; JSON text."""
+    """The result of the task, as JSON: counts, or the reason of a failure."""

@@ -5,21 +5,24 @@ from freechat_sdk._model import Integer, Model, Text
 
 
 class RagTaskDTO(Model):
-    """What a task shall read, and how it shall cut it.
+    """What a task reads and how it splits it.
 
     Attributes:
-        source_type: What the source is: `file` or `url`. Better given: a task without it fails.
-        source: The key of an uploaded document (last segment of what upload_character_document
-            returned), or a URL.
-        max_segment_size: How many characters a segment may have.
-        max_overlap_size: How many characters neighbouring segments may share.
+        source_type: The kind of source: `file` or `url`. Required in practice: a task without it
+            fails.
+        source: The key of an uploaded document (the last path segment of the URL that
+            `upload_character_document` returned), or a web address.
+        max_segment_size: The largest size of a segment in tokens; the web interface uses 300.
+        max_overlap_size: The largest overlap of neighbouring segments in tokens; the web interface
+            uses 30.
     """
 
     source_type: Text | None = None
-    """What the source is: `file` or `url`. Better given: a task without it fails."""
+    """The kind of source: `file` or `url`. Required in practice: a task without it fails."""
     source: Text | None = None
-    """The key of an uploaded document (last segment of what upload_character_document returned), or a URL."""
+    """The key of an uploaded document (the last path segment of the URL that `upload_character_document`
+    returned), or a web address."""
     max_segment_size: Integer | None = None
-    """How many characters a segment may have."""
+    """The largest size of a segment in tokens; the web interface uses 300."""
     max_overlap_size: Integer | None = None
-    """How many characters neighbouring segments may share."""
+    """The largest overlap of neighbouring segments in tokens; the web interface uses 30."""

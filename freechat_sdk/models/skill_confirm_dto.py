@@ -5,11 +5,11 @@ from freechat_sdk._model import Model, RequiredInput, Text
 
 
 class SkillConfirmDTO(Model):
-    """Consent to what a draft holds.
+    """The consent to install what a draft contains.
 
     Attributes:
-        digest: The draft's digest, as prepare_skill returned it.
+        digest: The digest of the draft, as `prepare_skill` returned it.
     """
 
     digest: RequiredInput[Text]
-    """The draft's digest, as prepare_skill returned it."""
+    """The digest of the draft, as `prepare_skill` returned it."""

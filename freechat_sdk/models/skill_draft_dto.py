@@ -5,38 +5,38 @@ from freechat_sdk._model import Model, Text, Timestamp
 
 
 class SkillDraftDTO(Model):
-    """What would be installed, to be looked at first.
+    """A prepared skill, for review before it is installed.
 
     Attributes:
-        draft_id: What confirm_skill knows the draft by.
-        skill_id: The skill that it would replace; None where it is new.
-        expected_revision: The revision of the skill that it would replace.
-        name: What the skill calls itself in its own text.
-        description: When to follow the skill; models decide by it.
-        files: Texts of the files by their paths within the skill.
-        digest: Checksum over all files.
-        expires_at: Until when it can be confirmed.
-        source_url: Where it was fetched from.
-        source_revision: Which state of the source it is, as a commit.
+        draft_id: The id of the draft; `confirm_skill` takes it.
+        skill_id: The id of the skill that the draft replaces, or None for a new skill.
+        expected_revision: The revision of the skill that the draft replaces.
+        name: The name of the skill, from its own text.
+        description: When to use the skill, for models.
+        files: The texts of the files by path.
+        digest: The checksum of all files.
+        expires_at: When the draft can no longer be confirmed.
+        source_url: The URL that the skill was fetched from.
+        source_revision: The revision of the source, such as a commit.
     """
 
     draft_id: Text | None = None
-    """What confirm_skill knows the draft by."""
+    """The id of the draft; `confirm_skill` takes it."""
     skill_id: Text | None = None
-    """The skill that it would replace; None where it is new."""
+    """The id of the skill that the draft replaces, or None for a new skill."""
     expected_revision: Text | None = None
-    """The revision of the skill that it would replace."""
+    """The revision of the skill that the draft replaces."""
     name: Text | None = None
-    """What the skill calls itself in its own text."""
+    """The name of the skill, from its own text."""
     description: Text | None = None
-    """When to follow the skill; models decide by it."""
+    """When to use the skill, for models."""
     files: dict[str, Text] | None = None
-    """Texts of the files by their paths within the skill."""
+    """The texts of the files by path."""
     digest: Text | None = None
-    """Checksum over all files."""
+    """The checksum of all files."""
     expires_at: Timestamp | None = None
-    """Until when it can be confirmed."""
+    """When the draft can no longer be confirmed."""
     source_url: Text | None = None
-    """Where it was fetched from."""
+    """The URL that the skill was fetched from."""
     source_revision: Text | None = None
-    """Which state of the source it is, as a commit."""
+    """The revision of the source, such as a commit."""

@@ -5,14 +5,14 @@ from freechat_sdk._model import Model, Text
 
 
 class SkillInstallDTO(Model):
-    """A skill to look at, as files or as an address; give one of the two.
+    """A skill to prepare: its files or its URL.
 
     Attributes:
-        files: Texts of the files by their paths within the skill.
-        source_url: Where to fetch it from; the host must be an allowed one.
+        files: The texts of the files by path.
+        source_url: The URL to fetch the skill from; its host must be allowed.
     """
 
     files: dict[str, Text] | None = None
-    """Texts of the files by their paths within the skill."""
+    """The texts of the files by path."""
     source_url: Text | None = None
-    """Where to fetch it from; the host must be an allowed one."""
+    """The URL to fetch the skill from; its host must be allowed."""

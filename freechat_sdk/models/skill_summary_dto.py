@@ -8,23 +8,23 @@ class SkillSummaryDTO(Model):
     """An installed skill without its files.
 
     Attributes:
-        skill_id: What the other operations know the skill by.
-        revision: Which state of the skill this is; changes have to name it.
-        name: What the skill calls itself in its own text.
-        description: When to follow the skill; models decide by it.
-        tags: Words that the skill can be found by.
+        skill_id: The id of the skill, for the other operations.
+        revision: The current revision; changes must name it.
+        name: The name of the skill, from its own text.
+        description: When to use the skill, for models.
+        tags: Tags that searches find the skill by.
         modified: When the skill was last changed.
     """
 
     skill_id: Text | None = None
-    """What the other operations know the skill by."""
+    """The id of the skill, for the other operations."""
     revision: Text | None = None
-    """Which state of the skill this is; changes have to name it."""
+    """The current revision; changes must name it."""
     name: Text | None = None
-    """What the skill calls itself in its own text."""
+    """The name of the skill, from its own text."""
     description: Text | None = None
-    """When to follow the skill; models decide by it."""
+    """When to use the skill, for models."""
     tags: list[Text] | None = None
-    """Words that the skill can be found by."""
+    """Tags that searches find the skill by."""
     modified: Timestamp | None = None
     """When the skill was last changed."""

@@ -5,14 +5,14 @@ from freechat_sdk._model import Model, RequiredInput, Text
 
 
 class SkillUpdateDTO(Model):
-    """What the files of a skill shall be from now on.
+    """The files that replace those of an installed skill.
 
     Attributes:
-        expected_revision: The revision that the change is made to.
-        files: Texts of the files by their paths within the skill.
+        expected_revision: The revision that was read.
+        files: The texts of the files by path.
     """
 
     expected_revision: RequiredInput[Text]
-    """The revision that the change is made to."""
+    """The revision that was read."""
     files: RequiredInput[dict[str, Text]]
-    """Texts of the files by their paths within the skill."""
+    """The texts of the files by path."""

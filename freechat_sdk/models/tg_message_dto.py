@@ -5,38 +5,38 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class TgMessageDTO(Model):
-    """A message that went over Telegram.
+    """A message that was exchanged over Telegram.
 
     Attributes:
-        id: Number of the message within FreeChat.
-        gmt_create: When it was sent or received.
+        id: The id of the message in FreeChat.
+        gmt_create: When it was created.
         gmt_modified: When it was last changed.
-        chat_id: The chat that it belongs to, 32 hex digits.
-        tg_message_id: Number of the message as Telegram counts it within its chat.
-        tg_user_id: Number of the sender as Telegram counts people.
-        direction: Which way it went: to the character or from it.
-        message_type: What it holds: text, picture, sound, ...
-        content: The text that was said.
-        payload: The whole message as Telegram wrote it, JSON text.
+        chat_id: The id of the chat, 32 hex digits.
+        tg_message_id: The id of the message on Telegram, within its chat.
+        tg_user_id: The id of the sender on Telegram.
+        direction: The direction of the message: to or from the character.
+        message_type: The kind of content, such as text, picture or sound.
+        content: The text that was sent or received.
+        payload: The whole message as Telegram delivered it, as JSON.
     """
 
     id: Integer | None = None
-    """Number of the message within FreeChat."""
+    """The id of the message in FreeChat."""
     gmt_create: Timestamp | None = None
-    """When it was sent or received."""
+    """When it was created."""
     gmt_modified: Timestamp | None = None
     """When it was last changed."""
     chat_id: Text | None = None
-    """The chat that it belongs to, 32 hex digits."""
+    """The id of the chat, 32 hex digits."""
     tg_message_id: Integer | None = None
-    """Number of the message as Telegram counts it within its chat."""
+    """The id of the message on Telegram, within its chat."""
     tg_user_id: Integer | None = None
-    """Number of the sender as Telegram counts people."""
+    """The id of the sender on Telegram."""
     direction: Text | None = None
-    """Which way it went: to the character or from it."""
+    """The direction of the message: to or from the character."""
     message_type: Text | None = None
-    """What it holds: text, picture, sound, ..."""
+    """The kind of content, such as text, picture or sound."""
     content: Text | None = None
-    """The text that was said."""
+    """The text that was sent or received."""
     payload: Text | None = None
-    """The whole message as Telegram wrote it, JSON text."""
+    """The whole message as Telegram delivered it, as JSON."""

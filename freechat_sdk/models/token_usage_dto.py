@@ -5,18 +5,17 @@ from freechat_sdk._model import Integer, Model
 
 
 class TokenUsageDTO(Model):
-    """Tokens of a model, which providers charge for.
+    """Token counts of a model, the units that providers charge for.
 
     Attributes:
-        input_token_count: Tokens that the model read, the prompt and the messages before; None where
-            it does not say.
-        output_token_count: Tokens that the model wrote; None where it does not say.
-        total_token_count: Both together; None where the model does not say.
+        input_token_count: The tokens that the model read; None if it does not report them.
+        output_token_count: The tokens that the model wrote; None if it does not report them.
+        total_token_count: The sum of both; None if the model does not report it.
     """
 
     input_token_count: Integer | None = None
-    """Tokens that the model read, the prompt and the messages before; None where it does not say."""
+    """The tokens that the model read; None if it does not report them."""
     output_token_count: Integer | None = None
-    """Tokens that the model wrote; None where it does not say."""
+    """The tokens that the model wrote; None if it does not report them."""
     total_token_count: Integer | None = None
-    """Both together; None where the model does not say."""
+    """The sum of both; None if the model does not report it."""

@@ -5,20 +5,20 @@ from freechat_sdk._model import Model, Text
 
 
 class UserBasicInfoDTO(Model):
-    """A user as others see them.
+    """The public part of a user's account.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
-        username: What the user logs in with.
-        nickname: What the user wants to be called.
-        picture: Web address of the user's picture.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        username: The name that the user logs in with.
+        nickname: The name to show to other users.
+        picture: The URL of the picture, which everybody can read.
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     username: Text | None = None
-    """What the user logs in with."""
+    """The name that the user logs in with."""
     nickname: Text | None = None
-    """What the user wants to be called."""
+    """The name to show to other users."""
     picture: Text | None = None
-    """Web address of the user's picture."""
+    """The URL of the picture, which everybody can read."""

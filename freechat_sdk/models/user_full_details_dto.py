@@ -5,80 +5,80 @@ from freechat_sdk._model import Flag, Model, Secret, Text, Timestamp
 
 
 class UserFullDetailsDTO(Model):
-    """Everything that a user is made of, the password included.
+    """A user's account with the password.
 
     Attributes:
-        request_id: Number of the request, 32 hex digits, for the server's log.
-        username: What the user logs in with.
-        nickname: What the user wants to be called.
-        given_name: What the user's parents called them.
-        middle_name: What stands between first and last name.
-        family_name: What the user's relatives are called as well.
-        preferred_username: Short form to address the user by.
-        profile: Web address of a page about the user.
-        picture: Web address of the user's picture.
-        website: Web address of the user's own page.
-        email: Where the user gets mail.
+        request_id: The id of the request that returned this, for looking it up in the server's log.
+        username: The name that the user logs in with.
+        nickname: The name to show to other users.
+        given_name: The first name, as `Ada`.
+        middle_name: The name between first and last name, as `King`.
+        family_name: The last name, as `Lovelace`.
+        preferred_username: The short name by which the user wants to be addressed.
+        profile: The URL of a page about the user.
+        picture: The URL of the picture, which everybody can read.
+        website: The URL of the user's web site.
+        email: The address to which the server sends e-mail.
         gender: `male`, `female` or `other`.
-        birthdate: When the user was born.
-        zoneinfo: Time zone that the user lives in, as `Europe/Paris`.
-        locale: Language and country of the user, as `fr_FR`.
-        phone_number: Where to call the user, as `+33 1 23 45 67 89`.
+        birthdate: The date on which the user was born.
+        zoneinfo: The time zone, as `Europe/Paris`.
+        locale: The language and country, as `fr_FR`.
+        phone_number: The phone number with country code, as `+33 1 23 45 67 89`.
         updated_at: When the account was last changed.
-        platform: Where the account came from, as `system`.
+        platform: Where the account was created, as `system`.
         enabled: Whether the user may log in.
-        locked: Whether the account was shut after too many failures.
-        expires_at: Until when the account works.
-        password_expires_at: Until when the password works.
-        address: Where the user lives.
-        password: What the user proves who they are with.
+        locked: Whether logging in is blocked.
+        expires_at: When the user can no longer log in.
+        password_expires_at: When the user must set a new password.
+        address: The postal address of the user as one text.
+        password: The password that the user logs in with.
     """
 
     request_id: Text | None = None
-    """Number of the request, 32 hex digits, for the server's log."""
+    """The id of the request that returned this, for looking it up in the server's log."""
     username: Text | None = None
-    """What the user logs in with."""
+    """The name that the user logs in with."""
     nickname: Text | None = None
-    """What the user wants to be called."""
+    """The name to show to other users."""
     given_name: Text | None = None
-    """What the user's parents called them."""
+    """The first name, as `Ada`."""
     middle_name: Text | None = None
-    """What stands between first and last name."""
+    """The name between first and last name, as `King`."""
     family_name: Text | None = None
-    """What the user's relatives are called as well."""
+    """The last name, as `Lovelace`."""
     preferred_username: Text | None = None
-    """Short form to address the user by."""
+    """The short name by which the user wants to be addressed."""
     profile: Text | None = None
-    """Web address of a page about the user."""
+    """The URL of a page about the user."""
     picture: Text | None = None
-    """Web address of the user's picture."""
+    """The URL of the picture, which everybody can read."""
     website: Text | None = None
-    """Web address of the user's own page."""
+    """The URL of the user's web site."""
     email: Text | None = None
-    """Where the user gets mail."""
+    """The address to which the server sends e-mail."""
     gender: Text | None = None
     """`male`, `female` or `other`."""
     birthdate: Timestamp | None = None
-    """When the user was born."""
+    """The date on which the user was born."""
     zoneinfo: Text | None = None
-    """Time zone that the user lives in, as `Europe/Paris`."""
+    """The time zone, as `Europe/Paris`."""
     locale: Text | None = None
-    """Language and country of the user, as `fr_FR`."""
+    """The language and country, as `fr_FR`."""
     phone_number: Text | None = None
-    """Where to call the user, as `+33 1 23 45 67 89`."""
+    """The phone number with country code, as `+33 1 23 45 67 89`."""
     updated_at: Timestamp | None = None
     """When the account was last changed."""
     platform: Text | None = None
-    """Where the account came from, as `system`."""
+    """Where the account was created, as `system`."""
     enabled: Flag | None = None
     """Whether the user may log in."""
     locked: Flag | None = None
-    """Whether the account was shut after too many failures."""
+    """Whether logging in is blocked."""
     expires_at: Timestamp | None = None
-    """Until when the account works."""
+    """When the user can no longer log in."""
     password_expires_at: Timestamp | None = None
-    """Until when the password works."""
+    """When the user must set a new password."""
     address: Text | None = None
-    """Where the user lives."""
+    """The postal address of the user as one text."""
     password: Secret[Text | None] = None
-    """What the user proves who they are with."""
+    """The password that the user logs in with."""

@@ -174,8 +174,33 @@ REFUSALS: dict[str, tuple[Change, str]] = {
         lambda d: THING(d)["properties"]["note"].update({"$ref": "#/components/schemas/GoneDTO"}),
         "'#/components/schemas/GoneDTO' does not exist",
     ),
-    "more beside a reference": (lambda d: THING(d)["properties"]["note"].update(example=1), "beside a \\$ref"),
-    "a required field that is not there": (lambda d: THING(d)["required"].append("gone"), "'gone' is required, but"),
+    "more beside a reference": (lambda d: THING(d)["properties"]["note"].update(default=1), "beside a \\$ref"),
+    "a required field that is not there": (lambda d: THING(d)["required"].append("gone"), "'gone' is required or used"),
+    "a used field that is not there": (
+        lambda d: THING(d)["x-use"]["fields"].append("gone"),
+        "'gone' is required or us",
+    ),
+    "a model that no operation uses": (lambda d: THING(d).pop("x-use"), "ThingDTO: 'x-use' is missing"),
+    "a model used by an operation that does not exist": (
+        lambda d: THING(d)["x-use"].update(operation="TinyThingApi.fly"),
+        "no operation TinyThingApi.fly",
+    ),
+    "a model used by an operation that does not use it": (
+        lambda d: THING(d)["x-use"].update(operation="TinyThingApi.count_things"),
+        "ThingDTO: TinyThingApi.count_things does not use it",
+    ),
+    "a field without an example": (
+        lambda d: THING(d)["properties"]["size"].pop("example"),
+        "properties.size: 'example' is missing",
+    ),
+    "a parameter without an example": (
+        lambda d: at("components", "parameters", "thingId")(d).pop("example"),
+        r"get\.parameters\[0\]: 'example' is missing",
+    ),
+    "a status that is not verified and not listed": (
+        lambda d: GET(d).update({"x-unverified": [500]}),
+        "get: 'x-unverified' names 500, which is not among the responses",
+    ),
     "models that contain each other": (
         lambda d: at("components", "schemas", "NoteDTO")(d)["properties"].update(
             thing={"$ref": "#/components/schemas/ThingDTO", "description": "Its thing."}
