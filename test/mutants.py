@@ -306,6 +306,9 @@ def _status_of(number: int) -> int | None:
 
 def _import(module: str, code: bytes, tests: Sequence[str]) -> None:
     """Run tests with a changed module, and end this process with 0 if they notice nothing."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
     os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(dir=os.environ["PYTEST_DEBUG_TEMPROOT"])
     spec = importlib.util.find_spec(f"freechat_sdk.{module}")
     assert spec is not None
