@@ -24,11 +24,11 @@ API_IMPORTS = {
 }
 """What a file of `api/` may need, by module; ruff removes what it does not use."""
 MODEL_IMPORTS = {
-    "typing": ("Any",),
-    MIXINS: ("FromText",),
+    "typing": ("Annotated", "Any"),
+    MIXINS: ("FROM_TEXT",),
     f"{PACKAGE}._model": (
         "ABSENT",
-        "AlwaysSent",
+        "ALWAYS_SENT",
         "Flag",
         "Integer",
         "Model",
@@ -324,7 +324,7 @@ def docstring(text: str, indent: int) -> str:
 
 def plan_model(schema: Schema, document: Document) -> ModelModule:
     """Return the file of one model."""
-    names = {**_FIELDS, **{name: f"FromText[{name}]" for name in document.from_string}}
+    names = {**_FIELDS, **{name: f"Annotated[{name}, FROM_TEXT]" for name in document.from_string}}
     fields = tuple(_model_field(field, names) for field in schema.fields)
     mixin = [Import(MIXINS, (schema.mixin,))] if schema.mixin else []
     return ModelModule(
@@ -339,12 +339,15 @@ def plan_model(schema: Schema, document: Document) -> ModelModule:
 
 
 def _model_field(field: Field, names: Mapping[str, str]) -> ModelField:
-    type_ = python_type(field.type, names)
-    default = ""
+    type_, default = python_type(field.type, names), ""
     if field.required:
         type_ = f"RequiredInput[{type_}]"
     elif field.always_sent:
-        type_, default = f"AlwaysSent[{type_}]", " = ABSENT"
+        type_, default = f"Annotated[{type_}, ALWAYS_SENT]", " = ABSENT"
+    elif (
+        field.type.model in names
+    ):  # Jedi follows an `Annotated` as a whole, but neither a part of a union nor an alias
+        type_, default = f"Annotated[{field.type.model} | None, FROM_TEXT]", " = None"
     else:
         type_, default = f"{type_} | None", " = None"
     annotation = (f"Secret[{type_}]" if field.secret else type_) + default

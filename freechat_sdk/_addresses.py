@@ -9,16 +9,16 @@ SUPPORTED_SOCKS_PROXIES: Final = frozenset({"socks4", "socks4a", "socks5", "sock
 _PROXY_SCHEMES: Final = ("http", "https", *sorted(SUPPORTED_SOCKS_PROXIES))
 
 
-def checked_host(value: object) -> str:
+def checked_host(name: str, value: object) -> str:
     """Return the address of a server without a slash at its end.
 
     Raises:
         ApiTypeError, ApiValueError: if it is not an http(s) address, or if it contains a password, which is not shown.
     """
     if not isinstance(value, str):
-        raise ApiTypeError(f"host must be a str, not {type(value).__name__}")
+        raise ApiTypeError(f"{name} must be a str, not {type(value).__name__}")
     if any(not "!" <= letter <= "~" or letter == "\\" for letter in value):
-        raise ApiValueError("host must not contain spaces, backslashes, control characters or non-ASCII characters")
+        raise ApiValueError(f"{name} must not contain spaces, backslashes, control characters or non-ASCII characters")
     if "://" not in value:
         value = f"http://{value}"
     try:
@@ -26,14 +26,20 @@ def checked_host(value: object) -> str:
         is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         is_whole = is_whole and not parts.netloc.endswith(":")  # http:/host is not an address of the host "http"
     except ValueError:
-        raise ApiValueError("host must be an address like https://chat.example.com") from None
+        raise ApiValueError(f"{name} must be an address like https://chat.example.com") from None
     if "@" in parts.netloc:
-        raise ApiValueError("host must not contain a user name or a password. Set access_token instead.")
+        raise ApiValueError(f"{name} must not contain a user name or a password. Set access_token instead.")
     if not is_whole:
-        raise ApiValueError("host must be an address like https://chat.example.com")  # it may be a misplaced token
+        raise ApiValueError(f"{name} must be an address like https://chat.example.com")  # it may be a misplaced token
     if parts.query or parts.fragment:
-        raise ApiValueError("host must not contain '?' or '#'")
+        raise ApiValueError(f"{name} must not contain '?' or '#'")
     return f"{parts.scheme}://{value.partition('://')[2]}".rstrip("/")
+
+
+def without_generation(host: str) -> tuple[str, str | None]:
+    """Return a host without `/api/v1` or `/api/v2` at its end, and the generation that this names."""
+    address, _, generation = host.rpartition("/api/")
+    return (address, generation) if generation in ("v1", "v2") else (host, None)
 
 
 def check_proxy(name: str, value: object) -> str:

@@ -100,15 +100,36 @@ class Exchange(Timeout):
         self._socket: socket.socket | None = None
         self._socket_lock = Lock()
 
+    busy_attempts = 0
+    """How many attempts found the chat busy."""
+    busy_seconds = 0.0
+    """How long the call has waited for a busy chat."""
+
     @property
     def attempts(self) -> int:
         """The number of requests made for the call, including those of earlier exchanges."""
         return self._previous_attempts + self.attempt
 
     @property
+    def url(self) -> str:
+        """The address of the request, with parameter names instead of their values."""
+        request = self.request
+        return f"{request.origin or self.configuration.host}{request.prefix}{request.template}"
+
+    @property
     def was_sent(self) -> bool:
         """Whether a byte of the request may have been sent in any attempt."""
         return self._was_sent_before or self.request_sent
+
+    @property
+    def failures(self) -> int:
+        """The number of attempts that failed, if the present one has. One that found the chat busy is none of them."""
+        return self.attempt - self.busy_attempts
+
+    def note_busy(self, wait: float) -> None:
+        """Note that the chat is busy, and that the next attempt comes after `wait` seconds."""
+        self.busy_attempts += 1
+        self.busy_seconds += wait
 
     def begin_attempt(self) -> None:
         """Begin another attempt."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, get_origin
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from freechat_sdk._model import hide_input
 from freechat_sdk.exceptions import ApiDecodeError, ApiException
@@ -193,22 +193,39 @@ def decode(decoder: Decoder[T], response: ReadableResponse) -> T:
         if isinstance(value, str) and is_html(response.headers, response.body):
             raise ValueError("the response is HTML")
     except (ValueError, RecursionError) as error:
-        raise undecodable(response, decoder.accept) from hide_input(error)
+        hidden = hide_input(error)
+        raise undecodable(response, decoder.accept, hidden) from hidden
+    if isinstance(value, BaseModel) and value.__pydantic_extra__ and _is_foreign(value):
+        raise undecodable(response, decoder.accept)
     return value
 
 
-def undecodable(response: ReadableResponse, accept: str) -> ApiDecodeError:
+def _is_foreign(value: BaseModel) -> bool:
+    """Return whether an object has other fields, but none of its model."""
+    return value.model_fields_set.isdisjoint(type(value).model_fields)
+
+
+def undecodable(response: ReadableResponse, accept: str, error: Exception | None = None) -> ApiDecodeError:
     """Return the error for a body that is not what the operation returns."""
     expected = accept.partition(",")[0]
-    got = response.headers.get("Content-Type") or "no Content-Type"
+    got = response.headers.get("Content-Type", "").partition(";")[0]
     hint = None
     if is_html(response.headers, response.body):
-        hint = (
-            "This does not look like a FreeChat server; a login page or a proxy may have answered. "
-            "Check Configuration(host=...)."
-        )
-    message = f"Expected {expected}, got an unreadable {got!r}"
+        message = f"expected {expected}, got an HTML page"
+    elif got != expected and not isinstance(error, UnicodeDecodeError):
+        message = f"expected {expected}, got {got or 'no Content-Type'}"
+    else:
+        message = f"the body is not {_missed(error)}"
+        hint = "It was changed on its way, or this is not a FreeChat server. Check Configuration(host=...)."
     return response.error(ApiDecodeError, message=message, body=response.body, hint=hint)
+
+
+def _missed(error: Exception | None) -> str:
+    """Return what a body is not, though its label fits."""
+    if isinstance(error, UnicodeDecodeError):
+        return "text in UTF-8"
+    is_broken = isinstance(error, ValidationError) and error.errors()[0]["type"] == "json_invalid"
+    return "JSON" if is_broken else "the JSON that the operation returns"
 
 
 def is_html(headers: Mapping[str, str], body: bytes = b"") -> bool:

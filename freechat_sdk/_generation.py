@@ -36,6 +36,12 @@ class Generation:
             )
         return (known,)
 
+    def unproven(self, operation: Operation[T], api_version: str) -> tuple[str, ...]:
+        """Return the generations that an operation was sent to, or none if the server's generation is proven."""
+        if self._found is not None:
+            return ()
+        return operation.generations if api_version == "auto" else (api_version,)
+
     def note(self, generation: str, status: int, headers: Mapping[str, str]) -> None:
         """Note the generation of a request if the response proves it: it reports success and is not an HTML page."""
         if self._found is None and status < 300 and not is_html(headers):

@@ -35,6 +35,27 @@ def build_headers(
     return merge_headers({"Accept": accept, **content}, *sources)
 
 
+def checked_token(value: object, name: str = "access_token") -> Credential | None:
+    """Return a bearer token as a str whose repr is masked; None if there is none.
+
+    Raises:
+        ApiTypeError, ApiValueError: if it cannot be sent (RFC 6750, 2.1). The message does not show it.
+    """
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ApiTypeError(f"{name} must be a str or a function that returns one, not {type(value).__name__}")
+    if value[:7].lower() == "bearer ":
+        raise ApiValueError(f"{name} must be the token alone. Remove 'Bearer ' before it.")
+    if any(not "!" <= letter <= "~" for letter in value):
+        inner = str.__str__(value).strip()
+        place = "around the token" if all("!" <= letter <= "~" for letter in inner) else "in it"
+        raise ApiValueError(
+            f"{name} must not contain spaces, line breaks or non-ASCII characters. Remove those {place}."
+        )
+    return Credential(str.__str__(value))
+
+
 def bearer(token: str) -> Credential:
     """Return the value of an `Authorization` header for a token (RFC 6750, 2.1)."""
     return Credential(f"Bearer {token}")

@@ -1,5 +1,6 @@
 """The hand-written methods of models. `x-mixin` in codegen/openapi.yaml says which model gets which mixin."""
 
+from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import GetCoreSchemaHandler
@@ -40,6 +41,8 @@ class _TextAsMessage:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         message: type[ChatMessageMixin] = get_args(source)[0] if get_args(source) else source
         schema = handler.generate_schema(message)
+        if NoneType in get_args(source):
+            schema = core_schema.nullable_schema(schema)
 
         def from_text(value: object) -> object:
             return message.user(value) if isinstance(value, str) else value
@@ -49,9 +52,9 @@ class _TextAsMessage:
         )
 
 
-FromText = Annotated[T, _TextAsMessage()]
-"""A field that holds a message. A caller may set it to the text of one."""
-OrText = Annotated[T | str, _TextAsMessage()]
+FROM_TEXT = _TextAsMessage()
+"""Marks a field that holds a message, perhaps `None`. A caller may set it to the text of one."""
+OrText = Annotated[T | str, FROM_TEXT]
 """A parameter that is a message, or the text of one."""
 
 

@@ -112,6 +112,7 @@ class Model(BaseModel):
 
     @sealed
     def __init__(self, /, **values: Any) -> None:
+        """Build a model from its fields, which its class describes. A name that is not a field warns."""
         extra = values.pop("additional_properties", None)
         warn_of_unknown_fields(type(self), values)
         try:
@@ -296,6 +297,13 @@ class _OneError:
         return {**schema, "custom_error_type": "date_invalid", "custom_error_message": message}
 
 
+class _AlwaysSent:
+    """Schema of a field that servers always send. A response without it is read nevertheless: then it is `None`."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.nullable_schema(handler(source))
+
+
 class _NoDefault(datetime):
     """A default for dateutil, which would fill in what a text leaves out: "Monday" would be a date of this week."""
 
@@ -379,11 +387,8 @@ else:
 """An instant, always with a time zone. Accepts ISO 8601, epoch milliseconds and RFC 1123; without a zone, it is UTC."""
 RequiredInput = Annotated[T, Field(default=None, validate_default=True), _RequiredInput()]
 """A field that a caller must set. A response may omit it: then it is `None`."""
-if TYPE_CHECKING:
-    AlwaysSent = Annotated[T, "sent by each release that was recorded"]
-else:
-    AlwaysSent = Annotated[T | None, "checkers see it without None"]
-"""A field that servers always send, so reading it needs no check for `None`. A caller may leave it out: `ABSENT`."""
+ALWAYS_SENT = _AlwaysSent()
+"""Marks a field that servers always send: its type is without `None`, although a caller may leave it out (`ABSENT`)."""
 ABSENT: Any = None
 Secret = Annotated[T, _SecretMarker()]
 """A field that holds a credential: masked when the model is printed, but not in `to_dict()` and `to_json()`."""

@@ -35,6 +35,10 @@ class Request(NamedTuple):
     body: bytes | MultipartBody | None
     retry: RetryClass
     retry_busy: bool = False
+    prefix: str = ""
+    """What stands before the template in the path of the address, such as `/api/v1`."""
+    origin: str | None = None
+    """Scheme, host and port. None means those of the configured host."""
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.template})"
@@ -46,7 +50,9 @@ def build_request(operation: Operation[T], prefix: str, headers: Mapping[str, st
     body = operation.body
     if body is not None and not isinstance(body, MultipartBody):
         body = json_bytes(body)
-    return Request(operation.method, template, prefix + target, headers, body, operation.retry, operation.retry_busy)
+    return Request(
+        operation.method, template, prefix + target, headers, body, operation.retry, operation.retry_busy, prefix
+    )
 
 
 def json_bytes(body: object) -> bytes:

@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
+from errno import ETIMEDOUT
 from threading import Lock
 from typing import Any, Final, TypeVar
 
@@ -20,7 +21,9 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.response import BaseHTTPResponse
 
-from freechat_sdk._connection import Exchange, FramingError, is_unpacked_whole, read_chunks
+from freechat_sdk._connection import BodyTimeoutError, Exchange, FramingError, is_unpacked_whole, read_chunks
+from freechat_sdk._hints import size_advice
+from freechat_sdk._operation import ONCE
 from freechat_sdk._secrets import without_frames
 from freechat_sdk.configuration import MEBIBYTE
 from freechat_sdk.exceptions import (
@@ -245,17 +248,7 @@ class Response:
 
     def error(self, kind: type[E], **about: Any) -> E:
         """Return an error that describes this response: status, headers, request."""
-        request = self.exchange.request
-        error = kind(
-            self.status,
-            self.reason,
-            headers=self.headers,
-            method=request.method,
-            path=request.template,
-            attempts=self.exchange.attempts,
-            secrets=self.exchange.secrets,
-            **about,
-        )
+        error = kind(self.status, self.reason, headers=self.headers, **_about(self.exchange), **about)
         return self._noted(error)
 
     def _noted(self, error: E) -> E:
@@ -272,42 +265,41 @@ def joined(chunks: Iterable[bytes]) -> bytes:
     return bytes(whole)
 
 
-def translate(error: Exception, exchange: Exchange) -> ApiException:
-    """Return the error of this package for an error of the transport."""
+def _about(exchange: Exchange) -> dict[str, Any]:
+    """Return what an error says about a call."""
     request = exchange.request
-    about: dict[str, Any] = {
+    return {
         "method": request.method,
         "path": request.template,
+        "url": exchange.url,
         "attempts": exchange.attempts,
-        "request_sent": exchange.was_sent,
         "secrets": exchange.secrets,
     }
-    if isinstance(error, EmptyPoolError):
-        size = exchange.configuration.connection_pool_maxsize
-        return ApiTimeoutError(f"no connection became free in time (connection_pool_maxsize: {size})", **about)
+
+
+def translate(error: Exception, exchange: Exchange) -> ApiException:
+    """Return the error of this package for an error of the transport."""
+    about = _about(exchange)
     causes = list(_causes(error))
     invalid = next((cause for cause in causes if isinstance(cause, FramingError)), None)
-    if invalid is not None and about.pop("request_sent"):
-        return ApiDecodeError(
-            message=f"the response is not valid HTTP ({escape_unprintable(str(invalid).strip())})", **about
-        )
+    if invalid is not None and exchange.was_sent:
+        message = f"the response is not valid HTTP ({escape_unprintable(str(invalid).strip())})"
+        return ApiDecodeError(message=message, hint=_CHECK_PROTOCOL, **about)
+    about["request_sent"] = exchange.was_sent
+    if isinstance(error, EmptyPoolError):
+        size = exchange.configuration.connection_pool_maxsize
+        hint = "Raise Configuration(connection_pool_maxsize=...), or read and close the streams that are open."
+        message = f"no connection became free in time (connection_pool_maxsize: {size})"
+        return ApiTimeoutError(message, hint=hint, **about)
     if isinstance(error, FileChangedError):
-        return ApiConnectionError(str(error), **about)
+        return ApiConnectionError(str(error), hint="Send the file again when nothing else writes to it.", **about)
     if any(_is_timeout(cause) for cause in causes):
-        return ApiTimeoutError(_timeout_message(exchange), **about)
-    message = _connection_message(causes, exchange.request_sent)
-    if isinstance(request.body, MultipartBody) and exchange.request_sent:
-        message += f"; {size_advice(request.body)}"
-    return ApiConnectionError(message, **about)
-
-
-def size_advice(body: MultipartBody) -> str:
-    """Return the advice for a file that may be too large for the server."""
-    size = body.upload.size
-    return (
-        f"the file has {'an unknown number of' if size is None else size} bytes; servers accept up to 10 MiB, less for "
-        "some kinds of files, and may close the connection if a file is larger"
-    )
+        return _timed_out(error, causes, exchange, about)
+    message, hint = _connection_failure(causes, exchange.request_sent)
+    body = exchange.request.body
+    if isinstance(body, MultipartBody) and exchange.request_sent:
+        hint = f"{size_advice(body)}."
+    return ApiConnectionError(message, hint=hint + _doubt(exchange), **about)
 
 
 def _is_timeout(error: BaseException) -> bool:
@@ -323,34 +315,71 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = inner[-1] if inner else error.__cause__
 
 
-def _timeout_message(exchange: Exchange) -> str:
-    timeouts = exchange.deadline.timeouts
-    if exchange.deadline.is_streaming:
-        limits = {"each silence": timeouts.silence, "the whole stream": timeouts.stream}
-        return f"the stream was silent or lasted for too long ({_shown_limits(limits)})"
-    if exchange.request_sent:
-        limits = {"the whole call": timeouts.total, "each wait for bytes": timeouts.read}
-        return f"no complete response in time ({_shown_limits(limits)})"
-    limits = {"the whole call": timeouts.total, "each connect": timeouts.connect}
-    return f"no connection in time ({_shown_limits(limits)})"
+def _timed_out(
+    error: Exception, causes: list[BaseException], exchange: Exchange, about: dict[str, Any]
+) -> ApiTimeoutError:
+    """Return the error of a wait that was too long: where it waited, and which limit was reached."""
+    deadline = exchange.deadline
+    is_connecting = not (exchange.request_sent or deadline.is_streaming)
+    place = "while connecting" if is_connecting else "before the response was complete"
+    if isinstance(error, BodyTimeoutError):
+        is_connecting, place = False, "while the file was read"
+    reached = None if any(map(_is_of_the_system, causes)) else deadline.reached(is_connecting)
+    if reached is None:
+        return ApiTimeoutError(f"the operating system gave up {place}", hint=_CHECK_HOST + _doubt(exchange), **about)
+    name, seconds = reached
+    hint = f"Raise it with {_SETTINGS.get(name, _CALL_SETTINGS)}." + _doubt(exchange)
+    if is_connecting:
+        hint = f"{_CHECK_HOST} {hint}"
+    return ApiTimeoutError(f"timed out {place}: the limit of {seconds:g} s for {name} was reached", hint=hint, **about)
 
 
-def _shown_limits(limits: Mapping[str, float | None]) -> str:
-    shown = ", ".join(f"{seconds} s for {what}" for what, seconds in limits.items() if seconds is not None)
-    return f"limits: {shown}" if shown else "the operating system gave up; no limit is set"
+def _is_of_the_system(error: BaseException) -> bool:
+    """Return whether the operating system itself gave up; a limit that is set has no error number."""
+    return isinstance(error, OSError) and error.errno == ETIMEDOUT
 
+
+def _doubt(exchange: Exchange) -> str:
+    """Return the warning that a request which must not be repeated may have been carried out."""
+    if exchange.was_sent and exchange.request.retry is ONCE:
+        return " The server may have carried out the request: look before you send it again."
+    return ""
+
+
+_CHECK_PROTOCOL: Final = "Check the port, and whether the address of the server begins with http or https."
+_CHECK_HOST: Final = "Check Configuration(host=...) or FREECHAT_HOST, and that the server is running."
+
+_CALL_SETTINGS: Final = "_request_timeout=... for one call, or in the Configuration for all"
+_SETTINGS: Final = {
+    "each connect": "Configuration(connect_timeout=...)",
+    "each silence": "_request_timeout=... for one call, or Configuration(stream_idle_timeout=...) for all",
+    "the whole stream": "Configuration(stream_timeout=...)",
+}
+"""What raises a time limit."""
 
 _STEPS: Final = (
-    (NameResolutionError, "the name of the host could not be resolved"),
-    (ProxyError, "the proxy failed"),
-    (SSLError, "the TLS connection failed"),
-    (NewConnectionError, "no connection; check the host and whether the server is running"),
+    (NameResolutionError, "the name of the host could not be resolved", _CHECK_HOST),
+    (ProxyError, "the proxy failed", "Check Configuration(proxy=...) and the environment variables of proxies."),
+    (
+        SSLError,
+        "the TLS connection failed",
+        "Check that the server speaks https, and Configuration(ssl_ca_cert=...) if its certificate is your own.",
+    ),
+    (NewConnectionError, "no connection", _CHECK_HOST),
 )
 
 
-def _connection_message(causes: list[BaseException], request_sent: bool) -> str:
-    """Return which step failed, and what the lowest layer said about it."""
+def _connection_failure(causes: list[BaseException], request_sent: bool) -> tuple[str, str]:
+    """Return which step failed, with what the lowest layer said about it, and what to do."""
     last = causes[-1]
     steps = () if request_sent and isinstance(last, ssl.SSLEOFError) else _STEPS
-    step = next((text for kind, text in steps if isinstance(causes[0], kind)), "the connection was lost")
-    return f"{step} ({type(last).__name__}: {escape_unprintable(str(last))})"
+    step, hint = next((found for kind, *found in steps if isinstance(causes[0], kind)), _lost(last))
+    return f"{step} ({type(last).__name__}: {escape_unprintable(str(last))})", hint
+
+
+def _lost(error: BaseException) -> tuple[str, str]:
+    """Return how a connection was lost, and what to do."""
+    is_cut = isinstance(error, http.client.RemoteDisconnected) or str(error).startswith("HTTP/")
+    if isinstance(error, http.client.BadStatusLine) and not is_cut:
+        return "the response is not HTTP", _CHECK_PROTOCOL
+    return "the connection was lost", "The server or a proxy closed it. Check the server, then try again."

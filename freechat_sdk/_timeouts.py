@@ -7,6 +7,9 @@ from typing import NamedTuple
 from freechat_sdk._operation import MODEL, TimeClass
 from freechat_sdk.configuration import Configuration
 
+_SLACK = 0.05
+"""How many seconds before the deadline a socket may give up: its timeout is not always exact."""
+
 
 class CallTimeouts(NamedTuple):
     """The time limits of one call in seconds. None means unlimited."""
@@ -106,6 +109,18 @@ class Deadline:
     def allows(self, wait: float) -> bool:
         """Return whether a wait of this many seconds leaves time for another attempt."""
         return self._end is None or self.clock() + wait < self._end
+
+    def reached(self, is_connecting: bool) -> tuple[str, float] | None:
+        """Return the name and the seconds of the limit that has ended a wait, or None if there is no limit."""
+        limits = self.timeouts
+        if self.is_streaming:
+            step, whole = ("each silence", self._silence), ("the whole stream", limits.stream)
+        else:
+            step = ("each connect", limits.connect) if is_connecting else ("each wait for bytes", self._read)
+            whole = ("the whole call", limits.total)
+        is_over = self._end is not None and self._end - self.clock() < _SLACK
+        name, seconds = whole if is_over or step[1] is None else step
+        return None if seconds is None else (name, seconds)
 
     def begin_stream(self) -> None:
         """Switch to the limits that apply after the first event of a stream."""

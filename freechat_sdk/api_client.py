@@ -14,10 +14,11 @@ from freechat_sdk import __version__
 from freechat_sdk._decoders import Decoder, StreamOpener, decode, undecodable
 from freechat_sdk._generation import Generation, may_be_other_generation
 from freechat_sdk._headers import bearer, build_headers, checked_headers, merge_headers
+from freechat_sdk._hints import hint_for, said_in, shown_location
 from freechat_sdk._operation import READ, Operation
 from freechat_sdk._pool import is_same_origin, proxy_for
 from freechat_sdk._request import build_request, content_headers
-from freechat_sdk._response import Preload, Response, size_advice
+from freechat_sdk._response import Preload, Response
 from freechat_sdk._secrets import sealed
 from freechat_sdk._timeouts import CallTimeouts, Deadline
 from freechat_sdk.api_response import ApiResponse, Headers
@@ -25,7 +26,6 @@ from freechat_sdk.configuration import Configuration
 from freechat_sdk.exceptions import ApiDecodeError, ApiException, ApiTypeError, InsecureTransportWarning, kind_for
 from freechat_sdk.hooks import Hooks
 from freechat_sdk.rest import BaseHTTPResponse, RESTClientObject, RESTResponse, timeouts_for
-from freechat_sdk.upload import MultipartBody
 
 T = TypeVar("T")
 
@@ -158,17 +158,19 @@ class ApiClient:
         """Send an operation and return the response. Try the other generation if the server is not of the first."""
         content = content_headers(operation.body, operation.options)
         headers = build_headers(operation.decoder.accept, content, token, self._defaults(), operation.options)
+        first: Response | None = None
         generations = self._generation.to_try(operation, self.configuration.api_version)
         for generation in generations:
             request = build_request(operation, PREFIX + generation, headers)
             response = self.rest_client.send(request, deadline, preload, previous_attempts)
             if not may_be_other_generation(response.status, response.headers):
                 self._generation.note(generation, response.status, response.headers)
-                break
+                return response
             if generation is not generations[-1]:
                 response.release()
-                previous_attempts = response.exchange.attempts
-        return response
+                previous_attempts = response.exchange.attempts - 1  # it was no attempt: it found out the generation
+                first = response
+        return response if first is None or preload is Preload.NONE else _more_telling(first, response)
 
     def _deadline(self, operation: Operation[T]) -> Deadline:
         """Return the deadline of a call that starts now."""
@@ -205,7 +207,7 @@ class ApiClient:
         """
         decoder = operation.decoder
         if not 200 <= response.status < 300:
-            raise self._error(response)
+            raise self._error(operation, response)
         if response.status == HTTPStatus.PARTIAL_CONTENT:
             _check_range(response)
         if decoder.is_stream is False:
@@ -216,12 +218,14 @@ class ApiClient:
         response.read()
         raise undecodable(response, decoder.accept)
 
-    def _error(self, response: Response) -> ApiException:
+    def _error(self, operation: Operation[T], response: Response) -> ApiException:
         """Return the error for a status other than 2xx."""
-        hint = _size_hint(response)
-        if may_be_other_generation(response.status, response.headers) and self._generation.known("auto") is None:
-            hint = "The server may be of another generation. Check Configuration(api_version=...)."
-        return response.error(kind_for(response.status, response.headers), body=response.body, hint=hint)
+        status, headers, body, request = response.status, response.headers, response.body, response.exchange.request
+        tried = self._generation.unproven(operation, self.configuration.api_version)
+        hint = hint_for(status, headers, body, request, self.configuration, tried)
+        location = headers.get("Location") if 300 <= status < 400 else None
+        message = None if location is None else f"redirect to {shown_location(location, request)}"
+        return response.error(kind_for(status, headers), message=message, body=body, hint=hint)
 
     def _defaults(self) -> Mapping[str, str]:
         if self.cookie is None:
@@ -372,10 +376,13 @@ def _check_range(response: Response) -> None:
         raise response.error(ApiDecodeError, message="the server sent a part of the body without being asked for one")
 
 
-def _size_hint(response: Response) -> str | None:
-    """Return the advice for a file that may be too large, if the response may be about its size."""
-    body = response.exchange.request.body
-    if not isinstance(body, MultipartBody) or response.status not in (400, 413):
-        return None
-    advice = size_advice(body)
-    return f"{advice[0].upper()}{advice[1:]}."
+def _more_telling(first: Response, second: Response) -> Response:
+    """Return which of two responses to raise, of which one comes from a path that the server does not have.
+
+    A 404 says more than a redirect to the login page, and a message more than none.
+    """
+
+    def tells(response: Response) -> tuple[bool, bool]:
+        return response.status == HTTPStatus.NOT_FOUND, bool(said_in(response.body))
+
+    return max(second, first, key=tells)

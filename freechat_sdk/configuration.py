@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from freechat_sdk._addresses import check_proxy, checked_host, is_encrypted_or_loopback
-from freechat_sdk._headers import checked_headers
+from freechat_sdk._addresses import check_proxy, checked_host, is_encrypted_or_loopback, without_generation
+from freechat_sdk._headers import checked_headers, checked_token
 from freechat_sdk._secrets import MASK, Credential, sealed
 from freechat_sdk.exceptions import ApiTypeError, ApiValueError, InsecureTransportWarning
 
@@ -159,13 +159,13 @@ class Configuration:
         self.server_operation_variables = server_operation_variables or {}
         self.ignore_operation_servers = ignore_operation_servers
         self._host: str | None = None
-        self.host = host or os.environ.get("FREECHAT_HOST") or self.host
+        self._set_host(host, os.environ.get("FREECHAT_HOST"))
         self.api_key = api_key or {}
         self.api_key_prefix = api_key_prefix or {}
         self.refresh_api_key_hook: Callable[[Configuration], None] | None = None
         self.username = username
         self.password = password
-        self.api_version = api_version or os.environ.get("FREECHAT_API_VERSION") or "auto"
+        self._set_generation(api_version, os.environ.get("FREECHAT_API_VERSION"))
         self.retries = retries
         self.ssl_ca_cert = ssl_ca_cert
         self.ca_cert_data = ca_cert_data
@@ -224,8 +224,8 @@ class Configuration:
             value = {key: Credential(text) if isinstance(text, str) else text for key, text in value.items()}
         elif name == "password" and isinstance(value, str):
             value = Credential(value)
-        elif name == "api_version" and value not in GENERATIONS:
-            raise ApiValueError(f"api_version must be one of {', '.join(GENERATIONS)}")  # it may be a misplaced token
+        elif name == "api_version":
+            _check_generation(name, value)
         object.__setattr__(self, name, value)
 
     @property
@@ -237,7 +237,35 @@ class Configuration:
 
     @host.setter
     def host(self, value: str) -> None:
-        self._host = checked_host(value)
+        self._take_host("host", value)
+
+    def _take_host(self, name: str, value: str) -> None:
+        """Set the host. `/api/v1` or `/api/v2` at its end is taken off, and settles the generation."""
+        self._host, generation = without_generation(checked_host(name, value))
+        if generation is not None:
+            self.api_version = generation
+
+    def _set_host(self, given: str | None, from_environment: str | None) -> None:
+        if from_environment and not given:
+            self._take_host("the environment variable FREECHAT_HOST", from_environment)
+        else:
+            self.host = given or self.host
+
+    def _set_generation(self, given: str | None, from_environment: str | None) -> None:
+        """Set the generation, unless the host has settled it.
+
+        Raises:
+            ApiValueError: if there is no such generation, or the host settles another one.
+        """
+        settled = self.__dict__.get("api_version")
+        if not given and from_environment:
+            _check_generation("the environment variable FREECHAT_API_VERSION", from_environment)
+        if given and settled and given not in ("auto", settled):
+            _check_generation("api_version", given)
+            raise ApiValueError(
+                f"the host ends in /api/{settled}, but api_version is {given!r}. Leave one of them out."
+            )
+        self.api_version = settled or given or from_environment or "auto"
 
     @property
     def access_token(self) -> Any:
@@ -249,7 +277,7 @@ class Configuration:
 
     @access_token.setter
     def access_token(self, value: str | Callable[[], str | None] | None) -> None:
-        self._access_token = value if callable(value) else _checked_token(value)
+        self._access_token = value if callable(value) else checked_token(value)
 
     def bearer_token(self) -> str | None:
         """Return the token for a call; if `access_token` is a function, call it.
@@ -258,7 +286,7 @@ class Configuration:
             ApiTypeError, ApiValueError: if the token cannot be sent. The message does not show it.
         """
         token = self._access_token
-        return _checked_token(token()) if callable(token) else token
+        return checked_token(token()) if callable(token) else token
 
     @property
     def hooks(self) -> Any:
@@ -270,8 +298,8 @@ class Configuration:
         self._hooks = _checked_hooks(value)
 
     def _environment_token(self, is_host_from_code: bool) -> str | None:
-        token = os.environ.get("FREECHAT_TOKEN")
-        if not token:
+        token = checked_token(os.environ.get("FREECHAT_TOKEN"), "the environment variable FREECHAT_TOKEN")
+        if token is None:
             return None
         exposed = self.exposed_to(self.proxy)
         if is_host_from_code and exposed is not None:
@@ -487,6 +515,16 @@ def check_seconds(name: str, value: object) -> float:
     return float(min(value, MAX_SECONDS))
 
 
+def _check_generation(name: str, value: object) -> None:
+    """Check the name of a generation.
+
+    Raises:
+        ApiValueError: if there is no such generation. The message does not show it: it may be a misplaced token.
+    """
+    if value not in GENERATIONS:
+        raise ApiValueError(f"{name} must be one of {', '.join(GENERATIONS)}")
+
+
 def _check_count(name: str, value: object) -> None:
     """Check a number of connections or bytes.
 
@@ -538,18 +576,3 @@ def _checked_hooks(value: Any) -> tuple[Hooks, ...]:
     if not isinstance(given, tuple) or not all(isinstance(hook, Hooks) for hook in given):
         raise ApiTypeError(f"hooks must be a freechat_sdk.Hooks or a list of them, not {type(value).__name__}")
     return given
-
-
-def _checked_token(value: object) -> str | None:
-    """Return a bearer token as a str whose repr is masked.
-
-    Raises:
-        ApiTypeError, ApiValueError: if it cannot be sent (RFC 6750, 2.1). The message does not show it.
-    """
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise ApiTypeError(f"access_token must be a str or a function that returns one, not {type(value).__name__}")
-    if any(not "!" <= letter <= "~" for letter in value):
-        raise ApiValueError("access_token must not contain spaces, line breaks or non-ASCII characters")
-    return Credential(str.__str__(value))

@@ -35,11 +35,12 @@ All of them can be pickled and copied. They mask everything that looks like a cr
 
 from __future__ import annotations
 
-from freechat_sdk._secrets import MASK, is_secret_header, mask
+from freechat_sdk._secrets import KEEPS_FRAMES, MASK, is_secret_header, mask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import FrameType
     from typing import Any, NoReturn
 
 __all__ = [
@@ -74,6 +75,18 @@ __all__ = [
 
 _MAX_SHOWN_CHARACTERS = 200
 """How much of the server's text an error message shows."""
+_MAX_SHOWN_FRAMES = 5
+"""How many of the caller's frames a notebook shows."""
+_MAX_PAGE_CHARACTERS = 20_000
+"""How much of an HTML page is searched for its sentence."""
+_PAGE_START = r"(?i)\ufeff?\s*<(?:!doctype\s+html|html)[\s>]"
+_PAGE_SENTENCES = (
+    r"<b>Message</b>(.+?)</p>",
+    r"<b>Description</b>(.+?)</p>",
+    r"<h1.*?>(.+?)</h1>",
+    r"<title>(.+?)</title>",
+)
+"""Where a page of a servlet container or a proxy says what is wrong, the most telling place first."""
 
 
 def escape_unprintable(text: str) -> str:
@@ -86,6 +99,24 @@ class OpenApiException(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (type(self), self.args, self.__dict__)
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython and Jupyter show: the caller's own frames and the message, on one screen."""
+        from traceback import StackSummary, format_exception, format_exception_only, walk_tb
+
+        if KEEPS_FRAMES:
+            return "".join(format_exception(self)).splitlines()
+        frames = ((frame, line) for frame, line in walk_tb(self.__traceback__) if not _is_hidden(frame))
+        calls = StackSummary.extract(frames).format()
+        if len(calls) > _MAX_SHOWN_FRAMES:
+            calls = [calls[0], "  ...\n", *calls[1 - _MAX_SHOWN_FRAMES :]]
+        lines = ["Traceback (most recent call last):\n", *calls, *format_exception_only(self)]
+        return "".join(lines).splitlines()
+
+
+def _is_hidden(frame: FrameType) -> bool:
+    """Return whether a frame is of this package, or of IPython, which runs the caller's code."""
+    return frame.f_globals.get("__name__", "").partition(".")[0] in ("IPython", "freechat_sdk")
 
 
 def _restored(kind: type[OpenApiException], args: tuple[object, ...], state: dict[str, object]) -> OpenApiException:
@@ -153,7 +184,9 @@ class ApiException(OpenApiException):
         data: the body decoded from JSON, or None if it is not a JSON object or array.
         headers: the headers of the response; names are compared without regard to case.
         method, path: the method and the path of the request; the path shows parameter names instead of their values.
-        attempts: the number of requests made for the call.
+        url: the address of the request: host, prefix and path, with parameter names as in `path`.
+        attempts: the number of requests made for the call, retries included. The request with which the client finds
+            out the generation of the server does not count.
         message: what the client itself says about the failure, or None.
         hint: what the caller can do about it, or None.
 
@@ -173,6 +206,7 @@ class ApiException(OpenApiException):
         headers: Mapping[str, str] | None = None,
         method: str | None = None,
         path: str | None = None,
+        url: str | None = None,
         attempts: int = 1,
         message: str | None = None,
         hint: str | None = None,
@@ -191,10 +225,11 @@ class ApiException(OpenApiException):
         self.headers = _without_credentials(headers, secrets)
         self.method = method
         self.path = path
+        self.url = None if url is None else mask(url, secrets)
         self.attempts = attempts
         lines = None if message is None else mask(message, secrets).splitlines()
         self.message = None if lines is None else "\n".join(map(escape_unprintable, lines))
-        self.hint = hint
+        self.hint = hint or self._advice
         super().__init__(str(self))
 
     @classmethod
@@ -204,29 +239,27 @@ class ApiException(OpenApiException):
         raise kind(http_resp=http_resp, body=body, data=data)
 
     def __str__(self) -> str:
-        request = " ".join(part for part in (self.method, self.path) if part)
-        lines = [": ".join(part for part in (self._summary(request), self._details()) if part)]
-        lines += [hint for hint in (self._advice, self.hint) if hint]
-        if self.attempts > 1:
-            lines.append(f"({self.attempts} attempts were made.)")
-        return "\n".join(lines)
+        facts = ": ".join(part for part in (self._summary(), self._details()) if part)
+        return "\n".join(part for part in (facts, self.hint) if part)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
 
-    def _summary(self, request: str) -> str:
-        if self.status is None:
-            return request
-        status = f"{self.status} {self.reason or ''}".rstrip()
-        return f"{request} returned {status}" if request else status
+    def _summary(self) -> str:
+        request = " ".join(part for part in (self.method, self.url or self.path) if part)
+        status = "" if self.status is None else f"{self.status} {self.reason or ''}".rstrip()
+        outcome = f"{request} {f'returned {status}' if status else 'failed'}" if request else status
+        return f"{outcome} after {self.attempts} attempts".lstrip() if self.attempts > 1 else outcome
 
     def _details(self) -> str:
-        """Return the client's message and the server's. Of a body that is not a JSON object, return the start."""
+        """Return the client's message and the server's: of a page its sentence, of another text the start."""
         if isinstance(self.data, dict):
             text = self.data.get("message") or ("" if self.data.get("error") == self.reason else self.data.get("error"))
             shown = str(text or "")
         else:
-            shown = self.body or ""
+            shown = _sentence_of(self.body or "")
+            if self.reason and shown.endswith(self.reason) and str(self.status) in shown:
+                shown = ""  # a page that only repeats the status
         start = shown[:_MAX_SHOWN_CHARACTERS] + ("..." if len(shown) > _MAX_SHOWN_CHARACTERS else "")
         return ": ".join(part for part in (self.message, escape_unprintable(start)) if part)
 
@@ -234,22 +267,28 @@ class ApiException(OpenApiException):
 class BadRequestException(ApiException):
     """400: the server considers the request invalid."""
 
+    _advice = "Check the arguments: the server refuses a type or a value, or something that they name does not exist."
+
 
 class UnauthorizedException(ApiException):
     """401, or a redirect to the login page: no token was sent, or the server rejected it."""
 
-    _advice = (
-        "No token was sent, or the server rejected it. "
-        "Set Configuration(access_token=...) or FREECHAT_TOKEN to a valid token."
-    )
+    _advice = "Set Configuration(access_token=...) or the environment variable FREECHAT_TOKEN to a valid token."
 
 
 class ForbiddenException(ApiException):
-    """403: the user may not do this, or the object belongs to another user."""
+    """403: the object does not exist, belongs to another user, or needs a role that the user does not have."""
+
+    _advice = (
+        "It does not exist, belongs to another user, or needs a role that the user does not have; the server does not "
+        "say which. Check the arguments, and whose token it is."
+    )
 
 
 class NotFoundException(ApiException):
     """404: the object does not exist, or the user may not see it."""
+
+    _advice = "It does not exist, or the user may not see it. Check the arguments."
 
 
 class ConflictException(ApiException):
@@ -263,15 +302,22 @@ class UnprocessableEntityException(ApiException):
 class QuotaExceededException(ApiException):
     """429: a quota is used up, or a limit is reached; waiting does not help."""
 
-    _advice = "A quota is used up, or a limit is reached. Waiting does not help."
+    _advice = (
+        "A quota is used up, or a limit is reached. "
+        "Waiting does not help: raise the limit, or delete what is no longer needed."
+    )
 
 
 class ServiceException(ApiException):
     """5xx: the server failed. FreeChat also returns 500 for many invalid requests."""
 
+    _advice = "The server failed, as it also does on invalid requests. Check the arguments, then the server's log."
+
 
 class ServiceUnavailableException(ServiceException):
     """503: the chat is busy with another message, or a part of the server is not available."""
+
+    _advice = "The server, or a part of it, is not available. Try again later."
 
 
 class ApiConnectionError(ApiException, ConnectionError):
@@ -286,13 +332,10 @@ class ApiConnectionError(ApiException, ConnectionError):
         message: str = "the connection failed",
         *,
         request_sent: bool = False,
-        method: str | None = None,
-        path: str | None = None,
-        attempts: int = 1,
-        secrets: Sequence[str] = (),
+        **about: Any,
     ) -> None:
         self.request_sent = request_sent
-        super().__init__(message=message, method=method, path=path, attempts=attempts, secrets=secrets)
+        super().__init__(message=message, **about)
 
 
 class ApiTimeoutError(ApiConnectionError, TimeoutError):
@@ -302,6 +345,11 @@ class ApiTimeoutError(ApiConnectionError, TimeoutError):
 class ApiDecodeError(ApiException, ValueError):
     """The response is not what the operation returns: HTML, invalid JSON, JSON of another shape, or too many bytes."""
 
+    _advice = (
+        "This does not look like a FreeChat server; a login page or a proxy may have answered. "
+        "Check Configuration(host=...)."
+    )
+
 
 class StreamInterruptedError(ApiException):
     """A stream ended without its final event, so the answer is incomplete.
@@ -310,6 +358,8 @@ class StreamInterruptedError(ApiException):
         text: the text of the answer received so far.
         events: the events received so far.
     """
+
+    _advice = "`text` of this error is what was received. list_messages shows what the server has stored of a chat."
 
     def __init__(
         self,
@@ -406,6 +456,20 @@ def _parsed(body: str | None) -> Any:
         return from_json(body)  # it limits the nesting itself; the json module would exhaust Python's stack
     except ValueError:
         return None
+
+
+def _sentence_of(body: str) -> str:
+    """Return what an HTML page says, without its markup; any other text as it is."""
+    import re
+
+    if not re.match(_PAGE_START, body):
+        return body
+    from html import unescape
+
+    page = re.sub(r"(?is)<(style|script)\b.*?</\1>", "", body[:_MAX_PAGE_CHARACTERS])
+    found = (re.search(f"(?is){pattern}", page) for pattern in _PAGE_SENTENCES)
+    sentence = next((match[1] for match in found if match is not None), page)
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", sentence)).split())
 
 
 def _without_credentials(headers: Mapping[str, str] | None, secrets: Sequence[str]) -> Mapping[str, str] | None:

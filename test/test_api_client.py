@@ -158,11 +158,11 @@ def test_an_error_does_not_settle_the_generation_and_is_not_sent_elsewhere(statu
         assert (api.api_client.generation, len(server.requests)) == (None, 1)
 
 
-def test_a_404_of_both_generations_says_that_the_generation_may_be_wrong() -> None:
+def test_a_404_of_both_generations_asks_whether_this_is_a_freechat_server() -> None:
     with chat_api(json_response({}, 404), api_version="auto") as (api, server):
-        with pytest.raises(NotFoundException, match="another generation"):
+        with pytest.raises(NotFoundException, match="neither /api/v1 nor /api/v2 has it") as caught:
             api.list_chats()
-        assert (api.api_client.generation, len(server.requests)) == (None, 2)
+        assert (api.api_client.generation, len(server.requests), caught.value.attempts) == (None, 2, 1)
 
 
 def test_a_chosen_generation_is_kept_to() -> None:

@@ -107,7 +107,7 @@ def test_connects_to_many_addresses_share_what_is_left_of_the_call(
     made = connects(stalling(clock))
     with (
         chat_api_at(HOST, retries=at_once(0, clock=clock)) as api,
-        pytest.raises(ApiTimeoutError, match="no connection in time") as caught,
+        pytest.raises(ApiTimeoutError, match="while connecting") as caught,
     ):
         api.list_chats(_request_timeout=limit)
     assert made == list(zip(ADDRESSES, timeouts, strict=False))
@@ -146,7 +146,7 @@ def test_a_host_that_refuses_at_each_address_is_a_connection_error(lookup: Calla
     made = connects(refusing)
     with (
         chat_api_at(HOST, retries=0) as api,
-        pytest.raises(ApiConnectionError, match=r"no connection; check the host .*refused") as caught,
+        pytest.raises(ApiConnectionError, match=r"no connection .*refused.*\nCheck Configuration\(host") as caught,
     ):
         api.list_chats()
     assert (len(made), type(caught.value)) == (5, ApiConnectionError)
@@ -173,7 +173,7 @@ def test_no_tls_handshake_begins_after_the_deadline(clock: Clock, connects: Any)
         connects(slow_connect)
         with (
             chat_api_at(server.url.replace("http:", "https:"), retries=at_once(0, clock=clock)) as api,
-            pytest.raises(ApiTimeoutError, match="no connection in time"),
+            pytest.raises(ApiTimeoutError, match="while connecting"),
         ):
             api.list_chats(_request_timeout=1)
     assert b"".join(received) == b""
@@ -190,7 +190,7 @@ def test_a_slow_connect_proxy_keeps_to_the_deadline(clock: Clock, before: bytes)
     with (
         RecordingServer(forward) as proxy,
         chat_api_at("https://chat.example.com", proxy=proxy.url, retries=at_once(0, clock=clock)) as api,
-        pytest.raises(ApiTimeoutError, match="no connection in time") as caught,
+        pytest.raises(ApiTimeoutError, match="while connecting") as caught,
     ):
         api.list_chats(_request_timeout=1)
     assert caught.value.request_sent is False
@@ -207,7 +207,7 @@ def test_no_tls_handshake_begins_behind_a_proxy_after_the_deadline(clock: Clock)
     with (
         RecordingServer(forward) as proxy,
         chat_api_at("https://chat.example.com", proxy=proxy.url, retries=at_once(0, clock=clock)) as api,
-        pytest.raises(ApiTimeoutError, match="no connection in time"),
+        pytest.raises(ApiTimeoutError, match="while connecting"),
     ):
         api.list_chats(_request_timeout=1)
     assert b"".join(received) == b""

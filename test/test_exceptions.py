@@ -30,6 +30,7 @@ from freechat_sdk.exceptions import (
 )
 from test.clients import TOKEN
 
+URL = "http://h:8080/api/v2/chat/{chatId}"
 HEADERS = HTTPHeaderDict({"Content-Type": "application/json"})
 
 
@@ -71,12 +72,14 @@ def test_the_tree_is_what_callers_catch() -> None:
 
 def test_an_error_says_on_one_screen_what_the_server_said() -> None:
     body = b'{"code":429,"message":"Usage 1 exceeds limit 1"}'
-    error = QuotaExceededException(429, "", body=body, method="POST", path="/chat/{chatId}", attempts=2)
-    assert str(error).splitlines() == [
-        "POST /chat/{chatId} returned 429 Too Many Requests: Usage 1 exceeds limit 1",
-        "A quota is used up, or a limit is reached. Waiting does not help.",
-        "(2 attempts were made.)",
-    ]
+    error = QuotaExceededException(429, "", body=body, method="POST", path="/chat/{chatId}", url=URL, attempts=2)
+    facts, hint = str(error).splitlines()
+    assert facts == f"POST {URL} returned 429 Too Many Requests after 2 attempts: Usage 1 exceeds limit 1"
+    assert hint.startswith("A quota is used up, or a limit is reached. Waiting does not help: raise the limit")
+
+
+CANNOT = "The server cannot or will not process the request."
+TOMCAT = f"<h1>HTTP Status 400</h1><p><b>Type</b> Status</p><p><b>Description</b> {CANNOT}</p><h3>9.0</h3>"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,14 @@ def test_an_error_says_on_one_screen_what_the_server_said() -> None:
     [
         ('{"error":"Bad Request","message":""}', "400 Bad Request"),
         ('{"error":"No backend"}', "400 Bad Request: No backend"),
-        ("<html>\n\x1b[31m</html>", "400 Bad Request: <html>\\n\\x1b[31m</html>"),
+        ("<html>\n\x1b[31m</html>", "400 Bad Request: \\x1b[31m"),
+        (
+            f"<!DOCTYPE html><html><head><title>HTTP Status 400</title></head>{TOMCAT}</html>",
+            f"400 Bad Request: {CANNOT}",
+        ),
+        ("<html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>", "400 Bad Request: 502 Bad Gateway"),
+        ("\ufeff <html><title>Sign&nbsp;in</title><style>b {}</style></html>", "400 Bad Request: Sign in"),
+        ("<html><style>b {}</style><p>Who are <b>you</b>?</html>", "400 Bad Request: Who are you ?"),
         ("[1]", "400 Bad Request: [1]"),
         ("{", "400 Bad Request: {"),
         ("", "400 Bad Request"),

@@ -22,7 +22,7 @@ FLOORS = {
     "models and settings": {"_mixins", "models", "configuration", "_decoders"},
     "operations": {"_operation", "_generation"},
     "requests and timeouts": {"_request", "_timeouts"},
-    "observers": {"_observer"},
+    "observers and hints": {"_observer", "_hints"},
     "connections": {"_connection"},
     "connections through SOCKS": {"_socks"},
     "pools": {"_pool"},
@@ -50,7 +50,7 @@ PRIVATE_NAMES_OF_URLLIB3 = {"_connection", "_pool", "_socks"}
 URLLIB3 = PRIVATE_NAMES_OF_URLLIB3 | {"_response", "rest"}
 """The modules that may import urllib3."""
 FREE_OF_IO = {
-    "from a method call to a request": {"_operation", "_generation", "_request", "_headers"},
+    "from a method call to a request": {"_operation", "_generation", "_request", "_headers", "_hints"},
     "from bytes to a value": {"_decoders", "_sse", "_thinking", "_model"},
 }
 INPUT_AND_OUTPUT = {"asyncio", "http", "multiprocessing", "select", "selectors", "socket", "ssl", "subprocess"}

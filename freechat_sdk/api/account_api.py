@@ -17,7 +17,8 @@ class AccountApi(Api):
     """The caller's own account and tokens.
 
     Read and change the account, and create, list, disable and delete tokens. **Tokens that are ended by id
-    keep working for up to an hour if they have been used**; end them by value.
+    keep working for up to an hour if they have been used**; end them by value. **Status 403 may also mean
+    that there is no such token**: servers do not tell a plain user the difference.
     """
 
     @operation

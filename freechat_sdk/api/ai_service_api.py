@@ -15,7 +15,8 @@ class AIServiceApi(Api):
     """The api keys of model providers, and the list of models.
 
     A chat, a backend or a prompt task refers to a stored key by its name; the key itself can never be read
-    again. Only v1 lists models.
+    again. Only v1 lists models. **Status 403 may also mean that there is no such key**: servers do not tell a
+    plain user the difference.
     """
 
     @operation

@@ -22,6 +22,7 @@ class ChatApi(Api):
 
     Start a chat, send messages, stream the answers, list the messages, undo or clear them. A chat belongs to
     the user who started it, and nobody else can read or change it, not even the owner of the character.
+    **Status 403 may also mean that there is no such chat**: servers do not tell a plain user the difference.
     """
 
     @operation

@@ -3,7 +3,10 @@
 
 from typing import Any
 
-from freechat_sdk._model import Model, Text
+from freechat_sdk._model import (
+    Model,
+    Text,
+)
 
 
 class AppConfigInfoDTO(Model):

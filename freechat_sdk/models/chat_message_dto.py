@@ -2,7 +2,10 @@
 """ChatMessageDTO: a model of the FreeChat API."""
 
 from freechat_sdk._mixins import ChatMessageMixin
-from freechat_sdk._model import Integer, Text
+from freechat_sdk._model import (
+    Integer,
+    Text,
+)
 from freechat_sdk.models.chat_content_dto import ChatContentDTO
 from freechat_sdk.models.chat_tool_call_dto import ChatToolCallDTO
 

@@ -3,7 +3,11 @@
 
 from typing import Any
 
-from freechat_sdk._model import Model, RequiredInput, Text
+from freechat_sdk._model import (
+    Model,
+    RequiredInput,
+    Text,
+)
 from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 from freechat_sdk.models.prompt_template_dto import PromptTemplateDTO
 

@@ -3,7 +3,12 @@
 
 from typing import Any
 
-from freechat_sdk._model import Flag, Integer, Model, RequiredInput
+from freechat_sdk._model import (
+    Flag,
+    Integer,
+    Model,
+    RequiredInput,
+)
 
 
 class PromptRefDTO(Model):

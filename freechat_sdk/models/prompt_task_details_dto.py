@@ -3,7 +3,12 @@
 
 from typing import Any
 
-from freechat_sdk._model import Model, Secret, Text, Timestamp
+from freechat_sdk._model import (
+    Model,
+    Secret,
+    Text,
+    Timestamp,
+)
 from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 
 

@@ -3,7 +3,12 @@
 
 from typing import Any
 
-from freechat_sdk._model import Model, RequiredInput, Secret, Text
+from freechat_sdk._model import (
+    Model,
+    RequiredInput,
+    Secret,
+    Text,
+)
 from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 
 

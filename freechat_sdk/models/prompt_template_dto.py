@@ -3,7 +3,10 @@
 
 from typing import Any
 
-from freechat_sdk._model import Model, Text
+from freechat_sdk._model import (
+    Model,
+    Text,
+)
 from freechat_sdk.models.chat_prompt_content_dto import ChatPromptContentDTO
 
 

@@ -41,6 +41,8 @@ with ApiClient(configuration) as client:
     found: str | None = api.get_default_chat_id("uid")
     found_by_name: str | None = api.get_default_chat_id(character_uid="uid")
     ids: list[int | None] = [record.id for record in api.list_messages(chat_id, 10, offset=2)]
+    said: list[str] = [f"{record.role}: {record.text}" for record in api.list_messages(chat_id)]
+    characters_by_chat: dict[str, int | None] = {chat.chat_id: chat.character.character_id for chat in api.list_chats()}
     texts: list[str] = [part.content.upper() for part in [ChatContentDTO(content="a")]]
     with api.stream_send_message(chat_id, "Hi") as stream:
         for text in stream.text_deltas():
@@ -80,6 +82,8 @@ with ApiClient(configuration) as client:
     api.delete_chat_without_preload_content(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     api.list_messages(chat_id, "10")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     api.send_message(chat_id, 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ChatContentDTO(content="a", typ="text")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    freechat_sdk.ChatApu()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     ChatContentDTO(type="text")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     ChatContentDTO(content=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     number: int = api.delete_chat_with_http_info(chat_id)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
