@@ -399,7 +399,7 @@ def test_a_named_pipe_that_nobody_reads_ends_as_a_timeout(tmp_path: Path, monkey
     with api_of(FileApi, whole, retries=at_once(clock=clock)) as (api, _):
         with pytest.raises(ApiTimeoutError, match="10 s for each silence"):
             api.export(_request_timeout=10).save(pipe)
-        assert waits == {_response.PAUSE_SECONDS: 10 / _response.PAUSE_SECONDS}
+        assert list(waits) == [_response.PAUSE_SECONDS]
         reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # it reads nothing, so the pipe is full soon
         with pytest.raises(ApiTimeoutError, match="10 s for each silence"):
             api.export(_request_timeout=10).save(pipe)
@@ -505,3 +505,20 @@ def test_a_suggested_name_is_not_a_windows_device(device: str, ending: str) -> N
 )
 def test_a_suggested_name_is_one_safe_name(disposition: str | None, name: str | None) -> None:
     assert file_name(disposition) == name
+
+
+def test_the_repr_of_a_download_shows_its_state() -> None:
+    about = f"file_name='My café.tar.gz', content_type='application/gzip', length={len(CONTENT)}"
+    with api_of(FileApi, whole) as (api, _):
+        response = api.export_with_http_info()
+        download = response.data
+        assert repr(download) == f"Download(unread, {about})"
+        assert repr(response) == f"ApiResponse(status_code=200, data={download!r}, attempts=1)"
+        chunks = iter(download)
+        next(chunks)
+        assert repr(download) == f"Download(being read, {about})"
+        download.close()
+        assert repr(download) == f"Download(closed, {about})"
+        kept = api.export()
+        kept.read()
+        assert repr(kept) == f"Download(read, {about})"
