@@ -87,12 +87,8 @@ class Release:
     lacks: frozenset[str] = frozenset()
     """The operations of the generation that came after the release."""
 
-    deltas_hold_messages: bool = True
-    """Whether a part of an answer also comes as a message."""
-    begins_streams_empty: bool = False
-    """Whether a stream begins with an empty part, before the model has said anything."""
-    stream_seconds: float = 600.0
-    """How long a stream may take from its first part on. It ends then, and the answer is stored when the model is done."""
+    chat_stream_seconds: int = 600
+    """How long a stream of a chat may last from its first event on; a longer answer is stored once it is whole."""
     refuses_when_busy: bool = False
     """Whether a send to a chat that is busy is refused; else it waits."""
     keeps_partial_answers: bool = True
@@ -109,8 +105,6 @@ class Release:
     """Clearing a memory fails after the work is done, and sends fail until the chat's session is dropped."""
     rollback_breaks: bool = _fault()
     """After the greeting has been rolled back, sends fail until the chat's session is dropped."""
-    needs_usage: bool = _fault()
-    """A stream whose model does not tell its usage ends without its final event."""
     needs_backends: bool = _fault()
     """A chat that has lost its backend makes the list of chats fail."""
 
@@ -136,11 +130,9 @@ _V2_6 = replace(
     needs_usage=True,
     bare_operations=frozenset(),
     lacks=frozenset({"list_telegram_messages"}),
-    deltas_hold_messages=False,
     refuses_when_busy=True,
     omits_unknown_usage=True,
     clearing_fails=True,
-    needs_usage=True,
 )
 _V2_0 = replace(
     _V2_6,
@@ -162,13 +154,11 @@ _V2_0 = replace(
     json_types=("application/json", "application/*+json", "application/cbor"),
     unwritten_fields=frozenset(),
     lacks=frozenset(),
-    begins_streams_empty=True,
-    stream_seconds=30.0,
+    chat_stream_seconds=30,
     keeps_partial_answers=False,
     cuts_early_ends=True,
     loading_shows_failures=True,
     shows_deleted_chats=True,
-    needs_usage=False,
     needs_backends=False,
 )
 

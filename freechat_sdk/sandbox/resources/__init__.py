@@ -6,6 +6,7 @@ from freechat_sdk.sandbox.resources.agent import Agent
 from freechat_sdk.sandbox.resources.ai_service import AIService
 from freechat_sdk.sandbox.resources.app_config_for_admin import AppConfigForAdmin
 from freechat_sdk.sandbox.resources.app_meta_for_admin import AppMetaForAdmin
+from freechat_sdk.sandbox.resources.chat import Chat
 from freechat_sdk.sandbox.resources.encryption_manager_for_admin import EncryptionManagerForAdmin
 from freechat_sdk.sandbox.resources.plugin import Plugin
 from freechat_sdk.sandbox.resources.prompt import Prompt
@@ -18,6 +19,7 @@ RESOURCES = (
     Agent,
     AppConfigForAdmin,
     AppMetaForAdmin,
+    Chat,
     EncryptionManagerForAdmin,
     Plugin,
     Prompt,
