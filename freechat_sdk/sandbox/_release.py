@@ -55,6 +55,10 @@ class Release:
     downloads_have_length: bool = False
     splits_events: bool = False
     """Whether an event of a stream comes in three chunks."""
+    leaves_two_defaults: bool = _fault()
+    """Whether a backend that is made the default leaves the other one the default too."""
+    needs_is_default: bool = _fault()
+    """Whether adding a backend fails half-way if it is not said whether it is the default: it is there, without an id."""
     json_types: tuple[str, ...] = ("application/json", "application/*+json", "application/yaml")
     """The media types in which JSON is read and written."""
     unwritten_fields: frozenset[tuple[str, str]] = frozenset({("ChatMessageRecordDTO", "messageId")})
@@ -82,6 +86,8 @@ _V2_6 = Release(
     has_error_messages=False,
     has_error_pages=True,
     has_length=False,
+    leaves_two_defaults=True,
+    needs_is_default=True,
     bare_operations=frozenset(),
     lacks=frozenset({"list_telegram_messages"}),
 )
