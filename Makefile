@@ -1,6 +1,6 @@
 # Targets: demo (a conversation), test (everything), check (test without pytest), bench (how fast it is),
 # test-oldest (pytest with the oldest dependencies), compat (held against the official packages),
-# integrations (held against vcrpy, OpenTelemetry, Sentry and others),
+# docs (the pages as a site), integrations (held against vcrpy, OpenTelemetry, Sentry and others),
 # soak (100,000 calls through a proxy that harms connections), mutants (whether the tests notice small changes), clean.
 # Another Python or place: make test PYTHON=python3.10 VENV=.venv-3.10
 
@@ -8,10 +8,10 @@ PYTHON ?= python3
 VENV ?= .venv
 OLDEST_VENV ?= .venv-oldest
 COMPAT_VENV ?= .venv-compat
+DOCS_VENV ?= .venv-docs
 INTEGRATIONS_VENV ?= .venv-integrations
 
 BIN := $(VENV)/bin
-TYPING_SAMPLES := $(wildcard test/typing/*.py)
 METADATA := pyproject.toml requirements.txt setup.py
 
 .PHONY: test
@@ -31,7 +31,8 @@ check: $(VENV)/installed
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/python -m mypy
-	$(if $(TYPING_SAMPLES),$(BIN)/pyright --pythonpath $(BIN)/python)
+	$(BIN)/python -m test.snippets build/snippets
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m codegen --check
 
 .PHONY: test-oldest
@@ -42,6 +43,11 @@ test-oldest: $(OLDEST_VENV)/installed
 .PHONY: compat
 compat: $(VENV)/installed $(COMPAT_VENV)/2.0.0/installed $(COMPAT_VENV)/2.10.0/installed
 	FREECHAT_COMPAT_VENV=$(abspath $(COMPAT_VENV)) $(BIN)/python -m pytest test/compat
+
+.PHONY: docs
+docs: $(DOCS_VENV)/installed
+	$(DOCS_VENV)/bin/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet --conf-dir docs . build/site
+	@echo "The site is in build/site/index.html."
 
 .PHONY: integrations
 integrations: $(INTEGRATIONS_VENV)/installed
@@ -57,12 +63,18 @@ mutants: $(VENV)/installed
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(OLDEST_VENV) $(COMPAT_VENV) $(INTEGRATIONS_VENV) build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST_VENV) $(COMPAT_VENV) $(DOCS_VENV) $(INTEGRATIONS_VENV)
+	rm -rf build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find codegen freechat_sdk test -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/installed: $(METADATA)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codegen,sandbox,test]'
+	touch $@
+
+$(DOCS_VENV)/installed: $(METADATA)
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[docs,sandbox]'
 	touch $@
 
 $(COMPAT_VENV)/%/installed:

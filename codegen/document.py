@@ -478,8 +478,8 @@ def _use(node: Node) -> Use:
 
 
 def _field(wire: str, node: Node, required: bool) -> Field:
-    if node.ref is not None and node.beside - {"description", "x-always-sent", "x-generations"}:
-        raise node.error("only description, x-always-sent and x-generations may stand beside a $ref")
+    if node.ref is not None and node.beside - {"description", "example", "x-always-sent", "x-generations"}:
+        raise node.error("only description, example, x-always-sent and x-generations may stand beside a $ref")
     field = Field(
         wire=wire,
         name=python_name(wire, node),
@@ -487,7 +487,7 @@ def _field(wire: str, node: Node, required: bool) -> Field:
         generations=_generations(node, ()) if "x-generations" in node.beside else (),
         always_sent="x-always-sent" in node.beside and node.take("x-always-sent", bool, False),
         secret=node.ref is None and node.take("x-secret", bool, False),
-        example="" if node.ref is not None else node.take("example", object, ""),
+        example=node.take("example", object, ""),
         type=_type(node),
         required=required,
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from codegen.document import FORM, Body, Document, Field, Operation, Parameter, Schema, Type, model_in
 from codegen.naming import snake_case
+from codegen.node import DocumentError
 from codegen.runtime import PACKAGE
 
 _HEAD = f"""
@@ -100,22 +101,34 @@ def _argument(value: Parameter | Body, document: Document, names: _Names, model:
 
 
 def _value(type_: Type, example: object, document: Document, names: _Names) -> str:
-    if example != "":
-        return _literal(type_, example)
-    if type_.item is not None:
-        return f"[{_value(type_.item, '', document, names)}]"
-    return names.get(type_.model) or _constructed(document.schema(type_.model), document, names)
+    """Return an expression for a value: a variable, the example of the document, or one made of those of the fields."""
+    if type_.model in names:
+        return names[type_.model]
+    if type_.item is not None and model_in(type_):
+        examples = example if isinstance(example, list) else [""]
+        return f"[{', '.join(_value(type_.item, each, document, names) for each in examples)}]"
+    return (
+        _constructed(document.schema(type_.model), document, names, example)
+        if type_.model
+        else _literal(type_, example)
+    )
 
 
-def _constructed(schema: Schema, document: Document, names: _Names) -> str:
-    """Return the call that builds a model from the fields to show and those that others need."""
-    fields = [
-        field
-        for field in schema.fields
-        if field.required or field.wire in schema.use.fields or model_in(field.type) in names
-    ]
-    values = (f"{field.name}={_value(field.type, field.example, document, names)}" for field in fields)
+def _constructed(schema: Schema, document: Document, names: _Names, example: object = "") -> str:
+    """Return the call that builds a model: from an example, around a variable, or from the fields to show."""
+    shown = {field.wire: field.example for field in schema.fields if _is_shown(field, schema, names)}
+    given = example if isinstance(example, dict) else shown
+    fields = [field for field in schema.fields if field.wire in given]
+    if unknown := set(given) - {field.wire for field in fields}:
+        raise DocumentError(f"{schema.name}: an example has {min(unknown)!r}, which is not a property")
+    values = (f"{field.name}={_value(field.type, given[field.wire], document, names)}" for field in fields)
     return f"{PACKAGE}.{schema.name}({', '.join(values)})"
+
+
+def _is_shown(field: Field, schema: Schema, names: _Names) -> bool:
+    """Whether an example needs a field; around a variable it shows only what it must."""
+    leads_to_variable = any(model_in(other.type) in names for other in schema.fields)
+    return field.required or (model_in(field.type) in names if leads_to_variable else field.wire in schema.use.fields)
 
 
 def _literal(type_: Type, value: object) -> str:

@@ -72,6 +72,8 @@ class ModelPage:
     module: str
     description: str
     generations: str
+    users: tuple[tuple[str, tuple[str, ...]], ...]
+    """Links to the operations that take it and return it, or to the models that contain it."""
     rows: tuple[Row, ...]
     example: str
 
@@ -147,7 +149,7 @@ def _notes(operation: Operation) -> Iterator[str]:
     else:
         seconds = MODEL_TIMEOUT if operation.waits_for_model else TIMEOUT
         yield f"Time limit: {seconds} s for the whole call; `_request_timeout` changes it."
-    busy = " A busy chat (status 503, servers up to 2.6) is an exception: nothing was stored, so the call is retried."
+    busy = " A busy chat (status 503, servers up to 2.6) has stored nothing, so the client waits for it, up to 30 s."
     busy = busy if operation.retry_busy else ""
     yield _RETRIES[operation.retry] + busy
 
@@ -167,6 +169,23 @@ def model_page(schema: Schema, document: Document) -> ModelPage:
         f"{PACKAGE}.models.{module_name(schema.name)}",
         schema.description,
         " and ".join(schema.generations),
+        tuple(_users(schema, document)),
         tuple(rows),
         model_script(schema, document),
     )
+
+
+def _users(schema: Schema, document: Document) -> Iterator[tuple[str, tuple[str, ...]]]:
+    operations = [(tag.name, operation) for tag in document.tags for operation in tag.operations]
+    taken = [entry for entry in operations if schema.name in _inputs(entry[1])]
+    returned = [entry for entry in operations if schema.name == model_in(entry[1].response.type)]
+    for verb, entries in (("Taken by", taken), ("Returned by", returned)):
+        if entries:
+            yield verb, tuple(f"[{tag}.{operation.name}]({tag}.md#{operation.name})" for tag, operation in entries)
+    if owners := [other.name for other in document.schemas if schema.name in other.models]:
+        yield "Part of", tuple(f"[{name}]({name}.md)" for name in owners)
+
+
+def _inputs(operation: Operation) -> set[str]:
+    types = [parameter.type for parameter in operation.parameters] + ([operation.body.type] if operation.body else [])
+    return {model_in(type_) for type_ in types}

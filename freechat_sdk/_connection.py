@@ -54,6 +54,8 @@ _MIN_CHANGE: Final = 0.02
 """How far a socket's timeout may be off, in seconds: each change of it releases the GIL."""
 _LENGTH: Final = re.compile("[0-9]{1,4000}")
 """A Content-Length. Python refuses to convert numbers of thousands of digits, and http.client then ignores them."""
+_SHORT_LINE_BYTES: Final = 5
+"""The longest line with a chunk size to remember: events are short, and few sizes occur again and again."""
 _WRONG_END: Final = "invalid end of a chunk"
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?\r\n")
 """A line that begins a chunk (RFC 9112, 7.1)."""
@@ -100,6 +102,11 @@ class Exchange(Timeout):
         self._socket: socket.socket | None = None
         self._socket_lock = Lock()
 
+    busy_attempts = 0
+    """How many attempts found the chat busy."""
+    busy_seconds = 0.0
+    """How long the call has waited for a busy chat."""
+
     @property
     def attempts(self) -> int:
         """The number of requests made for the call, including those of earlier exchanges."""
@@ -115,6 +122,16 @@ class Exchange(Timeout):
     def was_sent(self) -> bool:
         """Whether a byte of the request may have been sent in any attempt."""
         return self._was_sent_before or self.request_sent
+
+    @property
+    def failures(self) -> int:
+        """The number of attempts that failed, if the present one has. One that found the chat busy is none of them."""
+        return self.attempt - self.busy_attempts
+
+    def note_busy(self, wait: float) -> None:
+        """Note that the chat is busy, and that the next attempt comes after `wait` seconds."""
+        self.busy_attempts += 1
+        self.busy_seconds += wait
 
     def begin_attempt(self) -> None:
         """Begin another attempt."""
@@ -307,10 +324,15 @@ class _Chunks(_Lines):
         return line
 
     def payload(self, max_bytes: int) -> Iterator[bytes]:
-        """Yield the data of each chunk as it arrives, in parts of at most `max_bytes`, up to the end of the body."""
+        """Yield the data of the body as it arrives, in parts of at most `max_bytes`, up to the end of the body."""
         read = super().read
+        sizes: dict[bytes, int] = {}
         while not self._is_in_trailer:
-            self.readline()
+            if data := self._arrived(sizes):
+                yield data
+            size = self.readline()
+            if len(size) <= _SHORT_LINE_BYTES:
+                sizes[size[:-2]] = self._left
             while self._left > max_bytes:
                 yield self._part(read(max_bytes))
             left, self._left = self._left, 0
@@ -321,6 +343,18 @@ class _Chunks(_Lines):
                 yield data[:left]
         while self.readline() not in _BLANK:
             pass
+
+    def _arrived(self, sizes: Mapping[bytes, int]) -> bytes:
+        """Return the data of the next chunks, as many as have arrived whole and have one of these sizes."""
+        buffer, data, start = self.peek(), bytearray(), 0
+        while (line_end := buffer.find(b"\r\n", start)) > 0 and (size := sizes.get(buffer[start:line_end])):
+            end = line_end + 2 + size
+            if buffer[end : end + 2] != b"\r\n":
+                break
+            data += buffer[line_end + 2 : end]
+            start = end + 2
+        super().read(start)
+        return bytes(data)
 
     def _part(self, data: bytes) -> bytes:
         if not data:

@@ -62,8 +62,9 @@ class StreamedResponse(ReadableResponse, Protocol):
     def note_progress(self) -> None:
         """End the present silence of the stream."""
 
-    def note_event(self, event: object) -> None:
-        """End the present silence of the stream, and report an event of it."""
+    @property
+    def report_event(self) -> Callable[[object], None] | None:
+        """Reports an event of the stream. None if nobody is told."""
 
     def pause(self) -> None:
         """Wait briefly for something other than bytes, as long as the time limits of the stream allow it."""

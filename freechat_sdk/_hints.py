@@ -29,6 +29,7 @@ _BUSY: Final = (
     "The chat is busy with another message, or its character has been deleted: servers up to FreeChat 2.6 answer both "
     "alike. Send one message at a time, or wait longer with Configuration(retries=RetryPolicy(busy_wait=...))."
 )
+_NOT_BUSY: Final = "The character of the chat may have been deleted: then start another chat. Or try again later."
 _CANNOT_SEND: Final = (
     "A message without text and a deleted chat fail like this. "
     "After clear_memory, and after rolling back every message, call update_chat before you send."
@@ -56,8 +57,10 @@ def hint_for(
         return _about_address(configuration, tried)
     if isinstance(request.body, MultipartBody) and status in (400, 413):
         return f"{size_advice(request.body)}."
-    if request.retry_busy and status in (500, 503):
-        return _BUSY if status == 503 else _CANNOT_SEND
+    if request.retry_busy and status == 503:
+        return _NOT_BUSY if said_in(body) else _BUSY
+    if request.retry_busy and status == 500:
+        return _CANNOT_SEND
     if status in (502, 504):
         return _GATEWAY
     return _KNOWN_CAUSES.get((request.method, request.template, status))

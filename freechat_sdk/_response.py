@@ -3,7 +3,7 @@
 import http.client
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from errno import ETIMEDOUT
 from threading import Lock
@@ -210,12 +210,11 @@ class Response:
         """End the present silence of the stream."""
         self.exchange.deadline.note_progress()
 
-    def note_event(self, event: object) -> None:
-        """End the present silence of the stream, and report an event of it."""
-        exchange = self.exchange
-        exchange.deadline.note_progress()
-        if exchange.observer is not None:
-            exchange.observer.event(event)
+    @property
+    def report_event(self) -> Callable[[object], None] | None:
+        """Reports an event of the stream to the hooks and the log. None if nobody is told."""
+        observer = self.exchange.observer
+        return None if observer is None else observer.event
 
     def pause(self) -> None:
         """Wait briefly for something other than bytes of the server.

@@ -19,6 +19,10 @@ def _draw() -> float:
     return random.random()  # noqa: S311 - it spreads load; no secret depends on it
 
 
+_BUSY_STEPS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""The longest waits for a busy chat, in seconds; each is at least half as long. The last one repeats."""
+
+
 @dataclass(frozen=True)
 class RetryPolicy:
     """How often a request is sent again, and after which wait. Immutable, so threads can share it.
@@ -30,6 +34,10 @@ class RetryPolicy:
     All calls of a client share one budget of retries (a token bucket), which keeps retries from multiplying the load
     of a failing server. It starts full. Each retry takes one from it, and each response other than 502, 503 and 504
     puts `refill` back. If it is empty, requests are not sent again.
+
+    A busy chat is waited for: servers up to FreeChat 2.6 answer 503 while another message is in the works, and store
+    nothing. The waits for it grow to 8 s and end after `busy_wait` seconds, or at the deadline of the call. They cost
+    neither retries nor budget. 0 retries turn them off.
 
     Raises:
         ApiTypeError, ApiValueError: if a number is negative, not finite or not a number.
@@ -47,6 +55,8 @@ class RetryPolicy:
     """The number of retries in a full budget."""
     refill: float = 0.125
     """The part of a retry that each response puts back into the budget."""
+    busy_wait: float = 30.0
+    """How long a call waits for a busy chat, in seconds."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = _draw
@@ -54,7 +64,7 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         _checked_count(self.retries)
-        for name in ("backoff", "max_wait", "max_retry_after", "budget", "refill"):
+        for name in ("backoff", "max_wait", "max_retry_after", "budget", "refill", "busy_wait"):
             number = getattr(self, name)
             if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < inf:
                 raise ApiValueError(f"{name} of RetryPolicy must be a finite number, 0 or above, not {number!r}")
@@ -97,6 +107,17 @@ class RetryPolicy:
             return retry_after if retry_after <= self.max_retry_after else None
         max_wait: float = min(self.backoff * 2 ** (attempt - 1), self.max_wait)
         return self.random() * max_wait
+
+    def wait_while_busy(self, attempt: int, waited: float) -> float | None:
+        """Return how many seconds to wait for a busy chat, or None to give up.
+
+        `attempt` is how often the chat has been busy, `waited` how many seconds the call has waited for it.
+        """
+        left = self.busy_wait - waited
+        if self.retries == 0 or left <= 0:
+            return None
+        step = _BUSY_STEPS[min(attempt, len(_BUSY_STEPS)) - 1]
+        return min(step * (1 + self.random()) / 2, left)
 
 
 def _count_of(retry: Any) -> int:

@@ -2,6 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+_BLANK_LINE: Final = b"\n\n"
+_DATA: Final = b"data:"
+_DATA_SPACE: Final = b"data: "
+_LATER_SPACE: Final = b"\ndata: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,52 +56,90 @@ class EventTooLargeError(ValueError):
     """An event, or a line of one, has more bytes than allowed."""
 
 
-def data_only(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator[bytes]:
-    """Yield the data of each event as bytes, as soon as the blank line after it has arrived.
+def data_only(chunks: Iterable[bytes], max_bytes: int | None = None) -> Iterator[list[bytes]]:
+    """Yield the data of events as bytes, in lists of those that have arrived together.
 
     Raises:
         EventTooLargeError: as soon as an event has more than `max_bytes` bytes.
     """
-    data: list[bytes] = []
-    size = 0
-    splitter = _LineSplitter(max_bytes)
+    limit = inf if max_bytes is None else max_bytes
+    reader = _LineReader(limit)
     for chunk in chunks:
-        if not size and splitter.is_between_lines and _is_one_event(chunk):
-            _check_size(len(chunk) - 2, max_bytes)
-            yield chunk[6:-2] if chunk[5:6] == b" " else chunk[5:-2]
-            continue
-        lines = splitter.lines(chunk)[::-1]
+        if reader.is_within_event:
+            end = chunk.find(_BLANK_LINE) + 2
+            rest, chunk = (chunk[:end], chunk[end:]) if end > 1 else (chunk, b"")
+            for data in reader.events(rest):
+                yield [data]
+        end = chunk.rfind(_BLANK_LINE) + 2
+        if 1 < end <= limit and (plain := _plain_events(chunk[:end])):
+            yield plain
+            chunk = chunk[end:]
+        if chunk:
+            for data in reader.events(chunk):
+                yield [data]
+
+
+def _plain_events(block: bytes) -> list[bytes] | None:
+    """Return the data of events of one line each, as most are, or None if a block has anything else."""
+    start = _DATA_SPACE if block.startswith(_DATA_SPACE) else _DATA
+    data = block[len(start) : -2].split(_BLANK_LINE + start)
+    is_plain = (
+        block.startswith(start)
+        and block.count(b"\n") == 2 * len(data)
+        and b"\r" not in block
+        and (start is _DATA_SPACE or _LATER_SPACE not in block)
+    )
+    return data if is_plain else None
+
+
+class _LineReader:
+    """Reads events line by line."""
+
+    def __init__(self, max_bytes: float) -> None:
+        self._max_bytes = max_bytes
+        self._splitter = _LineSplitter(max_bytes)
+        self._data: list[bytes] = []
+        self._size = 0
+
+    @property
+    def is_within_event(self) -> bool:
+        """Whether the next chunk may begin in the middle of an event."""
+        return self._size > 0 or not self._splitter.is_between_lines
+
+    def events(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the data of the events that a chunk completes.
+
+        Raises:
+            EventTooLargeError: if an event has more than `max_bytes` bytes.
+        """
+        data = self._data
+        lines = self._splitter.lines(chunk)[::-1]
         while lines:
             line = lines.pop()  # a list would keep a large line while its event is decoded
-            if line[:5] == b"data:":  # cheaper than startswith
+            if line[:5] == _DATA:  # cheaper than startswith
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
-                size += len(line)
+                self._size += len(line)
             elif not line:
                 if data:
-                    _check_size(size, max_bytes)
+                    _check_size(self._size, self._max_bytes)
                     yield b"\n".join(data)
                     data.clear()
-                    size = 0
+                    self._size = 0
             elif line == b"data":
                 data.append(b"")
-                size += len(line)
-        _check_size(size, max_bytes)
+                self._size += len(line)
+        _check_size(self._size, self._max_bytes)
 
 
-def _is_one_event(chunk: bytes) -> bool:
-    """Return whether a chunk is one whole event of one line, as most are."""
-    return chunk[:5] == b"data:" and chunk.find(b"\n") == len(chunk) - 2 and chunk[-1:] == b"\n" and b"\r" not in chunk
-
-
-def _check_size(size: int, max_bytes: int | None) -> None:
-    if max_bytes is not None and size > max_bytes:
+def _check_size(size: int, max_bytes: float) -> None:
+    if size > max_bytes:
         raise EventTooLargeError(f"an event of the stream has more than {max_bytes} bytes")
 
 
 class _LineSplitter:
     """Splits a stream into lines without their ends (CR, LF or CR LF), and removes a byte order mark at its start."""
 
-    def __init__(self, max_bytes: int | None = None) -> None:
+    def __init__(self, max_bytes: float = inf) -> None:
         self._max_bytes = max_bytes
         self._pending = bytearray()  # not a list: each of many small parts would cost more than its bytes
         self._is_at_start = True

@@ -206,7 +206,7 @@ class RESTClientObject:
                 if wait is None:
                     raise
             else:
-                wait = self._granted(exchange, self._wait_after_status(exchange, response))
+                wait = self._wait_after_status(exchange, response)
                 if wait is None:
                     return response
                 response.release()
@@ -244,13 +244,25 @@ class RESTClientObject:
         """Return the wait before the next attempt, if one is allowed. A request that was not sent may be repeated."""
         is_allowed = not exchange.request_sent or exchange.request.retry in _REPEATABLE
         is_hopeless = isinstance(error.__cause__, SSLError) and not _ended_early(error.__cause__)
-        return self.policy.wait(exchange.attempt) if is_allowed and not is_hopeless else None
+        return self.policy.wait(exchange.failures) if is_allowed and not is_hopeless else None
 
     def _wait_after_status(self, exchange: Exchange, response: Response) -> float | None:
+        """Return the wait before the next attempt, if one is allowed."""
         if response.status not in RETRIED_STATUSES:
             return None
-        is_allowed = exchange.request.retry in _REPEATABLE or (exchange.request.retry_busy and _is_busy(response))
-        return self.policy.wait(exchange.attempt, _retry_after(response.headers)) if is_allowed else None
+        if exchange.request.retry_busy and _is_busy(response):
+            return self._wait_while_busy(exchange)
+        if exchange.request.retry not in _REPEATABLE:
+            return None
+        return self._granted(exchange, self.policy.wait(exchange.failures, _retry_after(response.headers)))
+
+    def _wait_while_busy(self, exchange: Exchange) -> float | None:
+        """Return the wait for a busy chat. It is not a retry: the server is well, and has stored nothing."""
+        wait = self.policy.wait_while_busy(exchange.busy_attempts + 1, exchange.busy_seconds)
+        if wait is None or not exchange.deadline.allows(wait):
+            return None
+        exchange.note_busy(wait)
+        return wait
 
     def request(
         self,

@@ -53,8 +53,8 @@ class SseEmitter:
         self._received = _Received(response.splits_thinking)
         self._source = data_only(response.chunks(), response.max_event_bytes)
         self._events = _events(response, self._source, self._received)
-        self._is_closed = False
         self._on_close: list[Callable[[], object]] = []
+        self._is_closed = False  # the last one: an interrupt before it leaves nothing to close
 
     @property
     def result(self) -> LlmResultDTO | None:
@@ -224,34 +224,41 @@ class _Received:
         return answer, thinking + inline
 
 
-def _events(response: StreamedResponse, source: Iterable[bytes], received: _Received) -> Generator[LlmResultDTO]:
+def _events(response: StreamedResponse, source: Iterable[list[bytes]], received: _Received) -> Generator[LlmResultDTO]:
     """Yield the events of a stream up to its final one, and add them to `received`."""
     parse, keep, keep_text = received.parser, received.data.append, received.texts.append
-    note_event, max_bytes = response.note_event, response.max_response_bytes or inf
+    report, max_bytes = response.report_event, response.max_response_bytes or inf
     data, size = b"", 0
     try:
-        for data in source:
-            size += len(data)
-            if size > max_bytes:  # the data of all events is kept in memory
-                response.check_size(size)
-            event = parse(data)
-            if not received.data:
+        for batch in source:
+            if size:
+                response.note_progress()
+            else:
                 response.begin_stream()
-            keep(data)
-            note_event(event)
-            text, message = event.text, event.message
-            if text is None and message is not None:
-                received.result = event
-                yield event
-                return
-            if message is None and event.finish_reason == "other":
-                raise response.error(StreamFailedError, message=text or "the model failed and gave no reason")
-            if text:
-                if message is None or not _is_thinking(message):
-                    keep_text(text)
-                else:
+            for data in batch:
+                size += len(data)
+                if size > max_bytes:  # the data of all events is kept in memory
+                    response.check_size(size)
+                event = parse(data)
+                keep(data)
+                if report is not None:
+                    report(event)
+                fields = event.__dict__  # cheaper than each attribute of a model
+                text, message = fields["text"], fields["message"]
+                if message is None:
+                    if fields["finish_reason"] == "other":
+                        raise response.error(StreamFailedError, message=text or "the model failed and gave no reason")
+                    if text:
+                        keep_text(text)
+                elif text is None:
+                    received.result = event
+                    yield event
+                    return
+                elif text and _is_thinking(message):
                     received.thinking.append(text)
-            yield event
+                elif text:
+                    keep_text(text)
+                yield event
     except EventTooLargeError as error:
         hint = "Raise the limit with Configuration(max_event_bytes=...)."
         raise response.error(ApiDecodeError, message=str(error), hint=hint) from None

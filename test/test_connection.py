@@ -320,6 +320,48 @@ def test_every_way_of_reading_chunks_is_strict() -> None:
             lines.read(2)
 
 
+class ArrivingBytes(FramedBytes):
+    """Framed bytes, of which so many arrive at once."""
+
+    def __init__(self, framed: bytes, count: int) -> None:
+        super().__init__(framed)
+        self._count = count
+
+    def readinto(self, buffer: Any, /) -> int:
+        return super().readinto(memoryview(buffer)[: self._count])
+
+
+PARTS = [b"ab", b"c", b"de", b"\r\n", b"2\r", b"\n2", b"f" * 20, b"0\r\n\r\n", b"f" * 20, b"g" * 9000, b"h" * 20]
+SAME_SIZE = b"".join(map(chunk_bytes, PARTS)) + b"2\r\nyz"
+
+
+@pytest.mark.parametrize("count", [*range(1, 30), 8192])
+def test_a_body_is_the_same_however_its_chunks_arrive(count: int) -> None:
+    lines = _connection._Chunks(ArrivingBytes(SAME_SIZE + b"\r\n0\r\nX: trailer\r\n\r\nsurplus", count))
+    assert b"".join(lines.payload(65536)) == b"".join([*PARTS, b"yz"])
+    assert lines.peek()[:1] == b"s"
+
+
+@pytest.mark.parametrize("count", [1, 3, 8192])
+@pytest.mark.parametrize("end", WRONG_ENDS)
+def test_a_wrong_end_of_a_chunk_comes_after_the_data_before_it(end: bytes, count: int) -> None:
+    lines = _connection._Chunks(ArrivingBytes(SAME_SIZE + end + b"0\r\n\r\n", count))
+    data = lines.payload(65536)
+    received = [next(data)]
+    with pytest.raises(http.client.HTTPException):
+        received.extend(data)
+    assert b"".join(received).removesuffix(b"yz") == b"".join(PARTS)
+
+
+@pytest.mark.parametrize("count", [1, 3, 8192])
+def test_a_body_that_ends_anywhere_before_its_last_chunk_is_an_error(count: int) -> None:
+    framed = chunk_bytes(b"ab") * 3 + b"0\r\n"
+    for end in range(len(framed)):
+        lines = _connection._Chunks(ArrivingBytes(framed[:end], count))
+        with pytest.raises(http.client.HTTPException):
+            list(lines.payload(65536))
+
+
 # TLS
 
 

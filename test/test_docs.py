@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,8 @@ from freechat_sdk import Configuration
 from freechat_sdk.sandbox import Sandbox
 from test.facts import BY_NAME, Example
 from test.server import RecordingServer
+from test.snippets import PAGES, ROOT, Snippet, snippets
 
-ROOT = Path(__file__).parent.parent
-PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 WEB = ("http://", "https://")
 
 CHAT = "9d2e9cfb87034e379b0ad6e420e4fb20"
@@ -42,29 +40,12 @@ def own_logging() -> Iterator[None]:
     root.handlers[:] = handlers
 
 
-@dataclass(frozen=True)
-class Snippet:
-    """A piece of code on a page."""
-
-    page: str
-    line: int
-    language: str
-    code: str
-
-    def __str__(self) -> str:
-        return f"{self.page}:{self.line}"
-
-
 SCRIPTS = "docs/scaling.md"
 """Its snippets start processes, which import what they run: each is a script of its own."""
 
 
-def snippets() -> Iterator[Snippet]:
-    for page in PAGES:
-        text = (ROOT / page).read_text("utf-8")
-        for match in re.finditer(r"(?ms)^```(\w*)\n(.*?)^```", text):
-            yield Snippet(page, text[: match.start()].count("\n") + 2, match[1], match[2])
-
+OWN_TEST = "docs/copying-characters.md"
+"""test_copying_characters.py runs it."""
 
 SNIPPETS = list(snippets())
 TOOLS = "docs/integrations.md"
@@ -98,7 +79,7 @@ CALLED = {snippet: example for snippet in PYTHON if (example := called(snippet))
     [
         pytest.param(snippet, release, id=f"{snippet}-{release}")
         for snippet in PYTHON
-        if snippet not in CALLED and snippet.page != SCRIPTS
+        if snippet not in CALLED and snippet.page not in (SCRIPTS, OWN_TEST)
         for release in releases(snippet)
     ],
 )
@@ -154,7 +135,8 @@ def test_an_example_of_the_reference_runs_as_it_stands(
 
 def test_pages_have_only_snippets_of_known_kinds() -> None:
     assert {(snippet.page, snippet.language) for snippet in SNIPPETS if snippet.language not in ("python", "sh")} == {
-        ("CONTRIBUTING.md", "yaml")  # test_contributing.py adds it to the contract
+        ("CONTRIBUTING.md", "yaml"),  # test_contributing.py adds it to the contract
+        ("docs/errors.md", "text"),  # an error as it is printed
     }
     commands = [line for snippet in SNIPPETS if snippet.language == "sh" for line in snippet.code.splitlines()]
     assert [line for line in commands if not line.startswith(tuple(SHELL))] == []
@@ -206,6 +188,28 @@ def test_every_link_leads_somewhere(page: str) -> None:
         if not target.exists() or (anchor and anchor.lower() not in anchors(name)):
             broken.append(link)
     assert broken == []
+
+
+HEADINGS = ["Example", "Parameters", "Return type", "Authorization", "HTTP request headers", "HTTP response details"]
+
+
+@pytest.mark.parametrize(("api", "method"), BY_NAME)
+def test_a_section_of_the_reference_gives_what_that_of_the_official_client_gives(api: str, method: str) -> None:
+    fact = BY_NAME[api, method]
+    page = (ROOT / "docs" / f"{api}.md").read_text("utf-8")
+    section = page.partition(f'<a id="{method}"></a>')[2].partition("<a id=")[0]
+    assert f"## {method}\n> " in section
+    assert re.findall(r"(?m)^### (.+)$", section)[: len(HEADINGS)] == HEADINGS
+    verb, path = fact["http"].split(" ")
+    for generation in fact["generations"]:
+        shown = f"{verb} /api/{generation}{path}"
+        for parameter in fact.get("parameters", []):
+            if generation == "v2" and "v2" in parameter:
+                shown = shown.replace(parameter["wire"], parameter["v2"]["wire"])
+        assert f"\n    {shown}\n" in section
+    named = set(re.findall(r"(?m)^\*\*(\w+)\*\* \|", section))
+    assert {parameter["name"] for parameter in fact.get("parameters", [])} | {"200"} <= named
+    assert f"- **Content-Type**: {fact.get('sends', 'Not defined')}\n" in section
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from codegen.document import Field, Parameter
+from test.snippets import Snippet
 from test.test_contract import DOCUMENT, METHODS
-from test.test_docs import PYTHON, Snippet
+from test.test_docs import PYTHON
 
 VISIBILITIES, STATES = "private public public_org hidden", "pending running succeeded failed canceled unknown"
 COUNTS, KINDS = "view_count refer_count recommend_count score", "prompt agent plugin character"

@@ -4,6 +4,7 @@ import random
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from urllib3.util import Retry
@@ -16,9 +17,18 @@ from freechat_sdk import (
     ServiceException,
     ServiceUnavailableException,
 )
-from test.clients import at_once, chat_api, chat_api_at
+from test.clients import Clock, at_once, chat_api, chat_api_at
 from test.hostile import LOST, STALLS
-from test.server import Connection, Handler, Request, in_order, json_response, login_redirect, refused_port
+from test.server import (
+    Connection,
+    Handler,
+    Request,
+    chats_and_streams,
+    in_order,
+    json_response,
+    login_redirect,
+    refused_port,
+)
 
 CALLS = 1500
 
@@ -71,17 +81,85 @@ def test_reads_and_idempotent_calls_are_made_again_while_the_server_is_away(stat
     assert len(server.requests) == 4
 
 
-def test_a_send_to_a_busy_chat_is_made_again_but_not_after_another_503(policy: RetryPolicy, waits: list[float]) -> None:
-    busy = json_response({"timestamp": 1, "status": 503, "error": "Service Unavailable"}, 503)
-    with chat_api(in_order(busy, json_response({"text": "Hello"})), retries=policy) as (api, _):
-        assert api.send_message("x", "Hi").answer == "Hello"
-    assert len(waits) == 1
+BUSY = json_response({"timestamp": 1, "status": 503, "error": "Service Unavailable"}, 503)
+HELLO = json_response({"text": "Hello"})
+
+
+def test_a_busy_chat_is_waited_for_longer_than_retries_would(policy: RetryPolicy, waits: list[float]) -> None:
+    with chat_api(in_order(*[BUSY] * 6, HELLO), retries=policy) as (api, _):
+        response = api.send_message_with_http_info("x", "Hi")
+    assert (response.data.answer, response.attempts) == ("Hello", 7)
+    assert waits == [0.5, 1, 2, 4, 8, 8]
+
+
+def test_a_stream_waits_for_a_busy_chat_too(policy: RetryPolicy, waits: list[float]) -> None:
+    with chat_api(in_order(BUSY, BUSY, BUSY, chats_and_streams), retries=policy) as (api, _):
+        assert api.stream_send_message("x", "Hi").until_done().answer == "Hi"
+    assert waits == [0.5, 1, 2]
+
+
+def test_waiting_for_a_busy_chat_ends_and_names_both_causes(policy: RetryPolicy, waits: list[float]) -> None:
+    with chat_api(BUSY, retries=policy) as (api, _), pytest.raises(ServiceUnavailableException) as caught:
+        api.send_message("x", "Hi")
+    assert (sum(waits), waits[-1]) == (30, 6.5)
+    assert "busy with another message, or its character has been deleted" in str(caught.value)
+    assert "after 8 attempts" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("retries", "settings", "expected"),
+    [
+        (0, {}, []),
+        (1, {}, [0.5, 1, 2, 4, 8, 8, 6.5]),
+        (2, {"busy_wait": 0}, []),
+        (2, {"busy_wait": 2}, [0.5, 1, 0.5]),
+        (2, {"budget": 0}, [0.5, 1, 2, 4, 8, 8, 6.5]),
+        (2, {"backoff": 0, "random": lambda: 0.0}, [0.25, 0.5, 1, 2, 4, 4, 4, 4, 4, 4, 2.25]),
+    ],
+)
+def test_retries_turn_the_wait_off_but_do_not_limit_it(
+    retries: int, settings: Any, expected: list[float], waits: list[float]
+) -> None:
     with (
-        chat_api(json_response({"code": 503, "message": "no speech server"}, 503)) as (api, server),
-        pytest.raises(ServiceUnavailableException, match="no speech server"),
+        chat_api(BUSY, retries=at_once(retries, sleep=waits.append, **settings)) as (api, _),
+        pytest.raises(ServiceUnavailableException),
     ):
         api.send_message("x", "Hi")
-    assert len(server.requests) == 1
+    assert waits == expected
+
+
+def test_waiting_for_a_busy_chat_keeps_to_the_deadline(waits: list[float]) -> None:
+    clock = Clock()
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        clock.now += seconds
+
+    policy = at_once(sleep=sleep, clock=clock)
+    with chat_api(BUSY, retries=policy) as (api, _), pytest.raises(ServiceUnavailableException):
+        api.send_message("x", "Hi", _request_timeout=6)
+    assert waits == [0.5, 1, 2]
+
+
+def test_a_wait_for_a_busy_chat_costs_no_retry_and_a_retry_no_wait(policy: RetryPolicy, waits: list[float]) -> None:
+    def refuse(_: Request, connection: Connection) -> None:
+        server.refuse_connections()
+        connection.respond(503, b'{"timestamp":1}', [("Connection", "close")])
+
+    with chat_api(in_order(BUSY, BUSY, refuse), retries=policy) as (api, server):
+        with pytest.raises(ApiConnectionError) as caught:
+            api.send_message("x", "Hi")
+        assert caught.value.attempts == 6
+    assert waits == [0.5, 1, 2, 0.5, 1]
+
+
+def test_another_503_of_a_send_is_not_waited_for(waits: list[float]) -> None:
+    with (
+        chat_api(json_response({"code": 503, "message": "Failed to chat by x"}, 503)) as (api, server),
+        pytest.raises(ServiceUnavailableException, match="character of the chat may have been deleted"),
+    ):
+        api.send_message("x", "Hi")
+    assert (len(server.requests), waits) == (1, [])
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def reference(stream: bytes) -> list[tuple[str, str, str, int | None]]:
 
 PIECES = [
     b"\n", b"\r", b"\r\n", b"\n\n", b"data", b"data:", b"data: ", b"event:", b"id:", b"retry:", b":", b" ", b"x", b"12",
-    b"\0", b"\xef\xbb\xbf", b"\xff", "ü€😀\u2028".encode(), b"\xe2\x80",
+    b"data:y\n\n", b"data: z\n\n", b"\0", b"\xef\xbb\xbf", b"\xff", "ü€😀\u2028".encode(), b"\xe2\x80",
 ]  # fmt: skip
 
 
@@ -96,7 +96,8 @@ def test_any_bytes_in_any_chunks_are_decoded_as_the_standard_says(pieces: list[b
     chunks = [stream[start:end] for start, end in pairwise(places)]
     expected = reference(stream)
     assert events_of(chunks) == expected
-    assert [data.decode("utf-8", "replace") for data in data_only(chunks)] == [data for _, data, _, _ in expected]
+    found = [data.decode("utf-8", "replace") for batch in data_only(chunks) for data in batch]
+    assert found == [data for _, data, _, _ in expected]
 
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\r", b"\r\n\r\n"])
@@ -132,7 +133,7 @@ def test_a_long_line_in_small_chunks_is_joined_once() -> None:
     CountingBytes.copies = 0
     size, count = 4096, 2048
     chunks = [CountingBytes(b"x" * size) for _ in range(count)]
-    (event,) = data_only([b"data:", *chunks, b"\n\n"])
+    ((event,),) = data_only([b"data:", *chunks, b"\n\n"])
     assert len(event) == size * count
     assert CountingBytes.copies <= 1
 
@@ -143,12 +144,14 @@ def test_a_long_line_in_small_chunks_is_joined_once() -> None:
         ([b"data: 12345\n", b"\n", b"data: 67890\n", b"\n"], 11, [b"12345", b"67890"]),
         ([b"data: 1234", b"5\n", b"\n"], 11, [b"12345"]),
         ([b"data:1\ndata:2\n", b"data:3\n", b"\n"], 18, [b"1\n2\n3"]),
+        ([b"data: 12\n\ndata: 12345\n\ndata: 67\n\n"], 11, [b"12", b"12345", b"67"]),
+        ([b"data: 12\n\n", b"data: 12345\n\n", b"data: 67\n\n"], 11, [b"12", b"12345", b"67"]),
         ([b"data\n", b"data\n", b"\n"], 8, [b"\n"]),
         ([b":" + b"-" * 10, b"\n"], 11, []),
     ],
 )
 def test_an_event_may_have_just_as_many_bytes_as_allowed(chunks: list[bytes], size: int, data: list[bytes]) -> None:
-    assert list(data_only(chunks, size)) == data
+    assert [found for batch in data_only(chunks, size) for found in batch] == data
     with pytest.raises(EventTooLargeError, match=f"more than {size - 1} bytes"):
         list(data_only(chunks, size - 1))
 
@@ -165,9 +168,9 @@ def test_the_limit_of_an_event_is_the_same_under_any_chunking(line: bytes, befor
     event = line + b"\n\n"
     chunks = [*before, *(event[start : start + size] for start in range(0, len(event), size))]
     expected = [b"1"] if before else []
-    assert list(data_only(chunks, len(line))) == [*expected, line[5:].strip()]
+    assert [data for batch in data_only(chunks, len(line)) for data in batch] == [*expected, line[5:].strip()]
     found = data_only(chunks, len(line) - 1)
     for data in expected:
-        assert next(found) == data
+        assert next(found) == [data]
     with pytest.raises(EventTooLargeError, match=f"more than {len(line) - 1} bytes"):
         next(found)

@@ -17,14 +17,16 @@ class AccountApi(Api):
     """The caller's own account and tokens.
 
     Read and change the account, and create, list, disable and delete tokens. **Tokens that are ended by id
-    keep working for up to an hour if they have been used**; end them by value.
+    keep working for up to an hour if they have been used**; end them by value. **Status 403 may also mean
+    that there is no such token**: servers do not tell a plain user the difference.
     """
 
     @operation
     def create_token(self, duration: int | None = None, **options: Unpack[RequestOptions]) -> Operation[str]:
         """Create a token for the caller.
 
-        The server decides how long the token lasts. A plain user can have five tokens.
+        It does not expire, unless `duration` is given: a number of seconds. A plain user can have five
+        tokens.
 
         Args:
             duration: The lifetime of the token in seconds.

@@ -17,7 +17,8 @@ from freechat_sdk.models.agent_update_dto import AgentUpdateDTO
 class AgentApi(Api):
     """Agents: flows of a flow builder such as Langflow, stored on the server.
 
-    Create, change, search, clone and publish them. All versions of an agent share its name.
+    Create, change, search, clone and publish them. All versions of an agent share its name. **Status 403 may
+    also mean that there is no such agent**: servers do not tell a plain user the difference.
     """
 
     @operation
@@ -318,8 +319,8 @@ class AgentApi(Api):
 
         Args:
             agent_id: The id of one version of the agent, as `create_agent` returned it.
-            visibility: Who can see the new version: `public`, `private` or `hidden`; administrators also
-                `public_org`.
+            visibility: Who can see the new version: `public`, `public_org` (the caller's organization),
+                `private` or `hidden`.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:

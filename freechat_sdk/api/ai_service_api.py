@@ -15,7 +15,8 @@ class AIServiceApi(Api):
     """The api keys of model providers, and the list of models.
 
     A chat, a backend or a prompt task refers to a stored key by its name; the key itself can never be read
-    again. Only v1 lists models.
+    again. Only v1 lists models. **Status 403 may also mean that there is no such key**: servers do not tell a
+    plain user the difference.
     """
 
     @operation
@@ -191,7 +192,7 @@ class AIServiceApi(Api):
 
     @operation
     def list_ai_model_info(
-        self, page_size: int, page_num: int, **options: Unpack[RequestOptions]
+        self, page_size: int | None = None, page_num: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[AiModelInfoDTO]]:
         """List one page of the models that the server knows.
 
@@ -220,7 +221,7 @@ class AIServiceApi(Api):
 
     @operation
     def list_ai_model_info1(
-        self, page_size: int, page_num: int | None = None, **options: Unpack[RequestOptions]
+        self, page_size: int | None = None, page_num: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[AiModelInfoDTO]]:
         """List the first page of the models that the server knows.
 

@@ -24,7 +24,8 @@ class CharacterApi(Api):
 
     Create a character, connect it to a model with a backend, upload pictures, documents and a voice, publish
     it, search for characters, and copy them to other servers. **A new character is public unless `visibility`
-    is set, but a search finds it only after it has been published.**
+    is set, but a search finds it only after it has been published.** **Status 403 may also mean that there is
+    no such character**: servers do not tell a plain user the difference.
     """
 
     @operation
@@ -839,8 +840,8 @@ class CharacterApi(Api):
         Args:
             character_id: The id of one version of the character, as `create_character` or a search
                 returned it.
-            visibility: Who can see the new version: `public`, `private` or `hidden`; administrators also
-                `public_org`.
+            visibility: Who can see the new version: `public`, `public_org` (the caller's organization),
+                `private` or `hidden`.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
@@ -874,8 +875,8 @@ class CharacterApi(Api):
         Args:
             character_id: The id of one version of the character, as `create_character` or a search
                 returned it.
-            visibility: Who can see the new version: `public`, `private` or `hidden`; administrators also
-                `public_org`.
+            visibility: Who can see the new version: `public`, `public_org` (the caller's organization),
+                `private` or `hidden`.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:

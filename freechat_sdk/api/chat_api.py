@@ -22,6 +22,7 @@ class ChatApi(Api):
 
     Start a chat, send messages, stream the answers, list the messages, undo or clear them. A chat belongs to
     the user who started it, and nobody else can read or change it, not even the owner of the character.
+    **Status 403 may also mean that there is no such chat**: servers do not tell a plain user the difference.
     """
 
     @operation
@@ -166,7 +167,7 @@ class ChatApi(Api):
 
     @operation
     def list_debug_messages(
-        self, chat_id: str, limit: int, offset: int | None = None, **options: Unpack[RequestOptions]
+        self, chat_id: str, limit: int | None = None, offset: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[ChatMessageRecordDTO]]:
         """List the newest messages of a chat with the prompts that the model received.
 
@@ -203,7 +204,7 @@ class ChatApi(Api):
 
     @operation
     def list_debug_messages1(
-        self, chat_id: str, limit: int, offset: int, **options: Unpack[RequestOptions]
+        self, chat_id: str, limit: int | None = None, offset: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[ChatMessageRecordDTO]]:
         """List part of the messages of a chat with the prompts that the model received.
 
@@ -316,7 +317,7 @@ class ChatApi(Api):
 
     @operation
     def list_messages1(
-        self, chat_id: str, limit: int, offset: int, **options: Unpack[RequestOptions]
+        self, chat_id: str, limit: int | None = None, offset: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[ChatMessageRecordDTO]]:
         """List part of the messages of a chat.
 

@@ -16,7 +16,8 @@ from freechat_sdk.models.plugin_update_dto import PluginUpdateDTO
 class PluginApi(Api):
     """Plugins: tools for models, described by a manifest and an HTTP API description.
 
-    Create, change and search them, and read the tools that the server found in a plugin.
+    Create, change and search them, and read the tools that the server found in a plugin. **Status 403 may
+    also mean that there is no such plugin**: servers do not tell a plain user the difference.
     """
 
     @operation

@@ -24,6 +24,8 @@ class PromptApi(Api):
 
     Create, version, publish and search prompts, fill in their variables, and send them to a model. **A new
     prompt is public unless `visibility` is set, but a search finds it only after it has been published.**
+    **Status 403 may also mean that there is no such prompt**: servers do not tell a plain user the
+    difference.
     """
 
     @operation
@@ -469,8 +471,8 @@ class PromptApi(Api):
 
         Args:
             prompt_id: The id of one version of the prompt, as `create_prompt` or a search returned it.
-            visibility: Who can see the new version: `public`, `private` or `hidden`; administrators also
-                `public_org`.
+            visibility: Who can see the new version: `public`, `public_org` (the caller's organization),
+                `private` or `hidden`.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:

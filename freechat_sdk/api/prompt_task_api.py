@@ -13,7 +13,8 @@ from freechat_sdk.models.prompt_task_dto import PromptTaskDTO
 class PromptTaskApi(Api):
     """Prompt tasks: a prompt with the model, the api key and the parameters to run it with.
 
-    The backend of a character answers with such a task.
+    The backend of a character answers with such a task. **Status 403 may also mean that there is no such
+    task**: servers do not tell a plain user the difference.
     """
 
     @operation

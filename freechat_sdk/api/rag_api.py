@@ -14,7 +14,8 @@ class RagApi(Api):
     """Teaching characters from documents and web pages (retrieval-augmented generation).
 
     A task reads a source, splits it into segments and stores them; the character then uses the segments in
-    its answers. Create a task, start it and poll its status.
+    its answers. Create a task, start it and poll its status. **Status 403 may also mean that there is no such
+    task**: servers do not tell a plain user the difference.
     """
 
     @operation

@@ -11,8 +11,8 @@ class AgentCreateDTO(Model):
 
     Attributes:
         parent_uid: The uid of the agent that this one was copied from, if it is a copy.
-        visibility: Who can see it: `private`, `public`, `public_org` (administrators only) or
-            `hidden`. Set it: for characters and prompts, absent means public.
+        visibility: Who can see it: `private`, `public`, `public_org` (refused to plain users) or
+            `hidden`. Set it: without it, characters and prompts are public.
         format: The flow builder of `config`; only `langflow` is known.
         name: The name; all versions share it. Need not be unique.
         description: A short description for users who look for an agent.
@@ -28,8 +28,8 @@ class AgentCreateDTO(Model):
     parent_uid: Text | None = None
     """The uid of the agent that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who can see it: `private`, `public`, `public_org` (administrators only) or `hidden`. Set it: for
-    characters and prompts, absent means public."""
+    """Who can see it: `private`, `public`, `public_org` (refused to plain users) or `hidden`. Set it: without
+    it, characters and prompts are public."""
     format: Text | None = None
     """The flow builder of `config`; only `langflow` is known."""
     name: RequiredInput[Text]

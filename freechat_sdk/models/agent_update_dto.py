@@ -11,7 +11,7 @@ class AgentUpdateDTO(Model):
 
     Attributes:
         parent_uid: The uid of the agent that this one was copied from, if it is a copy.
-        visibility: Who can see it: `private`, `public`, `public_org` (administrators only) or
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
             `hidden`.
         format: The flow builder of `config`; only `langflow` is known.
         name: The name; all versions share it. Need not be unique.
@@ -28,7 +28,7 @@ class AgentUpdateDTO(Model):
     parent_uid: Text | None = None
     """The uid of the agent that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who can see it: `private`, `public`, `public_org` (administrators only) or `hidden`."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     format: Text | None = None
     """The flow builder of `config`; only `langflow` is known."""
     name: Text | None = None

@@ -11,8 +11,8 @@ class CharacterCreateDTO(Model):
 
     Attributes:
         parent_uid: The uid of the character that this one was copied from, if it is a copy.
-        visibility: Who can see it: `private`, `public`, `public_org` (administrators only) or
-            `hidden`. Absent means **public**.
+        visibility: Who can see it: `private`, `public`, `public_org` (refused to plain users) or
+            `hidden`. Without it, it is **public**.
         name: The name, for searches and look-ups; users see the nickname. Need not be unique.
         description: A short description for users who look for a character.
         nickname: The name that the character has in chats.
@@ -34,7 +34,7 @@ class CharacterCreateDTO(Model):
     parent_uid: Text | None = None
     """The uid of the character that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who can see it: `private`, `public`, `public_org` (administrators only) or `hidden`. Absent means
+    """Who can see it: `private`, `public`, `public_org` (refused to plain users) or `hidden`. Without it, it is
     **public**."""
     name: RequiredInput[Text]
     """The name, for searches and look-ups; users see the nickname. Need not be unique."""

@@ -11,7 +11,7 @@ class CharacterUpdateDTO(Model):
 
     Attributes:
         parent_uid: The uid of the character that this one was copied from, if it is a copy.
-        visibility: Who can see it: `private`, `public`, `public_org` (administrators only) or
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
             `hidden`.
         name: The name, for searches and look-ups; users see the nickname. Need not be unique.
         description: A short description for users who look for a character.
@@ -34,7 +34,7 @@ class CharacterUpdateDTO(Model):
     parent_uid: Text | None = None
     """The uid of the character that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who can see it: `private`, `public`, `public_org` (administrators only) or `hidden`."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     name: Text | None = None
     """The name, for searches and look-ups; users see the nickname. Need not be unique."""
     description: Text | None = None

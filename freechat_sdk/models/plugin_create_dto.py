@@ -10,8 +10,8 @@ class PluginCreateDTO(Model):
     Only the name is required.
 
     Attributes:
-        visibility: Who can see it: `private`, `public`, `public_org` (administrators only) or
-            `hidden`. Set it: for characters and prompts, absent means public.
+        visibility: Who can see it: `private`, `public`, `public_org` (refused to plain users) or
+            `hidden`. Set it: without it, characters and prompts are public.
         name: The name. Need not be unique.
         manifest_format: The format of `manifest_info`, as `open_ai` or `dash_scope`.
         manifest_info: The manifest of the plugin; JSON for `open_ai`.
@@ -24,8 +24,8 @@ class PluginCreateDTO(Model):
     """
 
     visibility: Text | None = None
-    """Who can see it: `private`, `public`, `public_org` (administrators only) or `hidden`. Set it: for
-    characters and prompts, absent means public."""
+    """Who can see it: `private`, `public`, `public_org` (refused to plain users) or `hidden`. Set it: without
+    it, characters and prompts are public."""
     name: RequiredInput[Text]
     """The name. Need not be unique."""
     manifest_format: Text | None = None

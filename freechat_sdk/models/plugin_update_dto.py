@@ -10,7 +10,7 @@ class PluginUpdateDTO(Model):
     Fields that are not set stay as they are.
 
     Attributes:
-        visibility: Who can see it: `private`, `public`, `public_org` (administrators only) or
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
             `hidden`.
         name: The name. Need not be unique.
         manifest_format: The format of `manifest_info`, as `open_ai` or `dash_scope`.
@@ -24,7 +24,7 @@ class PluginUpdateDTO(Model):
     """
 
     visibility: Text | None = None
-    """Who can see it: `private`, `public`, `public_org` (administrators only) or `hidden`."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     name: Text | None = None
     """The name. Need not be unique."""
     manifest_format: Text | None = None

@@ -10,8 +10,8 @@ class PromptCreateDTO(Model):
 
     Attributes:
         parent_uid: The uid of the prompt that this one was copied from, if it is a copy.
-        visibility: Who can see it: `private`, `public`, `public_org` (administrators only) or
-            `hidden`. Absent means **public**.
+        visibility: Who can see it: `private`, `public`, `public_org` (refused to plain users) or
+            `hidden`. Without it, it is **public**.
         name: The name; all versions share it. Need not be unique.
         description: A short description for users who look for a prompt.
         template: The text of a prompt of type `string`, with its variables.
@@ -29,7 +29,7 @@ class PromptCreateDTO(Model):
     parent_uid: Text | None = None
     """The uid of the prompt that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who can see it: `private`, `public`, `public_org` (administrators only) or `hidden`. Absent means
+    """Who can see it: `private`, `public`, `public_org` (refused to plain users) or `hidden`. Without it, it is
     **public**."""
     name: RequiredInput[Text]
     """The name; all versions share it. Need not be unique."""

@@ -12,7 +12,7 @@ class PromptUpdateDTO(Model):
 
     Attributes:
         parent_uid: The uid of the prompt that this one was copied from, if it is a copy.
-        visibility: Who can see it: `private`, `public`, `public_org` (administrators only) or
+        visibility: Who can see it: `private`, `public`, `public_org` (the owner's organization) or
             `hidden`.
         name: The name; all versions share it. Need not be unique.
         description: A short description for users who look for a prompt.
@@ -31,7 +31,7 @@ class PromptUpdateDTO(Model):
     parent_uid: Text | None = None
     """The uid of the prompt that this one was copied from, if it is a copy."""
     visibility: Text | None = None
-    """Who can see it: `private`, `public`, `public_org` (administrators only) or `hidden`."""
+    """Who can see it: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""
     name: Text | None = None
     """The name; all versions share it. Need not be unique."""
     description: Text | None = None

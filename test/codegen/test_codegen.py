@@ -174,7 +174,7 @@ REFUSALS: dict[str, tuple[Change, str]] = {
         lambda d: THING(d)["properties"]["note"].update({"$ref": "#/components/schemas/GoneDTO"}),
         "'#/components/schemas/GoneDTO' does not exist",
     ),
-    "more beside a reference": (lambda d: THING(d)["properties"]["note"].update(example=1), "beside a \\$ref"),
+    "more beside a reference": (lambda d: THING(d)["properties"]["note"].update(default=1), "beside a \\$ref"),
     "a required field that is not there": (lambda d: THING(d)["required"].append("gone"), "'gone' is required or used"),
     "a used field that is not there": (
         lambda d: THING(d)["x-use"]["fields"].append("gone"),

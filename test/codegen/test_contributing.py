@@ -49,4 +49,4 @@ def test_the_method_has_its_three_variants(project: Path, suffix: str) -> None:
 
 def test_the_method_has_its_section(project: Path) -> None:
     page = (project / "docs" / "ChatApi.md").read_text("utf-8")
-    assert "# **pin_chat**\n> bool pin_chat(chat_id)\n" in page
+    assert "## pin_chat\n> bool pin_chat(chat_id)\n" in page

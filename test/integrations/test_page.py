@@ -7,7 +7,8 @@ import pytest
 
 from freechat_sdk import ForeignConnectionWarning
 from freechat_sdk.sandbox import Sandbox
-from test.test_docs import SNIPPETS, TOOLS, Snippet
+from test.snippets import Snippet
+from test.test_docs import SNIPPETS, TOOLS
 
 
 @pytest.mark.parametrize("snippet", [snippet for snippet in SNIPPETS if snippet.page == TOOLS], ids=str)

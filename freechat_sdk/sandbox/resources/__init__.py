@@ -8,6 +8,9 @@ from freechat_sdk.sandbox.resources.app_config_for_admin import AppConfigForAdmi
 from freechat_sdk.sandbox.resources.app_meta_for_admin import AppMetaForAdmin
 from freechat_sdk.sandbox.resources.character import Character
 from freechat_sdk.sandbox.resources.encryption_manager_for_admin import EncryptionManagerForAdmin
+from freechat_sdk.sandbox.resources.plugin import Plugin
+from freechat_sdk.sandbox.resources.prompt import Prompt
+from freechat_sdk.sandbox.resources.prompt_task import PromptTask
 
 RESOURCES = (
     AIService,
@@ -18,4 +21,7 @@ RESOURCES = (
     AppMetaForAdmin,
     Character,
     EncryptionManagerForAdmin,
+    Plugin,
+    Prompt,
+    PromptTask,
 )

@@ -93,7 +93,7 @@ class Character:
 
     def search_character_summary(self, call: Call) -> list[Row]:
         """Return a page of characters."""
-        return [self._characters.shown(row) for row in self._characters.search(call, _with_where(call.body))]
+        return self._characters.page(call, _with_where(call.body))
 
     def search_character_details(self, call: Call) -> list[Row]:
         """Return a page of characters with their backends."""
@@ -109,7 +109,7 @@ class Character:
 
     def search_public_character_summary(self, call: Call) -> list[Row]:
         """Return a page of published characters."""
-        return [self._characters.shown(row) for row in self._characters.search(call, check_public(call.body))]
+        return self._characters.page(call, check_public(call.body))
 
     def count_characters(self, call: Call) -> int:
         """Return how many characters a search finds."""
