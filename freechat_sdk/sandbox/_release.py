@@ -58,7 +58,7 @@ class Release:
     leaves_two_defaults: bool = _fault()
     """Whether a backend that is made the default leaves the other one the default too."""
     needs_is_default: bool = _fault()
-    """Whether adding a backend fails half-way if it is not said whether it is the default: it is there, without an id."""
+    """Whether adding a backend tells its id only if the request says whether it is the default."""
     messages_in_deltas: str = "all"
     """Whether the event of a token holds it as a message too, for whom: `all`, `users` (not administrators) or `none`.
 
