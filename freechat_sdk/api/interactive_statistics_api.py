@@ -312,11 +312,11 @@ class InteractiveStatisticsApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters with their counts. (Not verified against a real server.)
+            The characters with their counts. (Not seen in recordings of real servers.)
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: A fault of the server.
         """
         return Operation(
@@ -354,11 +354,11 @@ class InteractiveStatisticsApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters with their counts. (Not verified against a real server.)
+            The characters with their counts. (Not seen in recordings of real servers.)
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: A fault of the server.
         """
         return Operation(
@@ -396,11 +396,11 @@ class InteractiveStatisticsApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters with their counts. (Not verified against a real server.)
+            The characters with their counts. (Not seen in recordings of real servers.)
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: A fault of the server.
         """
         return Operation(
@@ -472,8 +472,8 @@ class InteractiveStatisticsApi(Api):
             The plugins with their counts.
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
@@ -514,8 +514,8 @@ class InteractiveStatisticsApi(Api):
             The plugins with their counts.
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
@@ -556,8 +556,8 @@ class InteractiveStatisticsApi(Api):
             The plugins with their counts.
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
@@ -599,8 +599,8 @@ class InteractiveStatisticsApi(Api):
 
         Raises:
             UnauthorizedException: 401: No token is set, although one is needed.
-            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not verified
-                against a real server.)
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not seen in
+                recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -641,8 +641,8 @@ class InteractiveStatisticsApi(Api):
 
         Raises:
             UnauthorizedException: 401: No token is set, although one is needed.
-            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not verified
-                against a real server.)
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not seen in
+                recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -683,8 +683,8 @@ class InteractiveStatisticsApi(Api):
 
         Raises:
             UnauthorizedException: 401: No token is set, although one is needed.
-            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not verified
-                against a real server.)
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not seen in
+                recordings of real servers.)
         """
         return Operation(
             "GET",
