@@ -222,10 +222,8 @@ def _alternatives(parameter: Parameter, other: Parameter) -> Iterator[Argument]:
 
 
 def _required_names(operation: Operation, group: list[Operation]) -> set[str]:
-    """Return the parameters that both official clients require under the operation's name."""
-    in_2x = [member for member in group if member.name_in_2x == operation.name]
-    variants = [operation, *in_2x]
-    required = [{parameter.name for parameter in member.parameters if parameter.required} for member in variants]
+    """Return the parameters that must be given; in a group those of its shortest route, which each name reaches."""
+    required = [{parameter.name for parameter in member.parameters if parameter.required} for member in group]
     return set.intersection(*required)
 
 

@@ -25,7 +25,8 @@ class AccountApi(Api):
     def create_token(self, duration: int | None = None, **options: Unpack[RequestOptions]) -> Operation[str]:
         """Create a token for the caller.
 
-        The server decides how long the token lasts. A plain user can have five tokens.
+        It does not expire, unless `duration` is given: a number of seconds. A plain user can have five
+        tokens.
 
         Args:
             duration: The lifetime of the token in seconds.

@@ -259,7 +259,7 @@ class AccountManagerForAdminApi(Api):
 
     @operation
     def list_users(
-        self, page_size: int, page_num: int, **options: Unpack[RequestOptions]
+        self, page_size: int | None = None, page_num: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[UserBasicInfoDTO]]:
         """List one page of the users.
 

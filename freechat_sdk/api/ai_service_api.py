@@ -192,7 +192,7 @@ class AIServiceApi(Api):
 
     @operation
     def list_ai_model_info(
-        self, page_size: int, page_num: int, **options: Unpack[RequestOptions]
+        self, page_size: int | None = None, page_num: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[AiModelInfoDTO]]:
         """List one page of the models that the server knows.
 
@@ -221,7 +221,7 @@ class AIServiceApi(Api):
 
     @operation
     def list_ai_model_info1(
-        self, page_size: int, page_num: int | None = None, **options: Unpack[RequestOptions]
+        self, page_size: int | None = None, page_num: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[AiModelInfoDTO]]:
         """List the first page of the models that the server knows.
 

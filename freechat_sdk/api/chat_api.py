@@ -167,7 +167,7 @@ class ChatApi(Api):
 
     @operation
     def list_debug_messages(
-        self, chat_id: str, limit: int, offset: int | None = None, **options: Unpack[RequestOptions]
+        self, chat_id: str, limit: int | None = None, offset: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[ChatMessageRecordDTO]]:
         """List the newest messages of a chat with the prompts that the model received.
 
@@ -204,7 +204,7 @@ class ChatApi(Api):
 
     @operation
     def list_debug_messages1(
-        self, chat_id: str, limit: int, offset: int, **options: Unpack[RequestOptions]
+        self, chat_id: str, limit: int | None = None, offset: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[ChatMessageRecordDTO]]:
         """List part of the messages of a chat with the prompts that the model received.
 
@@ -317,7 +317,7 @@ class ChatApi(Api):
 
     @operation
     def list_messages1(
-        self, chat_id: str, limit: int, offset: int, **options: Unpack[RequestOptions]
+        self, chat_id: str, limit: int | None = None, offset: int | None = None, **options: Unpack[RequestOptions]
     ) -> Operation[list[ChatMessageRecordDTO]]:
         """List part of the messages of a chat.
 

@@ -176,7 +176,7 @@ class InteractiveStatisticsApi(Api):
     def list_agents_by_statistic(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         asc: str | None = None,
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
@@ -215,7 +215,12 @@ class InteractiveStatisticsApi(Api):
 
     @operation
     def list_agents_by_statistic1(
-        self, stats_type: str, page_size: int, page_num: int, asc: str | None = None, **options: Unpack[RequestOptions]
+        self,
+        stats_type: str,
+        page_size: int | None = None,
+        page_num: int | None = None,
+        asc: str | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Operation[list[AgentSummaryStatsDTO]]:
         """Rank one page of the caller's public agents by a count.
 
@@ -336,7 +341,7 @@ class InteractiveStatisticsApi(Api):
     def list_characters_by_statistic1(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         page_num: int | None = None,
         asc: str | None = None,
         **options: Unpack[RequestOptions],
@@ -378,7 +383,7 @@ class InteractiveStatisticsApi(Api):
     def list_characters_by_statistic2(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         asc: str | None = None,
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
@@ -451,7 +456,7 @@ class InteractiveStatisticsApi(Api):
     def list_plugins_by_statistic(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         asc: str | None = None,
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
@@ -619,7 +624,7 @@ class InteractiveStatisticsApi(Api):
     def list_prompts_by_statistic1(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         page_num: int | None = None,
         asc: str | None = None,
         **options: Unpack[RequestOptions],
