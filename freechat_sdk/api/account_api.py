@@ -47,7 +47,7 @@ class AccountApi(Api):
     def create_token1(self, duration: int | None = None, **options: Unpack[RequestOptions]) -> Operation[str]:
         """Create a token for the caller that lasts for a given time.
 
-        A plain user can have five tokens.
+        A plain user can have five tokens. `delete_token` ends a token before its time.
 
         Args:
             duration: The lifetime of the token in seconds.
@@ -126,7 +126,7 @@ class AccountApi(Api):
 
         Raises:
             BadRequestException: 400: The token was deleted or disabled by id, or, for an administrator,
-                does not exist. (Not verified against a real server.)
+                does not exist. (Not seen in recordings of real servers.)
             ForbiddenException: 403: The token belongs to another user **or does not exist**.
         """
         return Operation("PUT", "/account/token/{token}", as_text, options, retry=ONCE, path={"token": token})
@@ -304,9 +304,9 @@ class AccountApi(Api):
 
         Raises:
             BadRequestException: 400: The file is too large; the message states the limit, as `File size
-                should be less than 2097152`. (Not verified against a real server.)
+                should be less than 2097152`. (Not seen in recordings of real servers.)
             ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead. (Not
-                verified against a real server.)
+                seen in recordings of real servers.)
         """
         return Operation("POST", "/account/picture", as_text, options, retry=ONCE, body=MultipartBody(file))
 

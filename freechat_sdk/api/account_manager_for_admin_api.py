@@ -212,8 +212,8 @@ class AccountManagerForAdminApi(Api):
             or an empty list if the user does not exist.
 
         Raises:
-            ForbiddenException: 403: The caller is not an administrator. (Not verified against a real
-                server.)
+            ForbiddenException: 403: The caller is not an administrator. (Not seen in recordings of real
+                servers.)
         """
         return Operation(
             "GET",
@@ -325,7 +325,7 @@ class AccountManagerForAdminApi(Api):
     ) -> Operation[list[UserBasicInfoDTO]]:
         """List all users.
 
-        Pages are counted from 0.
+        All users come in one response; large servers are better read in pages.
 
         Args:
             page_size: The number of entries on a page.

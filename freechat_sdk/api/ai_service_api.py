@@ -149,7 +149,7 @@ class AIServiceApi(Api):
             The model with its name, provider and type.
 
         Raises:
-            NotFoundException: 404: The model does not exist. (Not verified against a real server.)
+            NotFoundException: 404: The model does not exist. (Not seen in recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -254,7 +254,7 @@ class AIServiceApi(Api):
     ) -> Operation[list[AiModelInfoDTO]]:
         """List all models that the server knows.
 
-        Needs no token. Pages are counted from 0.
+        Needs no token. All models come in one response.
 
         Args:
             page_size: The number of entries on a page.

@@ -32,7 +32,7 @@ class AppMetaForAdminApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            A text without further meaning, labelled as JSON. (Not verified against a real server.)
+            A text without further meaning, labelled as JSON. (Not seen in recordings of real servers.)
 
         Raises:
             BadRequestException: 400: A required query parameter is missing.

@@ -50,7 +50,7 @@ class TTSServiceApi(Api):
             The sound as `audio/mpeg`, without a file name.
 
         Raises:
-            ServiceException: 500: There is no speech server. (Not verified against a real server.)
+            ServiceException: 500: There is no speech server. (Not seen in recordings of real servers.)
         """
         return Operation(
             "GET",

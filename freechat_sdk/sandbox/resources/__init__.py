@@ -6,6 +6,7 @@ from freechat_sdk.sandbox.resources.agent import Agent
 from freechat_sdk.sandbox.resources.ai_service import AIService
 from freechat_sdk.sandbox.resources.app_config_for_admin import AppConfigForAdmin
 from freechat_sdk.sandbox.resources.app_meta_for_admin import AppMetaForAdmin
+from freechat_sdk.sandbox.resources.character import Character
 from freechat_sdk.sandbox.resources.chat import Chat
 from freechat_sdk.sandbox.resources.encryption_manager_for_admin import EncryptionManagerForAdmin
 from freechat_sdk.sandbox.resources.plugin import Plugin
@@ -20,6 +21,7 @@ RESOURCES = (
     AppConfigForAdmin,
     AppMetaForAdmin,
     Chat,
+    Character,
     EncryptionManagerForAdmin,
     Plugin,
     Prompt,
