@@ -381,7 +381,7 @@ def test_a_named_pipe_that_nobody_reads_ends_as_a_timeout(tmp_path: Path) -> Non
         with pytest.raises(ApiTimeoutError, match="silence"):
             api.export(_request_timeout=SHORT_TIME).save(pipe)
         reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # it reads nothing, so the pipe is full soon
-        with pytest.raises(ApiTimeoutError, match="silent"):
+        with pytest.raises(ApiTimeoutError, match="silence"):
             api.export(_request_timeout=SHORT_TIME).save(pipe)
         os.close(reader)
         assert (pipe.is_fifo(), [path.name for path in tmp_path.iterdir()]) == (True, ["pipe"])
