@@ -54,7 +54,7 @@ PLAIN = {
 _FIELDS = {**PLAIN, "string": "Text", "integer": "Integer", "number": "Number", "boolean": "Flag"}
 _UNCHECKED_FILE = "SkipValidation[FileInput | Upload]"  # checked by MultipartBody, whose errors are clearer
 _OPTIONS = "Options of this call alone; see `RequestOptions`."
-_UNVERIFIED = "(Not verified against a real server.)"
+_UNVERIFIED = "(Not seen in recordings of real servers.)"
 _DOC_WIDTH = 110
 
 
@@ -222,10 +222,8 @@ def _alternatives(parameter: Parameter, other: Parameter) -> Iterator[Argument]:
 
 
 def _required_names(operation: Operation, group: list[Operation]) -> set[str]:
-    """Return the parameters that both official clients require under the operation's name."""
-    in_2x = [member for member in group if member.name_in_2x == operation.name]
-    variants = [operation, *in_2x]
-    required = [{parameter.name for parameter in member.parameters if parameter.required} for member in variants]
+    """Return the parameters that must be given; in a group those of its shortest route, which each name reaches."""
+    required = [{parameter.name for parameter in member.parameters if parameter.required} for member in group]
     return set.intersection(*required)
 
 

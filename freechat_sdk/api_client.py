@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from http import HTTPStatus
 from types import TracebackType
@@ -11,7 +12,7 @@ from pydantic_core import from_json, to_json
 from typing_extensions import Self, TypedDict, Unpack
 
 from freechat_sdk import __version__
-from freechat_sdk._decoders import Decoder, StreamOpener, decode, undecodable
+from freechat_sdk._decoders import Decoder, StreamOpener, decode, nothing, undecodable
 from freechat_sdk._generation import Generation, may_be_other_generation
 from freechat_sdk._headers import bearer, build_headers, checked_headers, merge_headers
 from freechat_sdk._hints import hint_for, said_in, shown_location
@@ -26,6 +27,7 @@ from freechat_sdk.configuration import Configuration
 from freechat_sdk.exceptions import ApiDecodeError, ApiException, ApiTypeError, InsecureTransportWarning, kind_for
 from freechat_sdk.hooks import Hooks
 from freechat_sdk.rest import BaseHTTPResponse, RESTClientObject, RESTResponse, timeouts_for
+from freechat_sdk.upload import MultipartBody
 
 T = TypeVar("T")
 
@@ -160,6 +162,8 @@ class ApiClient:
         headers = build_headers(operation.decoder.accept, content, token, self._defaults(), operation.options)
         first: Response | None = None
         generations = self._generation.to_try(operation, self.configuration.api_version)
+        if len(generations) > 1 and isinstance(operation.body, MultipartBody):
+            generations = self._ask_generation(operation, token, deadline)
         for generation in generations:
             request = build_request(operation, PREFIX + generation, headers)
             response = self.rest_client.send(request, deadline, preload, previous_attempts)
@@ -171,6 +175,16 @@ class ApiClient:
                 previous_attempts = response.exchange.attempts - 1  # it was no attempt: it found out the generation
                 first = response
         return response if first is None or preload is Preload.NONE else _more_telling(first, response)
+
+    def _ask_generation(self, operation: Operation[T], token: str | None, deadline: Deadline) -> tuple[str, ...]:
+        """Return the one generation to send a file to. A file is not sent twice: some cannot be, and others are large.
+
+        If the request that asks fails, the file is sent all the same, so that the error is about it.
+        """
+        question = Operation("GET", "/account/basic", nothing, operation.options, READ)
+        with suppress(ApiException):
+            self._send(question, token, deadline, Preload.ALL)
+        return self._generation.to_try(operation, self.configuration.api_version)[:1]
 
     def _deadline(self, operation: Operation[T]) -> Deadline:
         """Return the deadline of a call that starts now."""

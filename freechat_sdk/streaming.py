@@ -53,8 +53,8 @@ class SseEmitter:
         self._received = _Received(response.splits_thinking)
         self._source = data_only(response.chunks(), response.max_event_bytes)
         self._events = _events(response, self._source, self._received)
-        self._is_closed = False
         self._on_close: list[Callable[[], object]] = []
+        self._is_closed = False  # the last one: an interrupt before it leaves nothing to close
 
     @property
     def result(self) -> LlmResultDTO | None:

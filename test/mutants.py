@@ -5,7 +5,7 @@ are not changed: their wording is free.
 
 Each change is made in memory, in a process of its own. For one within a function, that is a fork of a process that has
 collected the tests: the function gets other code, and only those tests run that run its line. For any other change, and
-one that this does not notice, a fresh process imports the changed module and runs all tests.
+if no test runs the line, a fresh process imports the changed module and runs all tests.
 
 mutmut 3 was tried: it puts a function around each function, which changes signatures and frames that this package
 promises.
@@ -34,6 +34,8 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 PROCESSES = 2
+NOT_REPLACED = 99
+"""The exit status if a function cannot get the changed code."""
 FORK, SPAWN = multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")
 OPTIONS = [*("-p", "no:cacheprovider"), *("-p", "no:terminal"), *("-o", "addopts=")]
 OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
@@ -172,6 +174,7 @@ class _Ran(NamedTuple):
 
     seconds: float
     lines: set[int]
+    has_failed: bool
 
 
 class _Loop:
@@ -181,8 +184,10 @@ class _Loop:
         path = ROOT / f"freechat_sdk/{module}.py"
         self.mutants = list(mutants(path.read_text(), str(path)))
         self.statuses: list[int | None] = []
-        """What came of each change: 0 if nothing was noticed, None if it took too long. Empty if the tests fail."""
+        """What came of each change: 0 if nothing was noticed, None if it took too long. Empty if a test failed."""
         self._module, self._path, self._tests = module, str(path), tests
+        self.failed: list[str] = []
+        """The tests that fail without a change."""
         self._items: Sequence[Any] = ()
         self._runs: Sequence[_Ran] = ()
         self._has_failed = False
@@ -192,18 +197,24 @@ class _Loop:
 
     def pytest_runtestloop(self, session: Any) -> bool:
         self._items = session.items
-        receiver, sender = FORK.Pipe(duplex=False)
-        process = FORK.Process(target=lambda: sender.send(list(self._run_traced())))
-        process.start()
-        self._runs = receiver.recv()
-        process.join()
-        if len(self._runs) == len(self._items):
+        with ProcessPoolExecutor(PROCESSES, FORK, _keep, (self,)) as pool:
+            self._runs = list(pool.map(_run_of, range(len(self._items))))
+        self.failed = [item.nodeid for item, run in zip(self._items, self._runs, strict=True) if run.has_failed]
+        if not self.failed:
             with ProcessPoolExecutor(PROCESSES, FORK, _keep, (self,)) as pool:
                 self.statuses = list(pool.map(_status_of, range(len(self.mutants))))
         return True
 
-    def _run_traced(self) -> Iterator[_Ran]:
-        """Run all tests up to the first that fails."""
+    def traced(self, number: int) -> _Ran:
+        """Run a test in a fork, so that nothing is left of it that later ones would use instead of running a line."""
+        receiver, sender = FORK.Pipe(duplex=False)
+        process = FORK.Process(target=lambda: sender.send(self._trace(number)))
+        process.start()
+        found: _Ran = receiver.recv()
+        process.join()
+        return found
+
+    def _trace(self, number: int) -> _Ran:
         lines: set[int] = set()
 
         def trace_lines(frame: FrameType, _event: str, _argument: object) -> Any:
@@ -213,27 +224,23 @@ class _Loop:
         def trace(frame: FrameType, _event: str, _argument: object) -> Any:
             return trace_lines if frame.f_code.co_filename == self._path else None
 
+        began = time.monotonic()
         threading.settrace(trace)
-        for item in self._items:
-            began = time.monotonic()
-            sys.settrace(trace)
-            self._run(item)
-            sys.settrace(None)
-            if self._has_failed:
-                return
-            yield _Ran(time.monotonic() - began, set(lines))
-            lines.clear()
+        sys.settrace(trace)
+        self._run(self._items[number])
+        sys.settrace(None)
+        return _Ran(time.monotonic() - began, lines, self._has_failed)
 
     def _run(self, item: Any) -> None:
         item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
 
     def status(self, mutant: Mutant) -> int | None:
-        """Return what comes of a change. What no fork notices, a fresh process may: functions run on import too."""
+        """Return what comes of a change."""
         runs = sorted((run.seconds, number) for number, run in enumerate(self._runs) if run.lines & {*mutant.lines})
         if mutant.function is not None and runs:
             seconds, numbers = zip(*runs, strict=True)
             status = _ended(FORK.Process(target=self._replace, args=(mutant, numbers)), sum(seconds))
-            if status != 0:
+            if status != NOT_REPLACED:
                 return status
         process = SPAWN.Process(target=_import, args=(self._module, marshal.dumps(mutant.code), self._tests))
         return _ended(process, sum(run.seconds for run in self._runs))
@@ -247,9 +254,9 @@ class _Loop:
         try:
             for function in replaced:
                 function.__code__ = code
-        except ValueError:  # it calls super() no more, so only an import can take it
-            os._exit(0)
-        for number in numbers if replaced else ():
+        except ValueError:  # it does not call super() any more
+            os._exit(NOT_REPLACED)
+        for number in numbers:
             self._run(self._items[number])
             if self._has_failed:
                 os._exit(1)
@@ -289,12 +296,19 @@ def _keep(loop: _Loop) -> None:
     _kept.append(loop)
 
 
+def _run_of(number: int) -> _Ran:
+    return _kept[0].traced(number)
+
+
 def _status_of(number: int) -> int | None:
     return _kept[0].status(_kept[0].mutants[number])
 
 
 def _import(module: str, code: bytes, tests: Sequence[str]) -> None:
     """Run tests with a changed module, and end this process with 0 if they notice nothing."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
     os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(dir=os.environ["PYTEST_DEBUG_TEMPROOT"])
     spec = importlib.util.find_spec(f"freechat_sdk.{module}")
     assert spec is not None
@@ -311,7 +325,7 @@ def run(module: str, about: dict[str, Any]) -> None:
     loop = _Loop(module, tests)
     pytest.main([*OPTIONS, *tests], [loop])
     if not loop.statuses:
-        print(f"{module}: the tests fail without a change")
+        print(f"{module}: {', '.join(loop.failed) or 'no tests'}: failed without a change")
         sys.exit(1)
     argued = {entry["change"] for entry in about.get("unnoticed", ())}
     found = [mutant.change for mutant in loop.mutants]

@@ -155,6 +155,10 @@ BAD_HOSTS: list[Any] = [
     "http://a?b=1",
     "http://a#b",
     "http://[::1",
+    "http:/evil.example.com",
+    "https:evil.example.com",
+    "http:evil.example.com",
+    "http://a:",
 ]
 
 

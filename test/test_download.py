@@ -3,27 +3,35 @@
 import os
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 import pytest
 from typing_extensions import Unpack
 
-from freechat_sdk import ApiConnectionError, ApiDecodeError, ApiException, ApiTimeoutError, Download, NotFoundException
+from freechat_sdk import (
+    ApiConnectionError,
+    ApiDecodeError,
+    ApiException,
+    ApiTimeoutError,
+    Download,
+    NotFoundException,
+    _response,
+)
 from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
 from freechat_sdk._operation import READ, Operation
 from freechat_sdk.download import as_download, file_name
-from test.clients import Closings, api_of
+from test.clients import Clock, Closings, api_of, at_once
 from test.hostile import close, gzipped, response, says
 from test.server import MAX_WAIT, Connection, Handler, Request, head, html_response, in_order, json_response
 
 CONTENT = bytes(range(256)) * 1000
-SHORT_TIME = 0.3
-"""Seconds for a download that only time can end."""
 HEADERS = [
     ("Content-Type", "application/gzip"),
     ("Content-Disposition", "attachment; filename=\"My+caf%C3%A9.tar.gz\"; filename*=UTF-8''My+caf%C3%A9.tar.gz"),
@@ -320,8 +328,12 @@ def test_a_file_is_saved_to_the_present_folder_by_default(tmp_path: Path, monkey
 
 
 def test_a_folder_that_may_not_be_written_to_is_its_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError("mine")
+    opened = Path.open
+
+    def refuse(path: Path, *args: Any) -> Any:
+        if path.suffix == ".part":
+            raise PermissionError("mine")
+        return opened(path, *args)
 
     monkeypatch.setattr(Path, "open", refuse)
     with api_of(FileApi, whole) as (api, _), pytest.raises(PermissionError, match="mine"):
@@ -374,15 +386,23 @@ def test_a_device_and_a_named_pipe_are_written_to_and_not_replaced(tmp_path: Pat
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
-def test_a_named_pipe_that_nobody_reads_ends_as_a_timeout(tmp_path: Path) -> None:
+def test_a_named_pipe_that_nobody_reads_ends_as_a_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, waits = Clock(), Counter[float]()
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+        waits[seconds] += 1
+
+    monkeypatch.setattr(_response, "time", SimpleNamespace(sleep=sleep))
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with api_of(FileApi, whole) as (api, _):
-        with pytest.raises(ApiTimeoutError, match="silent"):
-            api.export(_request_timeout=SHORT_TIME).save(pipe)
+    with api_of(FileApi, whole, retries=at_once(clock=clock)) as (api, _):
+        with pytest.raises(ApiTimeoutError, match="10 s for each silence"):
+            api.export(_request_timeout=10).save(pipe)
+        assert list(waits) == [_response.PAUSE_SECONDS]
         reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # it reads nothing, so the pipe is full soon
-        with pytest.raises(ApiTimeoutError, match="silent"):
-            api.export(_request_timeout=SHORT_TIME).save(pipe)
+        with pytest.raises(ApiTimeoutError, match="10 s for each silence"):
+            api.export(_request_timeout=10).save(pipe)
         os.close(reader)
         assert (pipe.is_fifo(), [path.name for path in tmp_path.iterdir()]) == (True, ["pipe"])
 
@@ -485,3 +505,20 @@ def test_a_suggested_name_is_not_a_windows_device(device: str, ending: str) -> N
 )
 def test_a_suggested_name_is_one_safe_name(disposition: str | None, name: str | None) -> None:
     assert file_name(disposition) == name
+
+
+def test_the_repr_of_a_download_shows_its_state() -> None:
+    about = f"file_name='My café.tar.gz', content_type='application/gzip', length={len(CONTENT)}"
+    with api_of(FileApi, whole) as (api, _):
+        response = api.export_with_http_info()
+        download = response.data
+        assert repr(download) == f"Download(unread, {about})"
+        assert repr(response) == f"ApiResponse(status_code=200, data={download!r}, attempts=1)"
+        chunks = iter(download)
+        next(chunks)
+        assert repr(download) == f"Download(being read, {about})"
+        download.close()
+        assert repr(download) == f"Download(closed, {about})"
+        kept = api.export()
+        kept.read()
+        assert repr(kept) == f"Download(read, {about})"

@@ -108,3 +108,20 @@ def test_what_a_generation_lacks_is_refused_before_anything_is_sent(fact: Any, g
     with called(example, generation) as (method, server), pytest.raises(ApiVersionError):
         method(**example.arguments)
     assert server.requests == []
+
+
+GROUPED = [fact for fact in KNOWN if "group" in fact]
+
+
+@pytest.mark.parametrize("fact", GROUPED, ids=lambda fact: f"{fact['api']}.{fact['method_name']}")
+def test_each_name_of_a_group_reaches_its_shortest_route(fact: Any) -> None:
+    members = [other for other in GROUPED if (other["api"], other["group"]) == (fact["api"], fact["group"])]
+    shortest = min(members, key=lambda member: len(member["http"].split("{")))
+    example = Example(shortest, "v2" if "v2" in shortest["generations"] else "v1")
+    method_name = fact["method_name"]
+    needed = {p["name"]: example.arguments[p["name"]] for p in shortest.get("parameters", []) if p["in"] == "path"}
+    kind = getattr(freechat_sdk, fact["api"])
+    with api_of(kind, example.respond, api_version=example.generation) as (api, server):
+        example.check_value(getattr(api, method_name)(**needed))
+        example.check_value(getattr(api, method_name)(*needed.values()))
+    assert [request.path for request in server.requests] == [example.path] * 2

@@ -47,6 +47,8 @@ from test.recordings import (
 )
 from test.server import RecordingServer, Request
 
+pytestmark = pytest.mark.filterwarnings("ignore::freechat_sdk.UnknownFieldWarning")  # a few were sent to the servers
+
 ERRORS = {
     302: UnauthorizedException,
     400: BadRequestException,

@@ -411,3 +411,19 @@ def test_a_whole_answer_in_one_event_of_many_bytes_arrives() -> None:
     text = "ä" * 200_000
     with chat_api(events_response({"text": text}, FINAL)) as (api, _):
         assert list(api.stream_send_message("chat", "Hi").text_deltas()) == [text]
+
+
+def test_the_repr_of_a_stream_shows_its_state_and_the_start_of_its_text() -> None:
+    long = "word " * 20
+    with chat_api(in_order(*[events_response({"text": "Hel"}, {"text": long}, FINAL)] * 2)) as (api, _):
+        response = api.stream_send_message_with_http_info("chat", "Hi")
+        stream = response.data
+        assert repr(stream) == "SseEmitter(open, text='')"
+        assert repr(response) == f"ApiResponse(status_code=200, data={stream!r}, attempts=1)"
+        next(stream)
+        assert repr(stream) == "SseEmitter(open, text='Hel')"
+        stream.until_done()
+        assert repr(stream) == f"SseEmitter(complete, text={('Hel' + long)[:60] + '...'!r})"
+        given_up = api.stream_send_message("chat", "Hi")
+        given_up.close()
+        assert repr(given_up) == "SseEmitter(closed before its final event, text='')"

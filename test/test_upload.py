@@ -16,21 +16,23 @@ from pydantic import SkipValidation
 from typing_extensions import Unpack
 
 from freechat_sdk import (
+    ApiClient,
     ApiConnectionError,
     ApiException,
     ApiTimeoutError,
     ApiTypeError,
     ApiValueError,
     BadRequestException,
+    NotFoundException,
     Upload,
 )
 from freechat_sdk._api import Api, RequestOptions, operation
 from freechat_sdk._decoders import as_text
 from freechat_sdk._operation import ONCE, Operation
 from freechat_sdk.upload import FileInput, MultipartBody
-from test.clients import api_of
+from test.clients import api_of, configured
 from test.recordings import part_of
-from test.server import MAX_WAIT, Connection, Request, in_order, json_response, refused_port, text_response
+from test.server import MAX_WAIT, Connection, Handler, Request, in_order, json_response, refused_port, text_response
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -83,6 +85,64 @@ def test_an_open_file_is_sent_from_where_it_stands_and_stays_open(picture: Path)
             api.upload(file)
             assert not file.closed
         assert part(server.requests[0]) == ("me.png", "image/png", CONTENT[1000:])
+
+
+def unseekable(content: bytes) -> IO[bytes]:
+    """Return a file that can be read once, like the response of another server."""
+    file = io.BytesIO(content)
+    file.seekable = lambda: False  # type: ignore[method-assign]
+    return file
+
+
+def only_generation(generation: str) -> Handler:
+    """Return a handler that knows the paths of one generation."""
+
+    def handle(request: Request, connection: Connection) -> None:
+        is_known = request.path.startswith(f"/api/{generation}/")
+        is_picture = request.path.endswith("/picture")
+        response = (
+            json_response({}, 404) if not is_known else text_response("done") if is_picture else json_response({})
+        )
+        response(request, connection)
+
+    return handle
+
+
+@pytest.mark.parametrize("generation", ["v1", "v2"])
+@pytest.mark.parametrize("is_pipe", [True, False], ids=["a pipe", "bytes"])
+def test_a_file_as_the_first_call_is_sent_once_whatever_the_generation(generation: str, is_pipe: bool) -> None:
+    with api_of(PictureApi, only_generation(generation), api_version="auto") as (api, server):
+        file: Any = unseekable(CONTENT) if is_pipe else CONTENT
+        assert api.upload(file) == "done"
+        assert api.api_client.generation == generation
+        assert api.upload(b"more") == "done"
+    asked = [f"/api/{tried}/account/basic" for tried in ("v1", "v2") if tried <= generation]
+    sent = [f"/api/{generation}/picture"] * 2
+    assert [request.path for request in server.requests] == asked + sent
+    assert part(server.requests[-2])[2] == CONTENT
+
+
+def test_a_file_whose_generation_cannot_be_found_out_is_sent_once_and_the_error_is_about_it() -> None:
+    with (
+        api_of(PictureApi, json_response({}, 404), api_version="auto") as (api, server),
+        pytest.raises(NotFoundException, match=r"POST .*/api/v1/picture returned 404") as caught,
+    ):
+        api.upload(unseekable(CONTENT))
+    assert caught.value.attempts == 1
+    assert [request.method for request in server.requests] == ["GET", "GET", "POST"]
+    with (
+        refused_port() as port,
+        ApiClient(configured(f"http://127.0.0.1:{port}", api_version="auto", retries=0)) as client,
+        pytest.raises(ApiConnectionError, match=r"POST .*/api/v1/picture failed"),
+    ):
+        PictureApi(client).upload(CONTENT)
+
+
+def test_the_question_about_the_generation_has_the_authorization_of_the_upload() -> None:
+    auth = {"in": "header", "key": "Authorization", "value": "Bearer of-this-call"}
+    with api_of(PictureApi, only_generation("v2"), api_version="auto") as (api, server):
+        api.upload(CONTENT, _request_auth=auth)
+    assert {request.header("Authorization") for request in server.requests} == {"Bearer of-this-call"}
 
 
 def test_a_file_that_cannot_be_rewound_is_sent_in_chunks_once() -> None:

@@ -176,7 +176,7 @@ class InteractiveStatisticsApi(Api):
     def list_agents_by_statistic(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         asc: str | None = None,
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
@@ -215,7 +215,12 @@ class InteractiveStatisticsApi(Api):
 
     @operation
     def list_agents_by_statistic1(
-        self, stats_type: str, page_size: int, page_num: int, asc: str | None = None, **options: Unpack[RequestOptions]
+        self,
+        stats_type: str,
+        page_size: int | None = None,
+        page_num: int | None = None,
+        asc: str | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Operation[list[AgentSummaryStatsDTO]]:
         """Rank one page of the caller's public agents by a count.
 
@@ -312,11 +317,11 @@ class InteractiveStatisticsApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters with their counts. (Not verified against a real server.)
+            The characters with their counts. (Not seen in recordings of real servers.)
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: A fault of the server.
         """
         return Operation(
@@ -336,7 +341,7 @@ class InteractiveStatisticsApi(Api):
     def list_characters_by_statistic1(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         page_num: int | None = None,
         asc: str | None = None,
         **options: Unpack[RequestOptions],
@@ -354,11 +359,11 @@ class InteractiveStatisticsApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters with their counts. (Not verified against a real server.)
+            The characters with their counts. (Not seen in recordings of real servers.)
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: A fault of the server.
         """
         return Operation(
@@ -378,7 +383,7 @@ class InteractiveStatisticsApi(Api):
     def list_characters_by_statistic2(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         asc: str | None = None,
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
@@ -396,11 +401,11 @@ class InteractiveStatisticsApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters with their counts. (Not verified against a real server.)
+            The characters with their counts. (Not seen in recordings of real servers.)
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: A fault of the server.
         """
         return Operation(
@@ -451,7 +456,7 @@ class InteractiveStatisticsApi(Api):
     def list_plugins_by_statistic(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         asc: str | None = None,
         page_num: int | None = None,
         **options: Unpack[RequestOptions],
@@ -472,8 +477,8 @@ class InteractiveStatisticsApi(Api):
             The plugins with their counts.
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
@@ -514,8 +519,8 @@ class InteractiveStatisticsApi(Api):
             The plugins with their counts.
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
@@ -556,8 +561,8 @@ class InteractiveStatisticsApi(Api):
             The plugins with their counts.
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
@@ -599,8 +604,8 @@ class InteractiveStatisticsApi(Api):
 
         Raises:
             UnauthorizedException: 401: No token is set, although one is needed.
-            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not verified
-                against a real server.)
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not seen in
+                recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -619,7 +624,7 @@ class InteractiveStatisticsApi(Api):
     def list_prompts_by_statistic1(
         self,
         stats_type: str,
-        page_size: int,
+        page_size: int | None = None,
         page_num: int | None = None,
         asc: str | None = None,
         **options: Unpack[RequestOptions],
@@ -641,8 +646,8 @@ class InteractiveStatisticsApi(Api):
 
         Raises:
             UnauthorizedException: 401: No token is set, although one is needed.
-            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not verified
-                against a real server.)
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not seen in
+                recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -683,8 +688,8 @@ class InteractiveStatisticsApi(Api):
 
         Raises:
             UnauthorizedException: 401: No token is set, although one is needed.
-            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not verified
-                against a real server.)
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not seen in
+                recordings of real servers.)
         """
         return Operation(
             "GET",

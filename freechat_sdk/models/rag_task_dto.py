@@ -12,7 +12,8 @@ class RagTaskDTO(Model):
             fails.
         source: The key of an uploaded document (the last path segment of the URL that
             `upload_character_document` returned), or a web address.
-        max_segment_size: The largest size of a segment in tokens; the web interface uses 300.
+        max_segment_size: The largest size of a segment in tokens, at most 1000; the web interface
+            uses 300.
         max_overlap_size: The largest overlap of neighbouring segments in tokens; the web interface
             uses 30.
     """
@@ -23,6 +24,6 @@ class RagTaskDTO(Model):
     """The key of an uploaded document (the last path segment of the URL that `upload_character_document`
     returned), or a web address."""
     max_segment_size: Integer | None = None
-    """The largest size of a segment in tokens; the web interface uses 300."""
+    """The largest size of a segment in tokens, at most 1000; the web interface uses 300."""
     max_overlap_size: Integer | None = None
     """The largest overlap of neighbouring segments in tokens; the web interface uses 30."""

@@ -6,8 +6,11 @@ import sys
 import threading
 from types import FrameType
 
-from freechat_sdk.sandbox._dialect import DIALECTS
-from freechat_sdk.sandbox._sandbox import Sandbox
+try:
+    from freechat_sdk.sandbox import Sandbox
+    from freechat_sdk.sandbox._dialect import DIALECTS
+except ImportError as error:
+    raise SystemExit(str(error)) from None
 
 
 def main(arguments: list[str] | None = None) -> int:
