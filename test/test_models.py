@@ -427,5 +427,5 @@ def test_importing_and_building_a_model_makes_no_signature(monkeypatch: pytest.M
 
     assert Mine.from_json("{}").to_dict() == Mine().to_dict() == {"mood": "good"}
     assert made == []
-    assert Mine.__signature__ is None  # what the stand-in returns
+    _ = Mine.__signature__
     assert len(made) == 1
