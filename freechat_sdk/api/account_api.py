@@ -25,8 +25,7 @@ class AccountApi(Api):
     def create_token(self, duration: int | None = None, **options: Unpack[RequestOptions]) -> Operation[str]:
         """Create a token for the caller.
 
-        It does not expire, unless `duration` is given: a number of seconds. A plain user can have five
-        tokens.
+        The token does not expire unless `duration` is given, in seconds. A plain user can have five tokens.
 
         Args:
             duration: The lifetime of the token in seconds.
@@ -253,7 +252,8 @@ class AccountApi(Api):
     def list_tokens(self, **options: Unpack[RequestOptions]) -> Operation[list[ApiTokenInfoDTO]]:
         """List the caller's tokens.
 
-        The tokens are masked, as `fc-7****8ec7`. Deleted, disabled and expired tokens are not listed.
+        The tokens are masked, for example `fc-7****8ec7`. Deleted, disabled and expired tokens are not
+        listed.
 
         Args:
             **options: Options of this call alone; see `RequestOptions`.
@@ -303,8 +303,8 @@ class AccountApi(Api):
             The URL of the picture, which everybody can read.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message states the limit, as `File size
-                should be less than 2097152`. (Not seen in recordings of real servers.)
+            BadRequestException: 400: The file is too large; the message states the limit, for example
+                `File size should be less than 2097152`. (Not seen in recordings of real servers.)
             ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead. (Not
                 seen in recordings of real servers.)
         """

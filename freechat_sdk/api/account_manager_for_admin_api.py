@@ -233,7 +233,8 @@ class AccountManagerForAdminApi(Api):
     ) -> Operation[list[ApiTokenInfoDTO] | None]:
         """List the tokens of a user.
 
-        The tokens are masked, as `fc-7****8ec7`. Deleted, disabled and expired tokens are not listed.
+        The tokens are masked, for example `fc-7****8ec7`. Deleted, disabled and expired tokens are not
+        listed.
 
         Args:
             username: The user name of the account.
@@ -360,8 +361,8 @@ class AccountManagerForAdminApi(Api):
 
         Args:
             username: The user name of the account.
-            request_body: All authorities of the user, as `ROLE_USER`. Authorities that are left out are
-                removed.
+            request_body: All authorities of the user, for example `ROLE_USER`. Authorities that are left
+                out are removed.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:

@@ -115,7 +115,7 @@ class AIServiceApi(Api):
     def get_ai_api_key(self, id: int, **options: Unpack[RequestOptions]) -> Operation[AiApiKeyInfoDTO | None]:
         """Read the details of a stored api key.
 
-        The key itself is masked, as `sk-y****yyyy`; it can never be read again.
+        The key itself is masked, for example `sk-y****yyyy`; it can never be read again.
 
         Args:
             id: The id of the stored key, as `add_ai_api_key` returned it.
@@ -141,7 +141,7 @@ class AIServiceApi(Api):
         Needs no token.
 
         Args:
-            model_id: The id of the model: `[provider]name`, as `[open_ai]gpt-4o`, or
+            model_id: The id of the model: `[provider]name`, for example `[open_ai]gpt-4o`, or
                 `[provider]name|type`.
             **options: Options of this call alone; see `RequestOptions`.
 

@@ -122,7 +122,7 @@ class CharacterApi(Api):
     def clone_character(self, character_id: int, **options: Unpack[RequestOptions]) -> Operation[int | None]:
         """Copy a character.
 
-        The copy belongs to the caller and is named like the original with a number, as `ally-1`.
+        The copy belongs to the caller and is named like the original with a number, for example `ally-1`.
 
         Args:
             character_id: The id of one version of the character, as `create_character` or a search
@@ -787,8 +787,8 @@ class CharacterApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The keys of the voices, as `e68191e7d7e9436bb4074c788cee46c8-v.wav`; an empty list if there are
-            none.
+            The keys of the voices, for example `e68191e7d7e9436bb4074c788cee46c8-v.wav`; an empty list if
+            there are none.
 
         Raises:
             ForbiddenException: 403: The backend belongs to another user's character **or does not
@@ -818,7 +818,7 @@ class CharacterApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The preferred name, or the name with a number, as `ally-1`.
+            The preferred name, or the name with a number, for example `ally-1`.
         """
         return Operation(
             "GET", "/character/create/name/{desired}", as_text, options, retry=READ, path={"desired": desired}
@@ -1133,8 +1133,8 @@ class CharacterApi(Api):
             The URL of the file; its last path segment is the key of the file.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message states the limit, as `File size
-                should be less than 2097152`. (Not seen in recordings of real servers.)
+            BadRequestException: 400: The file is too large; the message states the limit, for example
+                `File size should be less than 2097152`. (Not seen in recordings of real servers.)
             ForbiddenException: 403: The character belongs to another user **or does not exist**.
             ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead. (Not
                 seen in recordings of real servers.)
@@ -1170,8 +1170,8 @@ class CharacterApi(Api):
             The URL of the file; its last path segment is the key of the file.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message states the limit, as `File size
-                should be less than 2097152`. (Not seen in recordings of real servers.)
+            BadRequestException: 400: The file is too large; the message states the limit, for example
+                `File size should be less than 2097152`. (Not seen in recordings of real servers.)
             ForbiddenException: 403: The character belongs to another user **or does not exist**. (Not
                 seen in recordings of real servers.)
             ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead.
@@ -1207,8 +1207,8 @@ class CharacterApi(Api):
             The URL of the file; its last path segment is the key of the file.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message states the limit, as `File size
-                should be less than 2097152`.
+            BadRequestException: 400: The file is too large; the message states the limit, for example
+                `File size should be less than 2097152`.
             ForbiddenException: 403: The character belongs to another user **or does not exist**.
             ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead. (Not
                 seen in recordings of real servers.)
@@ -1244,8 +1244,8 @@ class CharacterApi(Api):
             The URL of the file; its last path segment is the key of the file.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message states the limit, as `File size
-                should be less than 2097152`. (Not seen in recordings of real servers.)
+            BadRequestException: 400: The file is too large; the message states the limit, for example
+                `File size should be less than 2097152`. (Not seen in recordings of real servers.)
             ForbiddenException: 403: The character belongs to another user **or does not exist**. (Not
                 seen in recordings of real servers.)
             ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead. (Not

@@ -214,8 +214,8 @@ class OrganizationApi(Api):
 
         Args:
             username: The user name of the account.
-            request_body: All authorities of the user, as `ROLE_USER`. Authorities that are left out are
-                removed.
+            request_body: All authorities of the user, for example `ROLE_USER`. Authorities that are left
+                out are removed.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:

@@ -137,7 +137,7 @@ class PromptApi(Api):
     def clone_prompt(self, prompt_id: int, **options: Unpack[RequestOptions]) -> Operation[int | None]:
         """Copy a prompt.
 
-        The copy belongs to the caller and is named like the original with a number, as `greeting-1`.
+        The copy belongs to the caller and is named like the original with a number, for example `greeting-1`.
 
         Args:
             prompt_id: The id of one version of the prompt, as `create_prompt` or a search returned it.
@@ -451,7 +451,7 @@ class PromptApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The preferred name, or the name with a number, as `greeting-1`.
+            The preferred name, or the name with a number, for example `greeting-1`.
         """
         return Operation(
             "GET", "/prompt/create/name/{desired}", as_text, options, retry=READ, path={"desired": desired}

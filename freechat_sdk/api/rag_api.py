@@ -22,7 +22,7 @@ class RagApi(Api):
     def cancel_rag_task(self, task_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Cancel a waiting or running task.
 
-        A finished task cannot be cancelled.
+        A finished task cannot be canceled.
 
         Args:
             task_id: The id of the task, as `create_rag_task` returned it.
