@@ -1,6 +1,7 @@
 """Messages: what is stored of chats, and their sessions, which the server holds while they are used."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 from freechat_sdk.sandbox._events import spoken
@@ -20,9 +21,15 @@ class Messages:
         self._messages = store.table("messages", "chatId")
         self._sessions = store.table("chat_sessions", "chatId")
 
-    def visible(self, chat: Row) -> list[Row]:
+    def rows(self, chat: Row) -> list[Row]:
         """Return the messages that are not hidden, the oldest first."""
         return [message for message in self._messages.find(chatId=chat["chatId"]) if not message.get("isHidden")]
+
+    def visible(self, chat: Row) -> list[Row]:
+        """Return the messages that are shown, and that a model is told: none that got no answer before the next one."""
+        rows = self.rows(chat)
+        roles = [row["role"] for row in rows]
+        return [row for row, pair in zip(rows, pairwise([*roles, ""]), strict=True) if pair != ("user", "user")]
 
     def without_greeting(self, chat: Row) -> list[Row]:
         """Return the messages that are shown if there is no session: a greeting is shown by the session."""

@@ -107,9 +107,9 @@ class Release:
     """Whether nothing is noted with an answer whose model does not tell its usage."""
     clearing_fails: bool = _fault()
     """Clearing a memory fails after the work is done, and sends fail until the chat's session is dropped."""
-    rollback_breaks: bool = _fault()
+    rollback_breaks: bool = _fault(default=True)
     """After the greeting has been rolled back, sends fail until the chat's session is dropped."""
-    needs_backends: bool = _fault()
+    needs_backends: bool = _fault(default=True)
     """A chat that has lost its backend makes the list of chats fail."""
 
     def without_faults(self) -> "Release":
@@ -118,9 +118,7 @@ class Release:
         return replace(self, **faults)
 
 
-_V2_9 = Release(rollback_breaks=True, needs_backends=True)
-_V2_6 = replace(
-    _V2_9,
+_V2_6 = Release(
     name="2.6.0",
     headers=(*_VARY_HEADERS, *_SECURITY_HEADERS),
     date_form="millis",
@@ -161,6 +159,7 @@ _V2_0 = replace(
     unwritten_fields=frozenset(),
     lacks=frozenset(),
     chat_stream_seconds=30,
+    omits_unknown_usage=False,
     keeps_partial_answers=False,
     cuts_early_ends=True,
     loading_shows_failures=True,
@@ -168,5 +167,5 @@ _V2_0 = replace(
     needs_backends=False,
 )
 
-RELEASES = {release.name: release for release in (_V2_0, _V2_6, _V2_9)}
+RELEASES = {release.name: release for release in (_V2_0, _V2_6, Release())}
 """The releases by name, the oldest first."""

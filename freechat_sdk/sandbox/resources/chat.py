@@ -4,6 +4,7 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from math import inf
+from operator import itemgetter
 from sqlite3 import ProgrammingError
 
 from freechat_sdk.sandbox._chat_prompts import ChatPrompts, told
@@ -44,7 +45,8 @@ class Chat:
         if chat is None:
             if self._prompts.template(backend)[0] is None:
                 raise Refused(406, "Failed to start a chat.")
-            chat = self._add(call, character or {}, backend)
+            chat = new_chat(character or {}, backend, call.body, username=call.user)
+            chat["id"] = self._chats.add(**chat, gmtCreate=call.now, gmtModified=call.now)
             self._load(call, chat)
         return str(chat["chatId"])
 
@@ -59,23 +61,6 @@ class Chat:
         if character is None or backend is None:
             raise Refused(400, "No backend found.")
         return backend
-
-    def _add(self, call: Call, character: Row, backend: Row) -> Row:
-        given = {name: value for name, value in call.body.items() if name not in ("characterUid", "backendId")}
-        fields = {
-            "about": character.get("defaultScene"),
-            **given,
-            "chatId": new_uid(),
-            "username": call.user,
-            "characterUid": character["uid"],
-            "backendId": backend["backendId"],
-            "quota": backend.get("initQuota") or 0,
-            "quotaType": backend.get("quotaType") or "none",
-            "answers": 0,
-            "tokens": [0, 0],
-        }
-        row_id = self._chats.add(**fields, gmtCreate=call.now, gmtModified=call.now)
-        return {**fields, "id": row_id}
 
     def get_default_chat_id(
         self, call: Call, character_id: int | None = None, character_uid: str | None = None
@@ -103,8 +88,8 @@ class Chat:
 
     def list_chats(self, call: Call) -> list[Row]:
         """Return the caller's chats with characters that there are: the one read last first, then the newest."""
-        chats = self._chats.find(username=call.user)
-        chats.sort(key=lambda chat: (chat.get("gmtRead") or 0, chat["id"]), reverse=True)
+        chats = sorted(self._chats.find(username=call.user), key=itemgetter("chatId"))
+        chats.sort(key=lambda chat: (chat.get("gmtRead") or 0, chat["gmtCreate"]), reverse=True)
         described = [self._described(call, chat) for chat in chats]
         return [chat for chat in described if chat is not None]
 
@@ -172,9 +157,9 @@ class Chat:
             raise Refused(500)
         if chat is None:
             return []
-        messages = self._messages.visible(chat)
-        hidden = self._messages.hide(messages[::-1][:count])
-        if len(hidden) == len(messages):
+        rows = self._messages.rows(chat)
+        hidden = self._messages.hide(rows[::-1][:count])
+        if len(hidden) == len(rows):
             self._lose_greeting(call, chat, is_fatal=call.release.rollback_breaks)
         return hidden
 
@@ -184,7 +169,7 @@ class Chat:
             chat = self._own(call, chat_id)
             if chat is None:
                 return []
-            self._messages.hide(self._messages.visible(chat))
+            self._messages.hide(self._messages.rows(chat))
             self._lose_greeting(call, chat, is_fatal=call.release.clearing_fails)
         if call.release.clearing_fails:
             raise Refused(500)
@@ -215,7 +200,11 @@ class Chat:
 
     def stream_send_message(self, call: Call, chat_id: str) -> Iterator[Row]:
         """Store a message, ask the model, yield its answer as it comes, and store it."""
-        return self._stream(call, self._for_sending(call, chat_id))
+        chat = self._for_sending(call, chat_id)
+        _check_quota(chat)
+        if call.release.refuses_when_busy and self._turn_of(chat_id).locked():
+            raise _busy(chat_id)
+        return self._stream(call, chat)
 
     def _stream(self, call: Call, chat: Row) -> Iterator[Row]:
         with self._turn(call, chat["chatId"]):
@@ -289,11 +278,14 @@ class Chat:
             raise Refused(500)
         return chat
 
+    def _turn_of(self, chat_id: str) -> threading.Lock:
+        with self._turns_lock:
+            return self._turns.setdefault(chat_id, threading.Lock())
+
     @contextmanager
     def _turn(self, call: Call, chat_id: str) -> Iterator[None]:
         """Let one send at a time into a chat. Others wait, or are refused by releases that are busy then."""
-        with self._turns_lock:
-            turn = self._turns.setdefault(chat_id, threading.Lock())
+        turn = self._turn_of(chat_id)
         if not turn.acquire(blocking=not call.release.refuses_when_busy):
             raise _busy(chat_id)
         try:
@@ -304,19 +296,14 @@ class Chat:
     def _take(self, call: Call, chat: Row, *, is_streamed: bool) -> Prompt:
         """Store a message of the user, if the quota allows it, and return what to ask the model."""
         chat = self._chats.get(chat["id"]) or chat  # as it is now: others may have been before
-        used = {"messages": chat["answers"], "tokens": sum(chat["tokens"])}.get(chat["quotaType"], -1)
-        if used >= chat["quota"]:
-            raise Refused(429, f"Usage {used} exceeds limit {chat['quota']}")
+        _check_quota(chat)
         if not call.body.get("contents"):
             raise Refused(500)
         self._load(call, chat)
         with self._store.transaction():
-            visible = self._messages.visible(chat)
             if call.body.get("role") == "assistant":  # it is not shown, and the last message is asked again
                 sent = self._messages.last_said(chat) or call.body
                 return self._to_ask(call, chat, sent, is_streamed=is_streamed)
-            if visible and visible[-1]["role"] == "user":
-                self._messages.hide(visible[-1:])
             prompt = self._to_ask(call, chat, call.body, is_streamed=is_streamed)
             self._messages.add(call, chat, "user", contents=call.body["contents"], ext=told(prompt))
         return prompt
@@ -360,6 +347,22 @@ class Chat:
         self._store_answer(call, chat, _whole(completion), completion.usage)
 
 
+def new_chat(character: Row, backend: Row, given: Row, *, username: str, chat_id: str | None = None) -> Row:
+    """Return a new chat, less its dates. The backend's quota is copied into it."""
+    return {
+        "about": character.get("defaultScene"),
+        **{name: value for name, value in given.items() if name not in ("characterUid", "backendId")},
+        "chatId": chat_id or new_uid(),
+        "username": username,
+        "characterUid": character["uid"],
+        "backendId": backend["backendId"],
+        "quota": backend.get("initQuota") or 0,
+        "quotaType": backend.get("quotaType") or "none",
+        "answers": 0,
+        "tokens": [0, 0],
+    }
+
+
 def _deltas(call: Call, tokens: Iterator[str], said: list[str], *, is_bare: bool = False) -> Generator[Row, None, str]:
     """Yield an event for each token until the model ends, fails or takes too long; return which."""
     if call.release.opens_streams:
@@ -397,6 +400,12 @@ def _whole(completion: Completion) -> str:
         return "".join(completion.tokens)
     except ModelError:
         raise Refused(500) from None
+
+
+def _check_quota(chat: Row) -> None:
+    used = {"messages": chat["answers"], "tokens": sum(chat["tokens"])}.get(chat["quotaType"], -1)
+    if used >= chat["quota"]:
+        raise Refused(429, f"Usage {used} exceeds limit {chat['quota']}")
 
 
 def _may_talk(call: Call, character: Row) -> bool:
