@@ -1,5 +1,6 @@
 # Targets: demo (a conversation), test (everything), check (test without pytest), bench (how fast it is),
 # test-oldest (pytest with the oldest dependencies), compat (held against the official packages),
+# integrations (held against vcrpy, OpenTelemetry, Sentry and others),
 # soak (100,000 calls through a proxy that harms connections), mutants (whether the tests notice small changes), clean.
 # Another Python or place: make test PYTHON=python3.10 VENV=.venv-3.10
 
@@ -7,6 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 OLDEST_VENV ?= .venv-oldest
 COMPAT_VENV ?= .venv-compat
+INTEGRATIONS_VENV ?= .venv-integrations
 
 BIN := $(VENV)/bin
 TYPING_SAMPLES := $(wildcard test/typing/*.py)
@@ -41,6 +43,10 @@ test-oldest: $(OLDEST_VENV)/installed
 compat: $(VENV)/installed $(COMPAT_VENV)/2.0.0/installed $(COMPAT_VENV)/2.10.0/installed
 	FREECHAT_COMPAT_VENV=$(abspath $(COMPAT_VENV)) $(BIN)/python -m pytest test/compat
 
+.PHONY: integrations
+integrations: $(INTEGRATIONS_VENV)/installed
+	$(INTEGRATIONS_VENV)/bin/python -m pytest test/integrations
+
 .PHONY: soak
 soak: $(VENV)/installed
 	@$(BIN)/python -X dev -W error -m test.soak
@@ -51,7 +57,7 @@ mutants: $(VENV)/installed
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(OLDEST_VENV) $(COMPAT_VENV) build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST_VENV) $(COMPAT_VENV) $(INTEGRATIONS_VENV) build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find codegen freechat_sdk test -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/installed: $(METADATA)
@@ -62,6 +68,12 @@ $(VENV)/installed: $(METADATA)
 $(COMPAT_VENV)/%/installed:
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check freechat-sdk==$*
+	touch $@
+
+$(INTEGRATIONS_VENV)/installed: $(METADATA) test/integrations/requirements.txt
+	$(PYTHON) -m venv $(INTEGRATIONS_VENV)
+	$(INTEGRATIONS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--requirement test/integrations/requirements.txt --editable '.[sandbox]'
 	touch $@
 
 $(OLDEST_VENV)/installed: $(METADATA)

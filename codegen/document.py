@@ -123,6 +123,8 @@ class Field:
     required: bool
     description: str
     generations: tuple[str, ...]
+    always_sent: bool
+    """Whether each response has it, so that its type is without None although it may be left out."""
     secret: bool
     example: Any
 
@@ -412,13 +414,14 @@ def _schema(name: str, node: Node) -> Schema:
 
 
 def _field(wire: str, node: Node, required: bool) -> Field:
-    if node.ref is not None and node.beside - {"description", "x-generations"}:
-        raise node.error("only description and x-generations may stand beside a $ref")
+    if node.ref is not None and node.beside - {"description", "x-always-sent", "x-generations"}:
+        raise node.error("only description, x-always-sent and x-generations may stand beside a $ref")
     return Field(
         wire=wire,
         name=python_name(wire, node),
         description=node.text("description"),
         generations=_generations(node, ()) if "x-generations" in node.beside else (),
+        always_sent="x-always-sent" in node.beside and node.take("x-always-sent", bool, False),
         secret=node.ref is None and node.take("x-secret", bool, False),
         example="" if node.ref is not None else node.take("example", object, ""),
         type=_type(node),

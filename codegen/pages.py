@@ -212,6 +212,7 @@ def model_page(schema: Schema, document: Document) -> ModelPage:
     rows = []
     for field in schema.fields:
         notes = ["must be given"] if field.required else ["[optional]"]
+        notes += ["in each response"] if field.always_sent else []
         notes += [f"{' and '.join(field.generations)} only"] if field.generations else []
         notes += ["hidden when printed"] if field.secret else []
         type_ = python_type(field.type, {**PLAIN, "datetime": "datetime"})

@@ -26,7 +26,18 @@ API_IMPORTS = {
 MODEL_IMPORTS = {
     "typing": ("Any",),
     MIXINS: ("FromText",),
-    f"{PACKAGE}._model": ("Flag", "Integer", "Model", "Number", "RequiredInput", "Secret", "Text", "Timestamp"),
+    f"{PACKAGE}._model": (
+        "ABSENT",
+        "AlwaysSent",
+        "Flag",
+        "Integer",
+        "Model",
+        "Number",
+        "RequiredInput",
+        "Secret",
+        "Text",
+        "Timestamp",
+    ),
 }
 """What a file of `models/` may need; its mixin comes from `MIXINS`."""
 
@@ -100,7 +111,12 @@ class ModelField:
 
     name: str
     annotation: str
-    docstring: str
+    description: str
+
+    @property
+    def docstring(self) -> str:
+        """Its description, as the docstring below it."""
+        return textwrap.indent(wrapped(self.description, 4), " " * 4).strip()
 
 
 @dataclass(frozen=True)
@@ -300,26 +316,37 @@ def docstring(text: str, indent: int) -> str:
 def plan_model(schema: Schema, document: Document) -> ModelModule:
     """Return the file of one model."""
     names = {**_FIELDS, **{name: f"FromText[{name}]" for name in document.from_string}}
+    fields = tuple(_model_field(field, names) for field in schema.fields)
     mixin = [Import(MIXINS, (schema.mixin,))] if schema.mixin else []
     return ModelModule(
         module_name(schema.name),
         schema.name,
         schema.mixin or "Model",
         f"{schema.name}: a model of the FreeChat API.",
-        docstring(schema.description, 4),
+        _model_docstring(schema.description, fields),
         (*mixin, *_imports(MODEL_IMPORTS, schema.models)),
-        tuple(_model_field(field, names) for field in schema.fields),
+        fields,
     )
 
 
 def _model_field(field: Field, names: Mapping[str, str]) -> ModelField:
     type_ = python_type(field.type, names)
-    type_ = f"RequiredInput[{type_}]" if field.required else f"{type_} | None"
-    type_ = f"Secret[{type_}]" if field.secret else type_
-    annotation = type_ if field.required else f"{type_} = None"
+    default = ""
+    if field.required:
+        type_ = f"RequiredInput[{type_}]"
+    elif field.always_sent:
+        type_, default = f"AlwaysSent[{type_}]", " = ABSENT"
+    else:
+        type_, default = f"{type_} | None", " = None"
+    annotation = (f"Secret[{type_}]" if field.secret else type_) + default
     only = f" ({' and '.join(field.generations)} only)" if field.generations else ""
-    text = wrapped(field.description + only, 4)
-    return ModelField(field.name, annotation, textwrap.indent(text, "    ").strip())
+    return ModelField(field.name, annotation, field.description + only)
+
+
+def _model_docstring(description: str, fields: Iterable[ModelField]) -> str:
+    """Return the docstring of a model: `help()` shows only what stands there, editors also each field's own."""
+    attributes = "Attributes:\n" + "\n".join(_entry(field.name, field.description) for field in fields)
+    return f"{docstring(description, 4).rstrip()}\n\n{textwrap.indent(attributes, ' ' * 4)}\n    "
 
 
 def homes(classes: Iterable[str], package: str) -> dict[str, str]:

@@ -8,10 +8,11 @@ from tempfile import TemporaryDirectory
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from codegen.contract import contract_operations, contract_schemas
 from codegen.document import Document
 from codegen.pages import api_page, model_page
 from codegen.plan import homes, plan_api, plan_model
-from codegen.runtime import DEFAULT_HOST, PACKAGE
+from codegen.runtime import DEFAULT_HOST, MODULES, PACKAGE, PUBLIC_NAMES
 
 RUFF = "0.17.6"
 """The version that formats the output; another one might format it differently."""
@@ -22,7 +23,7 @@ _ROOT = _HERE.parent
 def render(document: Document) -> dict[str, str]:
     """Return all generated files by path."""
     files = dict(_raw_files(document))
-    return {**files, **_formatted({path: text for path, text in files.items() if path.endswith(".py")})}
+    return {**files, **_formatted({path: text for path, text in files.items() if path.endswith((".py", ".pyi"))})}
 
 
 def _raw_files(document: Document) -> Iterator[tuple[str, str]]:
@@ -38,13 +39,21 @@ def _raw_files(document: Document) -> Iterator[tuple[str, str]]:
     def filled(template: str, **values: object) -> str:
         return environment.get_template(template).render(**values)
 
+    def stub(homes: dict[str, str], modules: tuple[str, ...] = (), values: tuple[str, ...] = ()) -> str:
+        names = sorted([*homes, *modules, *values])
+        return filled("package.pyi.j2", homes=homes, modules=modules, values=values, names=names)
+
     apis = homes((tag.name for tag in document.tags), "api")
     models = homes((*(schema.name for schema in document.schemas), "SseEmitter"), "models")
-    yield f"{PACKAGE}/_names.py", filled("names.py.j2", apis=apis, models=models)
+    facade = {name: f"{PACKAGE}.{module}" for module, names in PUBLIC_NAMES.items() for name in names}
+    yield f"{PACKAGE}/_names.py", filled("names.py.j2", apis=apis, models=models, facade=facade, modules=MODULES)
+    yield f"{PACKAGE}/__init__.pyi", stub({**apis, **facade, **models}, MODULES, ("__version__",))
+    operations, schemas = contract_operations(document), contract_schemas(document)
+    yield f"{PACKAGE}/sandbox/_contract.py", filled("contract.py.j2", operations=operations, schemas=schemas)
     for folder, mapping, names in (("api", "API_MODULES", apis), ("models", "MODEL_MODULES", models)):
         docstring = f"The {'API classes' if folder == 'api' else 'models'}, each loaded when it is first used."
-        text = filled("package.py.j2", docstring=docstring, mapping=mapping, homes=names)
-        yield f"{PACKAGE}/{folder}/__init__.py", text
+        yield f"{PACKAGE}/{folder}/__init__.py", filled("package.py.j2", docstring=docstring, mapping=mapping)
+        yield f"{PACKAGE}/{folder}/__init__.pyi", stub(names)
     yield "docs/reference.md", filled("index.md.j2", tasks=document.tasks, tags=document.tags, schemas=document.schemas)
     for tag in document.tags:
         module = plan_api(tag, document)

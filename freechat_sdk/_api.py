@@ -16,6 +16,7 @@ do not contain the arguments, because one of them may be a token.
 import inspect
 from collections.abc import Callable, Mapping
 from functools import reduce, wraps
+from itertools import chain
 from operator import or_
 from types import FunctionType, UnionType
 from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar, cast, get_args, get_origin
@@ -26,6 +27,7 @@ from typing_extensions import TypedDict
 from freechat_sdk._model import hide_input
 from freechat_sdk._operation import Operation
 from freechat_sdk._secrets import without_frames
+from freechat_sdk._unknown_fields import warn_of_unknown_fields
 from freechat_sdk.api_client import ApiClient
 from freechat_sdk.api_response import ApiResponse
 from freechat_sdk.rest import BaseHTTPResponse, Timeout
@@ -115,12 +117,16 @@ def _caller(
 def _checked(build: Callable[Concatenate[S, P], Operation[T]]) -> Callable[Concatenate[S, P], Operation[T]]:
     """Return a function that checks the arguments of `build` and calls it. Its validator is made on the first call."""
     validated: Callable[Concatenate[S, P], Operation[T]] | None = None
+    types = build.__annotations__  # in the order of the parameters
     code = cast(FunctionType, build).__code__
 
     def check(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Operation[T]:
         nonlocal validated
         if validated is None:  # two threads may both build one, which is harmless
             validated = validate_call(config=_STRICT)(_with_lax_lists(build))
+        for name, value in chain(zip(types, args, strict=False), kwargs.items()):
+            if isinstance(value, (dict, list, tuple)) and name in types:
+                warn_of_unknown_fields(types[name], value)
         try:
             return validated(self, *args, **kwargs)
         except ValidationError as error:

@@ -20,9 +20,9 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Final
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-from urllib3.response import BaseHTTPResponse
+from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import Timeout
 from urllib3.util.connection import allowed_gai_family, create_connection
 
@@ -32,6 +32,13 @@ from freechat_sdk._secrets import secrets_in
 from freechat_sdk._timeouts import Deadline
 from freechat_sdk.configuration import Configuration
 from freechat_sdk.upload import MultipartBody
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urllib3.connection import HTTPConnection as HTTPConnection
+    from urllib3.connection import HTTPSConnection as HTTPSConnection
+else:  # vcrpy replaces the names in `urllib3.connection` while it records, and this module may be loaded then
+    from urllib3.connectionpool import HTTPConnection, HTTPSConnection
 
 MAX_LINE_BYTES: Final = 65536
 """The longest line of chunk framing; http.client has the same limit for header lines."""
@@ -47,12 +54,13 @@ _MIN_CHANGE: Final = 0.02
 """How far a socket's timeout may be off, in seconds: each change of it releases the GIL."""
 _LENGTH: Final = re.compile("[0-9]{1,4000}")
 """A Content-Length. Python refuses to convert numbers of thousands of digits, and http.client then ignores them."""
+_WRONG_END: Final = "invalid end of a chunk"
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?\r\n")
 """A line that begins a chunk (RFC 9112, 7.1)."""
 
 
-class InvalidLengthError(http.client.HTTPException):
-    """The Content-Length of a response is not a plain number."""
+class FramingError(http.client.HTTPException):
+    """A response is not valid HTTP. Unlike a connection that is lost, it would not be better at a second try."""
 
 
 class BodyError(Exception):
@@ -280,14 +288,14 @@ class _Chunks(_Lines):
 
     def readline(self, size: int | None = -1, /) -> bytes:
         line = super().readline(MAX_LINE_BYTES + 1 if size is None or size < 0 else size)
-        if line[-1:] != b"\n" and (line or not self._is_in_trailer):  # some servers leave out the very last line
+        if line[-1:] != b"\n":
             if len(line) > MAX_LINE_BYTES:
-                raise http.client.LineTooLong("line")
+                raise FramingError("a line of the chunk framing is too long")
             raise http.client.IncompleteRead(line)
         if not self._is_in_trailer:
             match = _CHUNK_SIZE.fullmatch(line)
             if match is None:
-                raise http.client.HTTPException("invalid chunk size")
+                raise FramingError("invalid chunk size")
             self._left = int(match[1], 16)
             self._is_in_trailer = self._left == 0
         return line
@@ -303,7 +311,7 @@ class _Chunks(_Lines):
             if left:
                 data = read(left + 2)
                 if data[left:] != b"\r\n":
-                    raise http.client.HTTPException("invalid or missing end of a chunk")
+                    raise http.client.IncompleteRead(b"") if len(data) < left + 2 else FramingError(_WRONG_END)
                 yield data[:left]
         while self.readline() not in _BLANK:
             pass
@@ -328,8 +336,8 @@ class _Chunks(_Lines):
     def _checked(self, data: bytes) -> bytes:
         if self._left:
             self._left -= len(data)
-        elif data and data != b"\r\n":
-            raise http.client.HTTPException("invalid end of a chunk")
+        elif not b"\r\n".startswith(data):
+            raise FramingError(_WRONG_END)
         return data
 
 
@@ -355,9 +363,12 @@ class _StrictResponse(http.client.HTTPResponse):
         known: object = self.headers
         if known is not None:
             return
-        while 100 <= self._read_head() < 200:
-            if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
-                raise http.client.HTTPException("the server switches to another protocol without being asked")
+        try:
+            self._read_heads()
+        except http.client.HTTPException as error:
+            if self._reader.has_ended:
+                raise
+            raise FramingError(str(error) or type(error).__name__) from error
         if self._reader.has_ended:  # http.client takes the end of the connection for the end of the header
             raise http.client.IncompleteRead(b"")
         self._find_end()
@@ -365,6 +376,12 @@ class _StrictResponse(http.client.HTTPResponse):
             self._reader.hold()
         if self.chunked:
             self._lines.__class__ = _Chunks
+
+    def _read_heads(self) -> None:
+        """Read the header of the response, past those of interim responses."""
+        while 100 <= self._read_head() < 200:
+            if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                raise FramingError("the server switches to another protocol without being asked")
 
     def _read_head(self) -> int:
         """Read a status line and a header, and return the status."""
@@ -381,20 +398,22 @@ class _StrictResponse(http.client.HTTPResponse):
         """Find out where the body ends (RFC 9112, 6.3).
 
         Raises:
-            HTTPException: if that is in doubt.
+            FramingError: if that is in doubt.
         """
         headers = self.headers
         if headers.defects and any(isinstance(defect, _MALFORMED) for defect in headers.defects):
-            raise http.client.HTTPException("malformed header line")
+            raise FramingError("malformed header line")
         coding = headers.get("Transfer-Encoding")
         self.chunked = coding is not None and coding.lower() == "chunked"
         self.chunk_left = None
         if coding is not None and not self.chunked:
-            raise http.client.HTTPException("unsupported Transfer-Encoding")
+            raise FramingError("unsupported Transfer-Encoding")
         lengths = headers.get_all("Content-Length", ())
+        if lengths and self.chunked:
+            raise FramingError("both Transfer-Encoding and Content-Length")
         if lengths and not (_LENGTH.fullmatch(lengths[0]) and len(set(lengths)) == 1):
-            raise InvalidLengthError("invalid Content-Length")
-        self.length = int(lengths[0]) if lengths and not self.chunked else None
+            raise FramingError("invalid Content-Length")
+        self.length = int(lengths[0]) if lengths else None
         if self.status in (http.HTTPStatus.NO_CONTENT, http.HTTPStatus.NOT_MODIFIED) or self._method == "HEAD":
             self.length = 0
         self.will_close = self._check_close() or (self.length is None and not self.chunked)
@@ -543,6 +562,21 @@ def read_chunks(response: BaseHTTPResponse, max_bytes: int) -> Iterator[bytes]:
     yield from original.fp.payload(max_bytes)
     original.close()
     response.release_conn()
+
+
+def as_unread(response: Any) -> BaseHTTPResponse:
+    """Return what a tool gave in place of a response of urllib3 as one that has not been read.
+
+    Its `data` is the whole body, decompressed and without framing.
+    """
+    if isinstance(response, HTTPResponse) and not response.closed and not response.tell():
+        return response
+    body: bytes = response.data or b""
+    headers = HTTPHeaderDict(response.headers.items())  # they may be a message of the email package
+    for name in ("Content-Encoding", "Transfer-Encoding"):
+        headers.discard(name)
+    headers["Content-Length"] = str(len(body))
+    return HTTPResponse(io.BytesIO(body), headers, response.status, reason=response.reason, preload_content=False)
 
 
 def is_unpacked_whole(response: BaseHTTPResponse) -> bool:

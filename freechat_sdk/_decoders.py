@@ -65,6 +65,9 @@ class StreamedResponse(ReadableResponse, Protocol):
     def note_event(self, event: object) -> None:
         """End the present silence of the stream, and report an event of it."""
 
+    def pause(self) -> None:
+        """Wait briefly for something other than bytes, as long as the time limits of the stream allow it."""
+
     def end_within(self, seconds: float) -> None:
         """Move the deadline to this many seconds from now."""
 

@@ -10,18 +10,28 @@ from freechat_sdk._model import Model
 from freechat_sdk._thinking import split_thinking
 
 if TYPE_CHECKING:
+    from freechat_sdk.models.chat_content_dto import ChatContentDTO
+    from freechat_sdk.models.chat_context_dto import ChatContextDTO
     from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 
 T = TypeVar("T")
 
 
 class ChatMessageMixin(Model):
-    """Builds messages from plain text."""
+    """Builds messages from plain text, and returns the text of one."""
+
+    if TYPE_CHECKING:
+        contents: list[ChatContentDTO] | None
 
     @classmethod
     def user(cls, text: str) -> Self:
         """Return a user message with this text."""
         return cls.model_validate({"role": "user", "contents": [{"type": "text", "content": text}]})
+
+    @property
+    def text(self) -> str:
+        """The text of all parts; empty if there is none, as in a message that only calls tools."""
+        return "".join(part.content or "" for part in self.contents or [] if part.type in (None, "text"))
 
 
 class _TextAsMessage:
@@ -45,8 +55,20 @@ OrText = Annotated[T | str, _TextAsMessage()]
 """A parameter that is a message, or the text of one."""
 
 
+class ChatSessionMixin(Model):
+    """Names the chat."""
+
+    if TYPE_CHECKING:
+        context: ChatContextDTO | None
+
+    @property
+    def chat_id(self) -> str:
+        """The id of the chat, which other calls take. Servers always send it; without it, the text is empty."""
+        return "" if self.context is None else self.context.chat_id or ""
+
+
 class ChatMessageRecordMixin(Model):
-    """Finds the id of a stored message."""
+    """Finds the id, the text and the role of a stored message. In a notebook it is shown as Markdown."""
 
     if TYPE_CHECKING:
         message_id: int | None
@@ -59,9 +81,22 @@ class ChatMessageRecordMixin(Model):
             return self.message_id
         return self.message.message_id
 
+    @property
+    def text(self) -> str:
+        """The text of the message."""
+        return "" if self.message is None else self.message.text
+
+    @property
+    def role(self) -> str:
+        """Who said it: `user`, `assistant`, ... Servers always send it; without it, the text is empty."""
+        return "" if self.message is None else self.message.role or ""
+
+    def _repr_markdown_(self) -> str:
+        return f"**{self.role}**\n\n{self.text}"
+
 
 class LlmResultMixin(Model):
-    """Tells the answer and the thinking in the result of a language model apart."""
+    """Tells the answer and the thinking in the result of a language model apart. Notebooks show the answer."""
 
     if TYPE_CHECKING:
         text: str | None
@@ -92,7 +127,7 @@ class LlmResultMixin(Model):
     @property
     def _whole_text(self) -> str | None:
         """The text as it came. The final event of a stream has it only in `message`, other results in both."""
-        if self.text is not None or self.message is None:
-            return self.text
-        contents = self.message.contents or []
-        return "".join(part.content or "" for part in contents if part.type in (None, "text"))
+        return self.message.text if self.text is None and self.message is not None else self.text
+
+    def _repr_markdown_(self) -> str | None:
+        return self.answer

@@ -7,8 +7,11 @@ response may omit. `Secret` marks a field that is masked when a model is printed
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import MAXYEAR, MINYEAR, datetime, timedelta, timezone
-from operator import methodcaller
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, overload
+from functools import reduce
+from inspect import Parameter, Signature
+from operator import methodcaller, or_
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, overload
 
 from pydantic import (
     AfterValidator,
@@ -26,10 +29,12 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
 from typing_extensions import LiteralString, Self
 
 from freechat_sdk._secrets import MASK, Credential, sealed
+from freechat_sdk._unknown_fields import nearest_field, warn_of_unknown_fields
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
@@ -43,12 +48,44 @@ def _state_required(schema: dict[str, Any], model: type[BaseModel]) -> None:
         schema["required"] = required
 
 
+class _PythonSignature:
+    """The signature of a model: Python names, and types without their checks. Made when a tool asks for it."""
+
+    def __get__(self, instance: object, model: type[BaseModel]) -> Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")  # tools take an instance with one for a function
+        fields = [_parameter(name, field) for name, field in model.__pydantic_fields__.items()]
+        return Signature([*fields, Parameter("additional_properties", Parameter.VAR_KEYWORD, annotation=Any)])
+
+
+def _parameter(name: str, field: FieldInfo) -> Parameter:
+    is_required = field.is_required() or any(isinstance(mark, _RequiredInput) for mark in field.metadata)
+    default = Parameter.empty if is_required else field.get_default()
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=_without_checks(field.annotation))
+
+
+def _without_checks(type_: Any) -> Any:
+    """Return the type that a checker sees: `int` for `Integer`, `datetime` for `Timestamp`."""
+    if type_ == Timestamp:
+        return datetime
+    origin, arguments = get_origin(type_), tuple(map(_without_checks, get_args(type_)))
+    if origin is Annotated:
+        return arguments[0]
+    if origin in (Union, UnionType):
+        return reduce(or_, arguments)
+    return type_ if origin is None else origin[arguments]
+
+
+_SIGNATURE: Any = _PythonSignature()
+
+
 class Model(BaseModel):
     """Base of all models: a JSON object of the FreeChat API.
 
     Fields are read and set by their Python names. The constructor accepts Python names and JSON names (camelCase).
-    Fields that the SDK does not know are kept in `additional_properties` and sent back with the others. A field that
-    is `None` is not sent. In responses, a null field and an absent one mean the same.
+    Fields that the SDK does not know are kept in `additional_properties` and sent back with the others; the constructor
+    warns of them (`UnknownFieldWarning`). A field that is `None` is not sent, nor shown by `repr`. In responses, a null
+    field and an absent one mean the same.
 
     Raises:
         pydantic.ValidationError: (a ValueError) if a required field is missing, or a value has the wrong type.
@@ -66,10 +103,17 @@ class Model(BaseModel):
         validate_assignment=True,
         json_schema_extra=_state_required,
     )
+    __signature__: ClassVar[Signature] = _SIGNATURE
+
+    @classmethod
+    def __pydantic_on_complete__(cls) -> None:
+        """Replace pydantic's signature, which shows JSON names."""
+        cls.__signature__ = _SIGNATURE
 
     @sealed
     def __init__(self, /, **values: Any) -> None:
         extra = values.pop("additional_properties", None)
+        warn_of_unknown_fields(type(self), values)
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -159,7 +203,8 @@ class Model(BaseModel):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         secrets = _secret_names(type(self))
         for name, value in super().__repr_args__():
-            yield name, _MASKED if name in secrets and value is not None else value
+            if value is not None:
+                yield name, _MASKED if name in secrets else value
 
 
 def hide_input(error: E, arguments: Sequence[str] = ()) -> E | ValidationError:
@@ -195,13 +240,10 @@ def _checked_mapping(model: type[BaseModel], value: object) -> Mapping[str, Any]
 
 def _suggestion(model: type[BaseModel], name: str) -> str:
     """Return the advice for an unknown field: the nearest name, if there is one."""
-    from difflib import get_close_matches
-
-    names = {to_camel(field): field for field in model.model_fields} | {field: field for field in model.model_fields}
-    close = get_close_matches(name, names, n=1)
-    if close:
-        return f"The nearest name is {names[close[0]]!r}."
-    return "Set additional_properties for a field that the SDK does not know."
+    nearest = nearest_field(model, name)
+    if nearest is None:
+        return "Set additional_properties for a field that the SDK does not know."
+    return f"The nearest name is {nearest!r}."
 
 
 _MASKED = Credential(MASK)
@@ -337,5 +379,11 @@ else:
 """An instant, always with a time zone. Accepts ISO 8601, epoch milliseconds and RFC 1123; without a zone, it is UTC."""
 RequiredInput = Annotated[T, Field(default=None, validate_default=True), _RequiredInput()]
 """A field that a caller must set. A response may omit it: then it is `None`."""
+if TYPE_CHECKING:
+    AlwaysSent = Annotated[T, "sent by each release that was recorded"]
+else:
+    AlwaysSent = Annotated[T | None, "checkers see it without None"]
+"""A field that servers always send, so reading it needs no check for `None`. A caller may leave it out: `ABSENT`."""
+ABSENT: Any = None
 Secret = Annotated[T, _SecretMarker()]
 """A field that holds a credential: masked when the model is printed, but not in `to_dict()` and `to_json()`."""

@@ -9,12 +9,13 @@ import time
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from operator import methodcaller
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import unquote, urlsplit
 
 import urllib3
@@ -24,11 +25,20 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Url, make_headers, parse_url
 from urllib3.util.connection import is_connection_dropped
 
-from freechat_sdk._connection import Connection, Exchange, ShownTarget, TlsConnection
+from freechat_sdk._addresses import SUPPORTED_SOCKS_PROXIES, check_proxy, is_loopback
+from freechat_sdk._connection import (
+    Connection,
+    Exchange,
+    HTTPConnection,
+    HTTPSConnection,
+    ShownTarget,
+    TlsConnection,
+    as_unread,
+)
 from freechat_sdk._headers import checked_headers
 from freechat_sdk._timeouts import Deadline, shortest
-from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_proxy
-from freechat_sdk.exceptions import ApiValueError
+from freechat_sdk.configuration import Configuration
+from freechat_sdk.exceptions import ApiValueError, ForeignConnectionWarning
 
 MAX_IDLE_SECONDS: Final = 50.0
 """How long a connection may be idle and still be used again."""
@@ -37,6 +47,11 @@ MAX_IDLE_SECONDS: Final = 50.0
 RECHECK_SECONDS: Final = 1.0
 """How often a call that waits for a place looks for itself: an interrupt can lose the news of a free one."""
 
+
+_FOREIGN: Final = (
+    "{tool} has replaced the connections of urllib3. Calls use them with urllib3's timeouts instead of the client's "
+    "deadlines. If this is intended, ignore freechat_sdk.ForeignConnectionWarning."
+)
 
 _REFERENT: Final = methodcaller("__call__")
 """What a weak reference refers to, or None."""
@@ -102,6 +117,8 @@ class Pool(HTTPConnectionPool):
     """
 
     ConnectionCls: type[Connection] = Connection
+    replaceable: ClassVar[tuple[type[HTTPConnectionPool], type]] = HTTPConnectionPool, HTTPConnection
+    """The pool of urllib3 in which tools replace the class of connections, and that class."""
     clock: Callable[[], float] = staticmethod(time.monotonic)
 
     def __init__(self, host: str, port: int | None = None, *, maxsize: int = 1, **kwargs: Any) -> None:
@@ -110,6 +127,7 @@ class Pool(HTTPConnectionPool):
         self._idle: deque[Connection] = deque()
         self._places = _Places(maxsize)
         self._is_closed = False
+        self._has_warned = False
         weakref.finalize(self, _close_all, self._idle)
 
     def _get_conn(self, timeout: Any = None) -> Any:
@@ -124,8 +142,30 @@ class Pool(HTTPConnectionPool):
         exchange.proxy_headers = self.proxy_headers
         return connection
 
+    def _new_conn(self) -> Any:
+        """Return a new connection: of our class, or of the one that a tool such as vcrpy uses in place of urllib3's."""
+        pool, original = self.replaceable
+        kind: Any = pool.ConnectionCls
+        if kind is not original:
+            self._warn_of(kind)
+        self.ConnectionCls = type(self).ConnectionCls if kind is original else kind
+        return super()._new_conn()
+
+    def _warn_of(self, kind: type) -> None:
+        """Warn once of a class that has replaced urllib3's."""
+        if not self._has_warned:
+            self._has_warned = True
+            tool = kind.__module__.partition(".")[0]
+            warnings.warn(_FOREIGN.format(tool=tool), ForeignConnectionWarning, stacklevel=2)
+
     def _idle_connection(self) -> Connection | None:
-        """Return the connection that was used last, closed if its peer has closed it or is about to."""
+        """Return the connection that was used last, closed if its peer has closed it or is about to.
+
+        There is none to use while a tool has replaced urllib3's connections.
+        """
+        pool, original = self.replaceable
+        if pool.ConnectionCls is not original:
+            return None
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -142,7 +182,7 @@ class Pool(HTTPConnectionPool):
         if exchange is None:  # it is back already
             return
         exchange.forget_socket()
-        if conn.has_surplus_bytes or len(self._idle) >= self._maxsize:
+        if not isinstance(conn, Connection) or conn.has_surplus_bytes or len(self._idle) >= self._maxsize:
             conn.close()
         else:
             conn.idle_since = self.clock()
@@ -158,6 +198,8 @@ class Pool(HTTPConnectionPool):
 
     def _make_request(self, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> BaseHTTPResponse:
         exchange: Exchange = kwargs["timeout"]
+        if not isinstance(conn, Connection):
+            return self._make_foreign_request(conn, method, url, *args, **kwargs)
         exchange.request_sent = False
         shown = ShownTarget(exchange.request.template)
         shown.sent = url
@@ -165,11 +207,23 @@ class Pool(HTTPConnectionPool):
         response.url = url
         return response
 
+    def _make_foreign_request(self, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> BaseHTTPResponse:
+        """Make a request over a connection of another class, which gets the plain target and plain headers."""
+        exchange: Exchange = kwargs["timeout"]
+        exchange.request_sent = True  # such a connection does not note it
+        kwargs["headers"] = {name: str.__str__(value) for name, value in kwargs["headers"].items()}
+        given = super()._make_request(conn, method, url, *args, **kwargs)
+        response = as_unread(given)
+        if response is not given:
+            self._put_conn(conn)
+        return response
+
 
 class TlsPool(Pool, HTTPSConnectionPool):
     """A `Pool` over TLS."""
 
     ConnectionCls: type[TlsConnection] = TlsConnection
+    replaceable: ClassVar[tuple[type[HTTPConnectionPool], type]] = HTTPSConnectionPool, HTTPSConnection
 
 
 def _close_all(connections: "deque[Connection]") -> None:
@@ -288,6 +342,7 @@ def _manager_for(configuration: Configuration) -> urllib3.PoolManager:
         "block": configuration.connection_pool_block,
     }
     given = {name: value for name, value in options.items() if value is not None}
+    _check_files(given)
     proxy = proxy_for(configuration)
     if proxy is not None:
         _check_proxy_address(proxy)
@@ -303,6 +358,20 @@ def _manager_for(configuration: Configuration) -> urllib3.PoolManager:
         manager = urllib3.ProxyManager(address, proxy_headers=headers, proxy_ssl_context=context, **given)
     manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
     return manager
+
+
+def _check_files(options: Mapping[str, Any]) -> None:
+    """Check that the files of TLS settings can be read: when a connection is made, this would look like its failure.
+
+    Raises:
+        ApiValueError: if one cannot be read.
+    """
+    for option, setting in (("ca_certs", "ssl_ca_cert"), ("cert_file", "cert_file"), ("key_file", "key_file")):
+        try:
+            if option in options:
+                Path(options[option]).open("rb").close()
+        except OSError as error:
+            raise ApiValueError(f"{setting}={str(options[option])!r} cannot be read ({error.strerror})") from None
 
 
 def _check_proxy_address(proxy: str) -> None:
@@ -334,15 +403,23 @@ def _socks_manager(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
         ApiValueError: if PySocks is not installed.
     """
     try:
-        from freechat_sdk._socks import SocksConnection, SocksTlsConnection, make_socks_manager
+        from freechat_sdk._socks import (
+            REPLACEABLE,
+            TLS_REPLACEABLE,
+            SocksConnection,
+            SocksTlsConnection,
+            make_socks_manager,
+        )
     except ImportError as error:
         raise ApiValueError("A SOCKS proxy needs PySocks, which is not installed. Run: pip install PySocks") from error
 
     class SocksPool(Pool):
         ConnectionCls = SocksConnection
+        replaceable = REPLACEABLE
 
     class SocksTlsPool(TlsPool):
         ConnectionCls = SocksTlsConnection
+        replaceable = TLS_REPLACEABLE
 
     manager = make_socks_manager(proxy, options)
     manager.pool_classes_by_scheme = {"http": SocksPool, "https": SocksTlsPool}
@@ -365,6 +442,8 @@ def proxy_for(configuration: Configuration) -> str | None:
 def _proxy_from_environment(parts: Url) -> str | None:
     """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a host.
 
+    A proxy on another machine is not used for loopback: it would reach its own instead of this machine's.
+
     Raises:
         ApiValueError: if its address cannot be used. The message does not show it.
     """
@@ -378,7 +457,13 @@ def _proxy_from_environment(parts: Url) -> str | None:
     proxy = proxies.get(parts.scheme or "") or proxies.get("all")
     if proxy is None:
         return None
-    return check_proxy("the environment's proxy", proxy if "://" in proxy else f"http://{proxy}")
+    address = check_proxy("the environment's proxy", proxy if "://" in proxy else f"http://{proxy}")
+    is_beyond = _is_loopback(parts.host) and not _is_loopback(urlsplit(address).hostname)
+    return None if is_beyond else address
+
+
+def _is_loopback(host: str | None) -> bool:
+    return is_loopback((host or "").strip("[]").lower())
 
 
 def _is_exempt(parts: Url, no_proxy: str) -> bool:

@@ -2,6 +2,7 @@
 
 import http.client
 import ssl
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from threading import Lock
@@ -19,7 +20,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.response import BaseHTTPResponse
 
-from freechat_sdk._connection import Exchange, InvalidLengthError, is_unpacked_whole, read_chunks
+from freechat_sdk._connection import Exchange, FramingError, is_unpacked_whole, read_chunks
 from freechat_sdk._secrets import without_frames
 from freechat_sdk.configuration import MEBIBYTE
 from freechat_sdk.exceptions import (
@@ -36,6 +37,8 @@ E = TypeVar("E", bound=ApiException)
 CHUNK_BYTES: Final = 65536
 MAX_BYTES_READ_AT_ONCE: Final = 4 * MEBIBYTE
 """The largest Content-Length that is read by one call, which allocates memory for all of it first."""
+
+PAUSE_SECONDS: Final = 0.02
 
 ENCODINGS: Final = frozenset({"identity", "gzip", "x-gzip", "deflate"})
 """The values of Content-Encoding that are unpacked."""
@@ -149,24 +152,19 @@ class Response:
         try:
             if self.raw.chunked and "Content-Encoding" not in self.headers:
                 yield from read_chunks(self.raw, CHUNK_BYTES)
-                self._check_not_interrupted()
                 return
             while chunk := self.raw.read1(CHUNK_BYTES):
                 yield chunk
                 self.exchange.deadline.for_read()  # a packed body can unpack for long without a wait
             if self.raw.tell() and not is_unpacked_whole(self.raw):
                 raise DecodeError("the packed body is incomplete")
-            self._check_not_interrupted()
+            if self._is_interrupted:  # which may have made this end
+                raise OSError
         except TRANSPORT_ERRORS as error:
             raise self._failure(error) from without_frames(error, self.exchange.secrets)
         except BaseException:
             self.release()
             raise
-
-    def _check_not_interrupted(self) -> None:
-        """Refuse an end that `interrupt` made."""
-        if self._is_interrupted:
-            raise OSError("the response was closed by another thread")
 
     def _failure(self, error: Exception) -> ApiException:
         """Close the connection, and return the error for a body that could not be read.
@@ -174,6 +172,8 @@ class Response:
         urllib3 itself does not close it if a body cannot be decompressed.
         """
         self.release()
+        if self._is_interrupted:
+            error = OSError("the response or the client was closed")
         if any(isinstance(cause, DecodeError) for cause in _causes(error)):
             return self.error(ApiDecodeError, message="the body does not fit its Content-Encoding")
         return self._noted(translate(error, self.exchange))
@@ -213,6 +213,18 @@ class Response:
         exchange.deadline.note_progress()
         if exchange.observer is not None:
             exchange.observer.event(event)
+
+    def pause(self) -> None:
+        """Wait briefly for something other than bytes of the server.
+
+        Raises:
+            ApiTimeoutError: if the time limits of the stream do not allow it.
+        """
+        try:
+            self.exchange.deadline.for_read()
+        except TimeoutError as error:
+            raise self._failure(error) from None
+        time.sleep(PAUSE_SECONDS)
 
     def end_within(self, seconds: float) -> None:
         """Move the deadline to this many seconds from now."""
@@ -274,9 +286,11 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
         size = exchange.configuration.connection_pool_maxsize
         return ApiTimeoutError(f"no connection became free in time (connection_pool_maxsize: {size})", **about)
     causes = list(_causes(error))
-    if any(isinstance(cause, InvalidLengthError) for cause in causes):
-        del about["request_sent"]
-        return ApiDecodeError(message=str(causes[-1]), **about)
+    invalid = next((cause for cause in causes if isinstance(cause, FramingError)), None)
+    if invalid is not None and about.pop("request_sent"):
+        return ApiDecodeError(
+            message=f"the response is not valid HTTP ({escape_unprintable(str(invalid).strip())})", **about
+        )
     if isinstance(error, FileChangedError):
         return ApiConnectionError(str(error), **about)
     if any(_is_timeout(cause) for cause in causes):

@@ -143,7 +143,7 @@ def _outer_frames(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _is_ours(error: BaseException) -> bool:
-    return type(error).__module__.partition(".")[0] == "freechat_sdk"
+    return type(error).__module__ == "freechat_sdk.exceptions"
 
 
 def _mask_values(error: BaseException, secrets: Iterable[str]) -> None:

@@ -5,7 +5,13 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import socks  # first: without PySocks, urllib3 would warn before it fails
-from urllib3.contrib.socks import SOCKSConnection, SOCKSProxyManager
+from urllib3.contrib.socks import (
+    SOCKSConnection,
+    SOCKSHTTPConnectionPool,
+    SOCKSHTTPSConnection,
+    SOCKSHTTPSConnectionPool,
+    SOCKSProxyManager,
+)
 from urllib3.exceptions import NameResolutionError, ProxyError
 from urllib3.util import parse_url
 
@@ -14,6 +20,9 @@ from freechat_sdk._secrets import Credential
 from freechat_sdk._timeouts import CallTimeouts, Deadline
 from freechat_sdk.exceptions import ApiValueError
 
+REPLACEABLE: Final = SOCKSHTTPConnectionPool, SOCKSConnection
+TLS_REPLACEABLE: Final = SOCKSHTTPSConnectionPool, SOCKSHTTPSConnection
+"""As `Pool.replaceable`: where tools replace the class of connections through a SOCKS proxy."""
 DEFAULT_PORT: Final = 1080
 """The port of a SOCKS proxy if its address does not name one."""
 MAX_CREDENTIAL_BYTES: Final = 127

@@ -21,7 +21,7 @@ from freechat_sdk._response import Preload, Response, size_advice
 from freechat_sdk._secrets import sealed
 from freechat_sdk._timeouts import CallTimeouts, Deadline
 from freechat_sdk.api_response import ApiResponse, Headers
-from freechat_sdk.configuration import Configuration, is_encrypted_or_loopback
+from freechat_sdk.configuration import Configuration
 from freechat_sdk.exceptions import ApiDecodeError, ApiException, ApiTypeError, InsecureTransportWarning, kind_for
 from freechat_sdk.hooks import Hooks
 from freechat_sdk.rest import BaseHTTPResponse, RESTClientObject, RESTResponse, timeouts_for
@@ -183,18 +183,10 @@ class ApiClient:
         transport = self.rest_client.transport
         if token is not None and not transport.has_checked_host:
             transport.has_checked_host = True
-            exposed = self._exposed_to()
+            exposed = self.configuration.exposed_to(proxy_for(self.configuration))
             if exposed is not None:
                 warnings.warn(_INSECURE.format(host=exposed), InsecureTransportWarning, stacklevel=6)
         return token
-
-    def _exposed_to(self) -> str | None:
-        """Return whom the token reaches unencrypted on another machine: the host, or the proxy to a host with http."""
-        host = self.configuration.host
-        if not is_encrypted_or_loopback(host):
-            return host
-        proxy = None if host.startswith("https:") else proxy_for(self.configuration)
-        return None if proxy is None or is_encrypted_or_loopback(proxy) else "the proxy"
 
     @property
     def _generation(self) -> Generation:
@@ -219,6 +211,7 @@ class ApiClient:
         if decoder.is_stream is False:
             return decode(decoder if self.configuration.split_thinking else _unsplit(decoder), response)
         if decoder.takes(response.headers.get("Content-Type", "").lower()):
+            self.rest_client.transport.note_stream(response)
             return decoder.open(response)
         response.read()
         raise undecodable(response, decoder.accept)
@@ -315,7 +308,10 @@ class ApiClient:
         ApiClient._default = default
 
     def close(self) -> None:
-        """Close the connections. A second call does nothing; a later request opens new connections."""
+        """Close the connections. Streams and downloads that are open end with an error; other calls run to their end.
+
+        A second call does nothing; a later request opens new connections.
+        """
         self.rest_client.close()
 
     def __enter__(self) -> Self:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
+from freechat_sdk._secrets import sealed
+
 T = TypeVar("T")
 
 
@@ -55,6 +57,7 @@ class ApiResponse(Generic[T]):
         self._raw_data = raw_data
 
     @property
+    @sealed
     def raw_data(self) -> bytes | None:
         """The body as it was received. That of a download is read on first use; None for a stream."""
         raw = self._raw_data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from freechat_sdk._addresses import check_proxy, checked_host, is_encrypted_or_loopback
 from freechat_sdk._headers import checked_headers
 from freechat_sdk._secrets import MASK, Credential, sealed
 from freechat_sdk.exceptions import ApiTypeError, ApiValueError, InsecureTransportWarning
@@ -22,14 +23,24 @@ DEFAULT_HOST = "http://127.0.0.1:8080"
 MAX_SECONDS = 2_000_000.0
 """The longest time limit, 23 days; a longer one is taken for it, because sockets count milliseconds in 32 bits."""
 GENERATIONS = ("auto", "v1", "v2")
-SUPPORTED_SOCKS_PROXIES = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
-_PROXY_SCHEMES = ("http", "https", *sorted(SUPPORTED_SOCKS_PROXIES))
 MEBIBYTE = 1024 * 1024
 _SHARED = frozenset(
     {"_access_token", "_hooks", "proxy_ssl_context", "retries", "refresh_api_key_hook", "socket_options"}
 )
 """The attributes whose values copies share, because these values may not support copying."""
 _COUNTS = frozenset({"connection_pool_maxsize", "max_event_bytes", "max_response_bytes"})
+_TLS_SETTINGS = frozenset(
+    {
+        "assert_hostname",
+        "ca_cert_data",
+        "cert_file",
+        "key_file",
+        "proxy_ssl_context",
+        "socket_options",
+        "ssl_ca_cert",
+        "tls_server_name",
+    }
+)
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -154,7 +165,6 @@ class Configuration:
         self.refresh_api_key_hook: Callable[[Configuration], None] | None = None
         self.username = username
         self.password = password
-        self.access_token = self._environment_token(bool(host)) if access_token is None else access_token
         self.api_version = api_version or os.environ.get("FREECHAT_API_VERSION") or "auto"
         self.retries = retries
         self.ssl_ca_cert = ssl_ca_cert
@@ -169,6 +179,7 @@ class Configuration:
         self.no_proxy = no_proxy
         self.proxy_headers = proxy_headers
         self.proxy_ssl_context = proxy_ssl_context
+        self.access_token = self._environment_token(bool(host)) if access_token is None else access_token
         self.socket_options = socket_options
         self.client_side_validation = client_side_validation
         self.safe_chars_for_path_param = safe_chars_for_path_param
@@ -207,6 +218,8 @@ class Configuration:
             value = Credential(check_proxy(name, value))
         elif name == "proxy_headers" and value is not None:
             value = checked_headers(name, value)
+        elif name in _TLS_SETTINGS and value is not None:
+            _check_tls(name, value)
         elif name == "api_key" and isinstance(value, dict):
             value = {key: Credential(text) if isinstance(text, str) else text for key, text in value.items()}
         elif name == "password" and isinstance(value, str):
@@ -224,7 +237,7 @@ class Configuration:
 
     @host.setter
     def host(self, value: str) -> None:
-        self._host = _checked_host(value)
+        self._host = checked_host(value)
 
     @property
     def access_token(self) -> Any:
@@ -260,17 +273,25 @@ class Configuration:
         token = os.environ.get("FREECHAT_TOKEN")
         if not token:
             return None
-        if is_host_from_code and not is_encrypted_or_loopback(self.host):
+        exposed = self.exposed_to(self.proxy)
+        if is_host_from_code and exposed is not None:
             import warnings
 
             warnings.warn(
-                f"FREECHAT_TOKEN is not sent to {self.host}, because this host is set in code and the connection to it "
-                "is not encrypted. Use https, or set access_token in code.",
+                f"FREECHAT_TOKEN is not sent to {exposed}, because the host is set in code and the connection is not "
+                "encrypted. Use https, or set access_token in code.",
                 InsecureTransportWarning,
                 stacklevel=4,
             )
             return None
         return token
+
+    def exposed_to(self, proxy: str | None) -> str | None:
+        """Return what a token reaches unencrypted on another machine: the host, a proxy on the way to it, or None."""
+        if not is_encrypted_or_loopback(self.host):
+            return self.host
+        is_exposed = not self.host.startswith("https:") and proxy is not None and not is_encrypted_or_loopback(proxy)
+        return "the proxy" if is_exposed else None
 
     @classmethod
     def set_default(cls, default: Configuration | None) -> None:
@@ -479,6 +500,30 @@ def _check_count(name: str, value: object) -> None:
         raise ApiValueError(f"{name} must be above 0, not {value}")
 
 
+def _check_tls(name: str, value: object) -> None:
+    """Check a setting of TLS or of sockets.
+
+    Raises:
+        ApiTypeError, ApiValueError: if it has the wrong type.
+    """
+    import ssl
+
+    kinds: dict[str, tuple[type, ...]] = {
+        "ca_cert_data": (str, bytes),
+        "proxy_ssl_context": (ssl.SSLContext,),
+        "socket_options": (list, tuple),
+        "tls_server_name": (str,),
+    }
+    if name == "assert_hostname" and value is False:
+        return
+    expected = kinds.get(name, (str,) if name == "assert_hostname" else (str, os.PathLike))
+    if not isinstance(value, expected):
+        names = " or ".join(kind.__name__ for kind in expected)
+        raise ApiTypeError(f"{name} must be a {names}, not {type(value).__name__}")
+    if isinstance(value, (list, tuple)) and not all(isinstance(item, tuple) and len(item) in (3, 4) for item in value):
+        raise ApiTypeError(f"{name} must be a list of tuples with the arguments of socket.setsockopt")
+
+
 def _checked_hooks(value: Any) -> tuple[Hooks, ...]:
     """Return hooks as a tuple.
 
@@ -508,72 +553,3 @@ def _checked_token(value: object) -> str | None:
     if any(not "!" <= letter <= "~" for letter in value):
         raise ApiValueError("access_token must not contain spaces, line breaks or non-ASCII characters")
     return Credential(str.__str__(value))
-
-
-def _checked_host(value: object) -> str:
-    """Return the address of a server without a slash at its end.
-
-    Raises:
-        ApiTypeError, ApiValueError: if it is not an http(s) address, or if it contains a password, which is not shown.
-    """
-    from urllib.parse import urlsplit
-
-    if not isinstance(value, str):
-        raise ApiTypeError(f"host must be a str, not {type(value).__name__}")
-    if any(not "!" <= letter <= "~" or letter == "\\" for letter in value):
-        raise ApiValueError("host must not contain spaces, backslashes, control characters or non-ASCII characters")
-    if "://" not in value:
-        value = f"http://{value}"
-    try:
-        parts = urlsplit(value)
-        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        raise ApiValueError("host must be an address like https://chat.example.com") from None
-    if "@" in parts.netloc:
-        raise ApiValueError("host must not contain a user name or a password. Set access_token instead.")
-    if not is_whole:
-        raise ApiValueError("host must be an address like https://chat.example.com")  # it may be a misplaced token
-    if parts.query or parts.fragment:
-        raise ApiValueError("host must not contain '?' or '#'")
-    return f"{parts.scheme}://{value.partition('://')[2]}".rstrip("/")
-
-
-def check_proxy(name: str, value: object) -> str:
-    """Return the address of a proxy.
-
-    Raises:
-        ApiTypeError, ApiValueError: if it cannot be used. The message does not show it: it may contain a password.
-    """
-    from urllib.parse import urlsplit
-
-    if not isinstance(value, str):
-        raise ApiTypeError(f"{name} must be a str, not {type(value).__name__}")
-    scheme, separator, _ = value.partition("://")
-    if separator and scheme.isalnum() and scheme.lower() not in _PROXY_SCHEMES:
-        raise ApiValueError(f"{name} has the unknown scheme {scheme!r}. Use one of {', '.join(_PROXY_SCHEMES)}.")
-    try:
-        parts = urlsplit(value)
-        is_whole = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
-        is_whole = is_whole and all(
-            "!" <= letter <= "~" for letter in value
-        )  # some versions of Python drop line breaks
-    except ValueError:
-        is_whole = False
-    if not is_whole:
-        examples = "http://proxy.example.com:3128 or socks5h://proxy.example.com:1080"
-        raise ApiValueError(f"{name} must be an address like {examples} (schemes: {', '.join(_PROXY_SCHEMES)})")
-    return value
-
-
-def is_encrypted_or_loopback(host: str) -> bool:
-    """Return whether nobody on the way to a host can read what is sent: it goes over https, or to loopback."""
-    from ipaddress import ip_address
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(host)
-    if parts.scheme == "https" or parts.hostname == "localhost":
-        return True
-    try:
-        return ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return False

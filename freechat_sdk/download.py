@@ -4,9 +4,9 @@ import errno
 import os
 import re
 import secrets
-import stat
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from inspect import GEN_CLOSED, getgeneratorstate
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final
@@ -25,6 +25,9 @@ PROGRESS_BYTES: Final = 1024
 
 MAX_NAME_BYTES: Final = 255
 """The longest file name that common file systems take."""
+
+PERMISSIONS: Final = 0o777
+"""What a file keeps of its mode: not setuid and setgid, which were meant for the contents that it had."""
 
 _DEVICE_NAME: Final = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\.|$)")
 _UNFIT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
@@ -109,8 +112,7 @@ class Download:
                 raise without_frames(error)  # noqa: B904 - the same error
         return self._content
 
-    def __bytes__(self) -> bytes:
-        return self.read()
+    __bytes__ = read
 
     def __buffer__(self, flags: int) -> memoryview:
         """Support functions that accept a buffer, such as `file.write(download)` (Python 3.12, PEP 688)."""
@@ -121,18 +123,23 @@ class Download:
 
         `target` is a path or a folder. In a folder the file gets the name that the server suggests, or `download`. The
         bytes are first written under another name beside it, so that a partial file never stands in its place, and a
-        failure leaves what was there. A link is followed; a device or a named pipe is written to.
+        failure leaves what was there. A link is followed, unless the server has chosen its name; a device is written
+        to, and so is a named pipe, once it has a reader.
 
         Raises:
             OSError: if the file cannot be written.
+            ApiTimeoutError: if the reader of a named pipe, like the server, is silent for too long.
             ApiException: if the file has been read before without `read()`, or the download has been closed.
         """
         path = Path(target)
         if path.is_dir():
-            path /= self.file_name or "download"
+            path = _free_of_links(path / (self.file_name or "download"))
         chunks = self._take()
         try:
-            if path.exists() and not path.is_file():
+            if path.is_fifo():
+                with _NamedPipe(path, self._response) as pipe:
+                    self._write(chunks, pipe, progress)
+            elif path.exists() and not path.is_file():
                 with path.open("wb") as device:
                     self._write(chunks, device, progress)
             else:
@@ -149,13 +156,13 @@ class Download:
             with part.open("xb") as file:
                 self._write(chunks, file, progress)
             with suppress(FileNotFoundError):
-                part.chmod(stat.S_IMODE(path.stat().st_mode))
+                part.chmod(path.stat().st_mode & PERMISSIONS)
             part.replace(path)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
 
-    def _write(self, chunks: Iterator[bytes], file: IO[bytes], progress: Progress | None) -> None:
+    def _write(self, chunks: Iterator[bytes], file: "IO[bytes] | _NamedPipe", progress: Progress | None) -> None:
         count = 0
         for chunk in chunks:
             file.write(chunk)
@@ -186,7 +193,59 @@ class Download:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Download(file_name={self.file_name!r}, content_type={self.content_type!r}, length={self.length!r})"
+        about = f"file_name={self.file_name!r}, content_type={self.content_type!r}, length={self.length!r}"
+        return f"Download({self._state}, {about})"
+
+    @property
+    def _state(self) -> str:
+        if self._content is not None:
+            return "read"
+        if getgeneratorstate(self._chunks) == GEN_CLOSED:
+            return "closed"
+        return "being read" if self._is_taken else "unread"
+
+
+class _NamedPipe:
+    """A named pipe, which waits for its reader as long as the time limits of the download allow."""
+
+    def __init__(self, path: Path, response: StreamedResponse) -> None:
+        self._response = response
+        self._descriptor = self._opened(path)
+
+    def _opened(self, path: Path) -> int:
+        while True:
+            try:
+                return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError as error:
+                if error.errno != errno.ENXIO:  # it has no reader
+                    raise
+            self._response.pause()
+
+    def write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[os.write(self._descriptor, left) :]
+            except BlockingIOError:
+                self._response.pause()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+def _free_of_links(path: Path) -> Path:
+    """Return a path whose name the server has chosen. It may replace a file, but not lead anywhere else.
+
+    Raises:
+        FileExistsError: if it is anything but a file.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        message = "The name that the server suggests belongs to a link, a folder or a device. Give a path"
+        raise FileExistsError(errno.EEXIST, message, str(path))
+    return path
 
 
 def _followed(path: Path) -> Path:

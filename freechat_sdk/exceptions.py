@@ -24,8 +24,11 @@
         ├── StreamInterruptedError          a stream ended without its final event
         └── StreamFailedError               the server reported within a stream that the model failed
 
-`InsecureTransportWarning` (UserWarning) warns that a token is sent unencrypted to another machine,
-`KeyInExportWarning` (UserWarning) that exports of a character will contain an api key.
+    UserWarning
+    ├── ForeignConnectionWarning            a tool has replaced the connections of urllib3
+    ├── InsecureTransportWarning            a token is sent unencrypted to another machine
+    ├── KeyInExportWarning                  exports of a character will contain an api key
+    └── UnknownFieldWarning                 a model or the body of a call is given a name that is not a field
 
 All of them can be pickled and copied. They mask everything that looks like a credential in the texts that they hold.
 """
@@ -53,6 +56,7 @@ __all__ = [
     "ConflictException",
     "ConversationBusyError",
     "ForbiddenException",
+    "ForeignConnectionWarning",
     "InsecureTransportWarning",
     "KeyInExportWarning",
     "NotFoundException",
@@ -64,6 +68,7 @@ __all__ = [
     "StreamFailedError",
     "StreamInterruptedError",
     "UnauthorizedException",
+    "UnknownFieldWarning",
     "UnprocessableEntityException",
 ]
 
@@ -180,7 +185,7 @@ class ApiException(OpenApiException):
             headers = http_resp.headers if headers is None else headers
         text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
         self.status = status
-        self.reason = mask(reason, secrets) if reason else _phrase(status)
+        self.reason = escape_unprintable(mask(reason, secrets)) if reason else _phrase(status)
         self.body = None if text is None else mask(text, secrets)
         self.data = _parsed(self.body) if data is None else data
         self.headers = _without_credentials(headers, secrets)
@@ -344,8 +349,16 @@ class RagTaskFailedError(OpenApiException):
         return str(self.args[0])
 
 
+class ForeignConnectionWarning(UserWarning):
+    """A tool such as vcrpy has replaced the connections of urllib3, so the client's deadlines do not apply."""
+
+
 class InsecureTransportWarning(UserWarning):
     """A token is sent unencrypted to another machine, so anybody on the way can read it."""
+
+
+class UnknownFieldWarning(UserWarning):
+    """A model, or a dict that stands for one, is given a name that is not a field. The value is kept and sent."""
 
 
 class KeyInExportWarning(UserWarning):

@@ -22,7 +22,8 @@ from urllib3.filepost import encode_multipart_formdata
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import Retry, Timeout
 
-from freechat_sdk._connection import BodyError, BodyTimeoutError, Exchange
+from freechat_sdk._addresses import SUPPORTED_SOCKS_PROXIES
+from freechat_sdk._connection import BodyError, BodyTimeoutError, Exchange, as_unread
 from freechat_sdk._generation import Generation
 from freechat_sdk._headers import is_token
 from freechat_sdk._operation import IDEMPOTENT, ONCE, ORDINARY, READ
@@ -32,7 +33,7 @@ from freechat_sdk._response import TRANSPORT_ERRORS, Preload, Response, translat
 from freechat_sdk._retry import RetryBudget, RetryPolicy
 from freechat_sdk._secrets import mask, sealed, without_frames
 from freechat_sdk._timeouts import UNLIMITED, CallTimeouts, Deadline
-from freechat_sdk.configuration import SUPPORTED_SOCKS_PROXIES, Configuration, check_seconds
+from freechat_sdk.configuration import Configuration, check_seconds
 from freechat_sdk.exceptions import ApiConnectionError, ApiException, ApiTypeError, ApiValueError
 from freechat_sdk.upload import FileChangedError
 
@@ -118,13 +119,28 @@ class Transport:
         self.pools = Pools(configuration, self.policy.clock)
         self.generation = Generation()
         self.budget = RetryBudget(self.policy)
+        self._streams = weakref.WeakValueDictionary[int, Response]()
         self.has_checked_host = False
         """Whether it has been checked that nobody on the way to the host can read the token."""
         _transports.add(self)
 
+    def note_stream(self, response: Response) -> None:
+        """End a response with the transport, if it is still open then."""
+        self._streams[id(response)] = response
+
+    def close(self) -> None:
+        """End the streams and downloads, and close the connections."""
+        streams, self._streams = self._streams, weakref.WeakValueDictionary()
+        for reference in streams.valuerefs():
+            response = reference()
+            if response is not None:
+                response.interrupt()
+        self.pools.close()
+
     def start_afresh(self) -> object:
         """After a fork, forget the connections and the locks of the parent, and return the object that holds them."""
         self.budget = RetryBudget(self.policy)
+        self._streams = weakref.WeakValueDictionary()  # those of the parent go on
         return self.pools.start_afresh()
 
 
@@ -162,9 +178,12 @@ class RESTClientObject:
         return self.transport.pools.manager
 
     def close(self) -> None:
-        """Close all idle connections, unless they belong to another client. A later call opens new ones."""
+        """End streams and downloads, and close all idle connections, unless they belong to another client.
+
+        A later call opens new ones.
+        """
         if self._owns_transport:
-            self.transport.pools.close()
+            self.transport.close()
 
     def send(self, request: Request, deadline: Deadline, preload: Preload, previous_attempts: int = 0) -> Response:
         """Send a request to the configured host and return the response. Repeat the request if that is safe and helps.
@@ -289,6 +308,8 @@ def _open(pool: HTTPConnectionPool, target: str, exchange: Exchange) -> Response
         if isinstance(error, TRANSPORT_ERRORS):
             raise translate(error, exchange) from without_frames(error, exchange.secrets)
         raise
+    if not exchange.request_sent:  # no connection was used: a tool has replaced `urlopen`
+        raw = as_unread(raw)
     return Response(raw, exchange)
 
 

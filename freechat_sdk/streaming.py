@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from freechat_sdk._decoders import Decoder, StreamedResponse, as_json
 from freechat_sdk._model import hide_input
-from freechat_sdk._secrets import sealed, without_frames
+from freechat_sdk._secrets import mask, sealed, without_frames
 from freechat_sdk._sse import EventTooLargeError, data_only
 from freechat_sdk._thinking import ThinkingSplitter, split_thinking
 from freechat_sdk.exceptions import (
@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 TERMINATOR_SECONDS: Final = 0.05
 """How long to wait for the terminator after the final event. If it arrives, the connection can be used again."""
+
+_SHOWN_CHARACTERS: Final = 60
+"""How much of the text the repr of a stream shows."""
 
 
 class SseEmitter:
@@ -73,6 +76,15 @@ class SseEmitter:
         """Whether the stream has ended or been closed."""
         return self._is_closed
 
+    def __repr__(self) -> str:
+        if self.result is not None:
+            state = "complete"
+        else:
+            state = "closed before its final event" if self._is_closed else "open"
+        text = mask(self.text)
+        shown = text[:_SHOWN_CHARACTERS] + ("..." if len(text) > _SHOWN_CHARACTERS else "")
+        return f"SseEmitter({state}, text={shown!r})"
+
     def __iter__(self) -> Iterator[LlmResultDTO]:
         # The emitter must not hold this generator: `break` then releases the last reference, which closes the stream.
         try:
@@ -104,6 +116,12 @@ class SseEmitter:
         Thinking is what the server marks as such, and `<think>...</think>` in the text. `thinking` has both.
         `Configuration(split_thinking=False)` leaves the tags and what is between them in the text.
         """
+        try:
+            yield from self._text_deltas()
+        except BaseException as error:  # noqa: BLE001 - raised again
+            raise without_frames(error)  # noqa: B904 - the same error
+
+    def _text_deltas(self) -> Iterator[str]:
         splitter = ThinkingSplitter() if self._received.splits_thinking else None
         if splitter:
             splitter.feed("".join(self._received.texts))

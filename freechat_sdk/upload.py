@@ -54,6 +54,8 @@ class Upload:
         given, content = _parts(source)
         self.name = name or given or DEFAULT_NAME
         self.content_type = content_type or mimetypes.guess_type(self.name)[0] or DEFAULT_TYPE
+        if any(0xD800 <= ord(letter) <= 0xDFFF for letter in self.name):
+            raise ApiValueError("the name of the file is not valid UTF-8. Give another: Upload(path, name=...)")
         if any(not " " <= letter <= "~" for letter in self.content_type):
             raise ApiValueError("content_type must not contain line breaks, control or non-ASCII characters")
         self._content = content

@@ -86,10 +86,22 @@ LOST: dict[str, Handler] = {
     "cut header": says(b"HTTP/1.1 200 OK\r\nContent-Le", close),
     "cut body": says(head(200, [("Content-Length", "100")]) + b"[", close),
     "cut chunk": says(head(200, [CHUNKED]) + b"ff\r\n[", close),
-    "garbage": says(b"\x16\x03\x01 what is this\r\n\r\n", close),
-    "bad chunk": says(head(200, [CHUNKED]) + b"zz\r\n[]\r\n", close),
+    "cut status": says(b"HTTP/1.1 20", close),
+    "cut chunk size": says(head(200, [CHUNKED]) + b"f", close),
+    "cut trailer": says(head(200, [CHUNKED]) + b"2\r\n[]\r\n0\r\n", close),
 }
 """Responses that break off."""
+
+GARBLED: dict[str, Handler] = {
+    "garbage": says(b"\x16\x03\x01 what is this\r\n\r\n", close),
+    "another protocol": says(b"HTTP/2 200 OK\r\n\r\n", close),
+    "bad header": says(b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", close),
+    "bad length": says(head(200, [("Content-Length", "two")]) + b"[]", close),
+    "two lengths": says(head(200, [("Content-Length", "2"), CHUNKED]) + b"2\r\n[]\r\n0\r\n\r\n", close),
+    "bad chunk": says(head(200, [CHUNKED]) + b"zz\r\n[]\r\n", close),
+    "bad end of a chunk": says(head(200, [CHUNKED]) + b"2\r\n[]xx0\r\n\r\n", close),
+}
+"""Responses that are not valid HTTP."""
 
 STALLS: dict[str, Handler] = {
     "before the response": says(b"", stall),

@@ -1,7 +1,11 @@
 """Small changes of a module, and whether the tests notice them: `python -m test.mutants [module ...]`, `make mutants`.
 
-test/mutants.yaml names the tests of each module, and argues each change that they need not notice. Changes are made in
-memory, in a process of their own. Messages of errors are not changed: their wording is free.
+test/mutants.yaml names the tests of each module, and argues each change that they need not notice. Messages of errors
+are not changed: their wording is free.
+
+Each change is made in memory, in a process of its own. For one within a function, that is a fork of a process that has
+collected the tests: the function gets other code, and only those tests run that run its line. For any other change, and
+one that this does not notice, a fresh process imports the changed module and runs all tests.
 
 mutmut 3 was tried: it puts a function around each function, which changes signatures and frames that this package
 promises.
@@ -9,23 +13,30 @@ promises.
 
 import ast
 import copy
+import gc
 import importlib.util
+import inspect
+import marshal
 import multiprocessing
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import CodeType, FrameType, FunctionType
+from typing import Any, NamedTuple
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
 PROCESSES = 2
-PRELOADED = ["hypothesis", "pydantic", "pytest", "trustme", "urllib3", "yaml"]
-OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+FORK, SPAWN = multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")
+OPTIONS = [*("-p", "no:cacheprovider"), *("-p", "no:terminal"), *("-o", "addopts=")]
+OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 UNCHANGED_FIELDS = {"annotation", "returns", "decorator_list", "bases"}
 UNCHANGED_CALLS = {"TypeVar", "ParamSpec", "NamedTuple", "warn"}
 OTHER: dict[type[ast.AST], type[Any]] = {
@@ -36,34 +47,70 @@ OTHER: dict[type[ast.AST], type[Any]] = {
 }  # fmt: skip
 
 
-def mutants(source: str) -> Iterator[tuple[str, str]]:
-    """Yield each small change of a module: place, line before and line after, as in the list; and the whole text."""
+class Mutant(NamedTuple):
+    """A module with one small change."""
+
+    change: str
+    """The place with the line before and after, as in the list."""
+    code: CodeType
+    lines: range
+    """The lines of the statement that is changed."""
+    function: tuple[str, int] | None
+    """Name and first line of the function that is changed; None if the change takes effect on import."""
+
+
+class _Site(NamedTuple):
+    """Where something stands in another's place."""
+
+    holder: Any
+    key: Any
+    new: ast.AST
+    place: str
+    lines: range
+    function: tuple[str, int] | None
+
+
+def mutants(source: str, path: str) -> Iterator[Mutant]:
+    """Yield a module with each small change, one at a time."""
     tree = ast.parse(source)
     before = ast.unparse(tree).splitlines()
-    for holder, key, new, place in _sites(tree, ""):
-        old, holder[key] = holder[key], new
-        text = ast.unparse(ast.fix_missing_locations(tree))
-        holder[key] = old
-        for line, changed in zip(before, text.splitlines(), strict=False):
-            if line != changed:
-                yield f"{place}: {line.strip()} -> {changed.strip()}", text
-                break
+    for site in _sites(tree, "", range(0), None):
+        old, site.holder[site.key] = site.holder[site.key], site.new
+        after = ast.unparse(ast.fix_missing_locations(tree)).splitlines()
+        code = compile(tree, path, "exec")
+        site.holder[site.key] = old
+        pairs = zip(before, after, strict=False)
+        changed = next((f"{line.strip()} -> {new.strip()}" for line, new in pairs if line != new), None)
+        if changed is not None:
+            yield Mutant(f"{site.place}: {changed}", code, site.lines, site.function)
 
 
-def _sites(node: ast.AST, place: str) -> Iterator[tuple[Any, Any, ast.AST, str]]:
+def _sites(node: Any, place: str, lines: range, function: tuple[str, int] | None) -> Iterator[_Site]:
     """Yield where something can be put in another's place, and what."""
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
         place = f"{place}.{node.name}".lstrip(".")
     for field, value in ast.iter_fields(node):
         if field in UNCHANGED_FIELDS or (isinstance(node, ast.ClassDef) and field == "keywords"):
             continue
+        inside = function
+        if isinstance(node, ast.FunctionDef) and field == "body" and function is None:
+            inside = (node.name, min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]))
         holder: Any = value if isinstance(value, list) else vars(node)
         keys: Any = range(len(value)) if isinstance(value, list) else [field]
         for key in keys:
             child = holder[key]
             if isinstance(child, ast.AST) and not _is_left_alone(child):
-                yield from ((holder, key, new, place) for new in _others(child))
-                yield from _sites(child, place)
+                own = _lines_of(child) if isinstance(child, ast.stmt) else lines
+                yield from (_Site(holder, key, new, place, own, inside) for new in _others(child))
+                yield from _sites(child, place, own, inside)
+
+
+def _lines_of(statement: Any) -> range:
+    """Return the lines of a statement without those that it holds."""
+    body = getattr(statement, "body", None) or getattr(statement, "cases", None)
+    first = body[0] if isinstance(body, list) else None
+    first = getattr(first, "pattern", first)
+    return range(statement.lineno, max(statement.lineno + 1, first.lineno) if first else statement.end_lineno + 1)
 
 
 def _is_left_alone(node: ast.AST) -> bool:
@@ -118,66 +165,174 @@ def _others(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.Pass()
 
 
-def _test(module: str, source: str, tests: Sequence[str]) -> None:
-    """Run tests with a changed module, and end this process with 0 if they notice nothing."""
-    import pytest
+class _Ran(NamedTuple):
+    """How a test ran: for how long, and over which lines of the module."""
 
-    os.chdir(ROOT)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-    spec = importlib.util.find_spec(f"freechat_sdk.{module}")
-    assert spec is not None
-    sys.modules[spec.name] = changed = importlib.util.module_from_spec(spec)
-    exec(compile(source, str(spec.origin), "exec"), vars(changed))
-    # File by file: most changes are noticed by the first, and collecting the others takes longer than running it.
-    os._exit(next((int(status) for test in tests if (status := pytest.main([*OPTIONS, test]))), 0))
+    seconds: float
+    lines: set[int]
 
 
-def outcome(module: str, source: str, tests: Sequence[str], limit: float | None = None) -> int | None:
-    """Return the exit status of the tests with a changed module, or None if they took too long."""
-    process = multiprocessing.get_context("forkserver").Process(target=_test, args=(module, source, tests))
+class _Loop:
+    """A plugin of pytest that runs the collected tests for each change instead of once."""
+
+    def __init__(self, module: str, tests: Sequence[str]) -> None:
+        path = ROOT / f"freechat_sdk/{module}.py"
+        self.mutants = list(mutants(path.read_text(), str(path)))
+        self.statuses: list[int | None] = []
+        """What came of each change: 0 if nothing was noticed, None if it took too long. Empty if the tests fail."""
+        self._module, self._path, self._tests = module, str(path), tests
+        self._items: Sequence[Any] = ()
+        self._runs: Sequence[_Ran] = ()
+        self._has_failed = False
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self._has_failed = self._has_failed or report.failed
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        self._items = session.items
+        receiver, sender = FORK.Pipe(duplex=False)
+        process = FORK.Process(target=lambda: sender.send(list(self._run_traced())))
+        process.start()
+        self._runs = receiver.recv()
+        process.join()
+        if len(self._runs) == len(self._items):
+            with ProcessPoolExecutor(PROCESSES, FORK, _keep, (self,)) as pool:
+                self.statuses = list(pool.map(_status_of, range(len(self.mutants))))
+        return True
+
+    def _run_traced(self) -> Iterator[_Ran]:
+        """Run all tests up to the first that fails."""
+        lines: set[int] = set()
+
+        def trace_lines(frame: FrameType, _event: str, _argument: object) -> Any:
+            lines.add(frame.f_lineno)
+            return trace_lines
+
+        def trace(frame: FrameType, _event: str, _argument: object) -> Any:
+            return trace_lines if frame.f_code.co_filename == self._path else None
+
+        threading.settrace(trace)
+        for item in self._items:
+            began = time.monotonic()
+            sys.settrace(trace)
+            self._run(item)
+            sys.settrace(None)
+            if self._has_failed:
+                return
+            yield _Ran(time.monotonic() - began, set(lines))
+            lines.clear()
+
+    def _run(self, item: Any) -> None:
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+
+    def status(self, mutant: Mutant) -> int | None:
+        """Return what comes of a change. What no fork notices, a fresh process may: functions run on import too."""
+        runs = sorted((run.seconds, number) for number, run in enumerate(self._runs) if run.lines & {*mutant.lines})
+        if mutant.function is not None and runs:
+            seconds, numbers = zip(*runs, strict=True)
+            status = _ended(FORK.Process(target=self._replace, args=(mutant, numbers)), sum(seconds))
+            if status != 0:
+                return status
+        process = SPAWN.Process(target=_import, args=(self._module, marshal.dumps(mutant.code), self._tests))
+        return _ended(process, sum(run.seconds for run in self._runs))
+
+    def _replace(self, mutant: Mutant, numbers: Sequence[int]) -> None:
+        """Run some tests with other code in a function, and end this process with 0 if they notice nothing."""
+        (code,) = (
+            part for part in _functions_in(mutant.code) if (part.co_name, part.co_firstlineno) == mutant.function
+        )
+        replaced = [function for function in gc.get_objects() if self._is_live(function, mutant.function)]
+        for function in replaced:
+            function.__code__ = code
+        for number in numbers if replaced else ():
+            self._run(self._items[number])
+            if self._has_failed:
+                os._exit(1)
+        os._exit(0)
+
+    def _is_live(self, value: object, function: object) -> bool:
+        code = value.__code__ if type(value) is FunctionType else None
+        return code is not None and code.co_filename == self._path and (code.co_name, code.co_firstlineno) == function
+
+
+def _functions_in(code: CodeType) -> Iterator[CodeType]:
+    """Yield the code of each function that is not within another."""
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            if part.co_flags & inspect.CO_OPTIMIZED:
+                yield part
+            else:  # of a class
+                yield from _functions_in(part)
+
+
+def _ended(process: Any, seconds: float) -> int | None:
+    """Return the exit status of a process, or None if it takes far longer than the tests do."""
     process.start()
-    process.join(limit)
+    process.join(20 + 3 * seconds)
     if process.is_alive():
         process.kill()
         process.join()
         return None
-    return process.exitcode
+    status: int = process.exitcode
+    return status
 
 
-def run(module: str, about: dict[str, Any]) -> bool:
-    """Make each change of a module, print what comes of it, and return whether each one is noticed or argued."""
-    source, tests = (ROOT / f"freechat_sdk/{module}.py").read_text(), [f"test/{name}.py" for name in about["tests"]]
-    argued = {entry["change"] for entry in about.get("unnoticed", ())}
+_kept: list[_Loop] = []
+
+
+def _keep(loop: _Loop) -> None:
+    _kept.append(loop)
+
+
+def _status_of(number: int) -> int | None:
+    return _kept[0].status(_kept[0].mutants[number])
+
+
+def _import(module: str, code: bytes, tests: Sequence[str]) -> None:
+    """Run tests with a changed module, and end this process with 0 if they notice nothing."""
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(dir=os.environ["PYTEST_DEBUG_TEMPROOT"])
+    spec = importlib.util.find_spec(f"freechat_sdk.{module}")
+    assert spec is not None
+    sys.modules[spec.name] = changed = importlib.util.module_from_spec(spec)
+    exec(marshal.loads(code), vars(changed))
+    # File by file: most changes are noticed by the first, and collecting the others takes longer than running it.
+    os._exit(next((int(status) for test in tests if (status := pytest.main([*OPTIONS, "-x", test]))), 0))
+
+
+def run(module: str, about: dict[str, Any]) -> None:
+    """Make each change of a module, print what comes of it, and exit with 0 if each is noticed or argued."""
     began = time.monotonic()
-    if outcome(module, source, tests) != 0:
-        print(f"{module}: the tests fail without a change", flush=True)
-        return False
-    limit = 10 + 2 * (time.monotonic() - began)
-    found = list(mutants(source))
-    with ThreadPoolExecutor(PROCESSES) as pool:
-        statuses = list(pool.map(lambda mutant: outcome(module, mutant[1], tests, limit), found))
-    unnoticed = [change for (change, _), status in zip(found, statuses, strict=True) if status == 0]
+    tests = [f"test/{name}.py" for name in about["tests"]]
+    loop = _Loop(module, tests)
+    pytest.main([*OPTIONS, *tests], [loop])
+    if not loop.statuses:
+        print(f"{module}: the tests fail without a change")
+        sys.exit(1)
+    argued = {entry["change"] for entry in about.get("unnoticed", ())}
+    found = [mutant.change for mutant in loop.mutants]
+    unnoticed = [change for change, status in zip(found, loop.statuses, strict=True) if status == 0]
     new, gone = [change for change in unnoticed if change not in argued], argued - set(unnoticed)
     noticed = len(found) - len(unnoticed)
     print(f"{module}: {noticed} of {len(found)} noticed, {100 * noticed / len(found):.1f} %", end="")
-    print(f", {len(unnoticed) - len(new)} argued, {statuses.count(None)} by time, {time.monotonic() - began:.0f} s")
     print(
-        "".join(f"  - {change}\n" for change in new) + "".join(f"  is noticed: {change}\n" for change in gone), end=""
+        f", {len(unnoticed) - len(new)} argued, {loop.statuses.count(None)} by time, {time.monotonic() - began:.0f} s"
     )
-    sys.stdout.flush()
-    return not new
+    print("".join([*(f"  - {change}\n" for change in new), *(f"  is noticed: {change}\n" for change in gone)]), end="")
+    sys.exit(1 if new else 0)
 
 
 def main(names: Sequence[str]) -> int:
     modules = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
-    multiprocessing.set_forkserver_preload(PRELOADED)
+    failed = 0
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = folder
-        outcomes = [run(name, modules[name]) for name in names or modules]
-    return 0 if all(outcomes) else 1
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
+        for name in names or modules:
+            process = SPAWN.Process(target=run, args=(name, modules[name]))
+            process.start()
+            process.join()
+            failed += process.exitcode != 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

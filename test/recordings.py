@@ -1,6 +1,7 @@
 """Recorded exchanges with running servers, and what makes a server repeat one byte for byte."""
 
 import base64
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -64,7 +65,15 @@ class Exchange:
         content_type = self.request["headers"].get("Content-Type", "")
         if not content_type.startswith("multipart/form-data"):
             return None
-        return part_of(content_type, self._form(content_type.partition("boundary=")[2]))
+        return part_of(content_type, self.request_body)
+
+    @property
+    def request_body(self) -> bytes:
+        """The bytes that were sent."""
+        content_type = self.request["headers"].get("Content-Type", "")
+        if content_type.startswith("multipart/form-data"):
+            return self._form(content_type.partition("boundary=")[2])
+        return (self.request.get("body") or "").encode()
 
     def _form(self, boundary: str) -> bytes:
         """Return a form that was sent; of a large one the recording has the start, all else is `x`."""
@@ -94,12 +103,17 @@ class Exchange:
 
 
 def exchanges(server: str, *apis: str) -> Iterator[Exchange]:
-    """Yield what was recorded of some API classes of a server, in order."""
-    for line in (DATA / f"{server}.jsonl").read_bytes().splitlines():
+    """Yield what was recorded of a server, or of some of its API classes, in order."""
+    for line in _read(server).splitlines():
         row = json.loads(line)
         api, _, method_name = row["op"].partition(".")
-        if api in apis:
+        if not apis or api in apis:
             yield Exchange(server, row["name"], api, method_name, row["request"], row["response"])
+
+
+def _read(server: str) -> bytes:
+    packed = DATA / f"{server}.jsonl.gz"
+    return gzip.decompress(packed.read_bytes()) if packed.exists() else (DATA / f"{server}.jsonl").read_bytes()
 
 
 def part_of(content_type: str, body: bytes) -> tuple[str, str, bytes]:

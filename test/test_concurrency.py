@@ -11,19 +11,33 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from urllib3.util.connection import create_connection
 
-from freechat_sdk import ApiClient, ApiException, ApiTimeoutError, ChatApi, NotFoundException, _connection
+from freechat_sdk import (
+    ApiClient,
+    ApiConnectionError,
+    ApiException,
+    ApiTimeoutError,
+    CharacterApi,
+    ChatApi,
+    NotFoundException,
+    SseEmitter,
+    StreamInterruptedError,
+    _connection,
+)
 from test.clients import THREADS, TOKEN, Clock, at_once, chat_api, configured, in_threads, texts_until_closed
 from test.hostile import never_ending_stream
 from test.server import (
+    EVENT_STREAM,
     MAX_WAIT,
     Connection,
     RecordingServer,
     Request,
+    event_bytes,
     events_response,
     final_event,
     json_response,
@@ -211,16 +225,62 @@ def test_a_closed_client_leaves_no_socket_open_whoever_keeps_its_streams_and_err
         assert len(opened) >= 50
 
 
-def test_a_stream_outlives_the_close_of_its_client_and_then_closes_its_connection(opened: list[socket.socket]) -> None:
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_streams_and_downloads_end_with_their_client(opened: list[socket.socket], is_begun: bool) -> None:
+    def serve(request: Request, connection: Connection) -> None:
+        connection.start_chunked(headers=[EVENT_STREAM] if "stream" in request.path else [])
+        connection.event({"text": "H"})
+        assert connection.wait_closed()
+
+    with chat_api(serve) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        download = CharacterApi(api.api_client).export_character(1)
+        chunks = iter(download)
+        if is_begun:
+            assert (next(stream).text, len(next(chunks))) == ("H", len(event_bytes({"text": "H"})))
+        api.api_client.close()
+        with pytest.raises(StreamInterruptedError) as interrupted:
+            stream.until_done()
+        with pytest.raises(ApiConnectionError, match="the response or the client was closed"):
+            b"".join(chunks)
+        assert "the response or the client was closed" in str(interrupted.value.__cause__)
+        assert open_ones(opened) == []
+
+
+def test_a_stream_in_another_thread_ends_when_the_client_is_closed() -> None:
+    has_begun = threading.Event()
+
+    def read(stream: SseEmitter) -> None:
+        for _ in stream:
+            has_begun.set()
+
+    def serve(_: Request, connection: Connection) -> None:
+        connection.start_stream()
+        connection.event({"text": "H"})
+        assert connection.wait_closed()
+
+    with chat_api(serve) as (api, _), ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read, api.stream_send_message("chat", "Hi"))
+        assert has_begun.wait(MAX_WAIT)
+        api.api_client.close()
+        with pytest.raises(StreamInterruptedError):
+            reading.result(MAX_WAIT)
+
+
+def test_a_forked_child_that_closes_its_client_leaves_the_streams_of_its_parent_alone() -> None:
     with chat_api(echo) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
-        api.api_client.close()
+
+        def close() -> bool:
+            api.api_client.close()
+            return True
+
+        assert in_child(close)()
         assert stream.until_done().answer == "chat" * 3
-        assert (len(opened), open_ones(opened)) == (1, [])
 
 
 def test_close_does_not_disturb_calls_that_run_in_other_threads(opened: list[socket.socket]) -> None:
-    """Calls that run go on, with their own response; their connections are closed when they come back."""
+    """Calls that run go on, with their own response, and streams up to the close."""
     is_done = threading.Event()
     with chat_api(echo, connection_pool_maxsize=4, connection_pool_block=True, retries=0) as (api, _):
 
@@ -232,10 +292,10 @@ def test_close_does_not_disturb_calls_that_run_in_other_threads(opened: list[soc
             for turn in range(25):
                 name = f"{thread:02d}{turn:02d}"
                 assert api.get_default_chat_id(int(name)) == str(int(name))
-                assert api.stream_send_message(name, "Hi").until_done().answer == name * 3
-                for event in api.stream_send_message(name, "Hi"):
-                    assert event.text == name
-                    break
+                stream = api.stream_send_message(name, "Hi")
+                with suppress(StreamInterruptedError):
+                    stream.until_done()
+                assert stream.text in ("", name, name * 2, name * 3)
 
         closer = threading.Thread(target=close)
         closer.start()

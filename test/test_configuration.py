@@ -3,6 +3,8 @@
 import copy
 import logging
 import pickle
+import socket
+import ssl
 import threading
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,57 @@ def test_a_token_of_the_environment_does_not_go_elsewhere(host: str, monkeypatch
     assert TOKEN not in str(caught[0].message)
     assert caught[0].filename == __file__
     assert Configuration(host, access_token=TOKEN).access_token == TOKEN
+
+
+def test_a_token_of_the_environment_does_not_go_to_a_proxy_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FREECHAT_TOKEN", TOKEN)
+    with pytest.warns(UserWarning, match="not sent to the proxy"):
+        assert Configuration("http://127.0.0.1:8080", proxy="http://proxy.example.com:1").access_token is None
+    for host, proxy in (
+        ("http://127.0.0.1:8080", "http://127.0.0.1:1"),
+        ("http://127.0.0.1:8080", "https://proxy.example.com:1"),
+        ("https://chat.example.com", "http://proxy.example.com:1"),
+    ):
+        assert Configuration(host, proxy=proxy).access_token == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [
+        ("ssl_ca_cert", 5),
+        ("ssl_ca_cert", b"bytes"),
+        ("cert_file", True),
+        ("key_file", ["key"]),
+        ("ca_cert_data", 5),
+        ("assert_hostname", True),
+        ("assert_hostname", 5),
+        ("tls_server_name", b"name"),
+        ("proxy_ssl_context", "context"),
+        ("socket_options", 5),
+        ("socket_options", [5]),
+        ("socket_options", [(1, 2)]),
+    ],
+)
+def test_a_tls_setting_of_a_wrong_type_is_refused_when_it_is_given(setting: str, wrong: Any) -> None:
+    with pytest.raises(ApiTypeError, match=setting):
+        Configuration(**{setting: wrong})
+    configuration = Configuration()
+    with pytest.raises(ApiTypeError, match=setting):
+        setattr(configuration, setting, wrong)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ssl_ca_cert": Path("ca.pem"), "cert_file": "a.pem", "key_file": "b.pem", "ca_cert_data": b"DER"},
+        {"assert_hostname": "a", "tls_server_name": "b", "ca_cert_data": "PEM"},
+        {"assert_hostname": False, "proxy_ssl_context": ssl.create_default_context()},
+        {"socket_options": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (1, 2, None, 4)]},
+    ],
+)
+def test_tls_settings_of_the_documented_types_are_kept(settings: dict[str, Any]) -> None:
+    configuration = Configuration(**settings)
+    assert {name: getattr(configuration, name) for name in settings} == settings
 
 
 BAD_TOKENS = [" ", f"{TOKEN}\n", f"{TOKEN}\r\nX: 1", f" {TOKEN}", f"{TOKEN}\0", "tökén", f"{TOKEN}\x7f"]

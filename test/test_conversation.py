@@ -17,7 +17,7 @@ from freechat_sdk import (
     ConversationBusyError,
     StreamInterruptedError,
 )
-from freechat_sdk.sandbox import ModelError, Reply, Sandbox
+from freechat_sdk.sandbox import Completion, ModelError, Sandbox
 from test.clients import configured
 
 RELEASES = ["2.0.0", "2.6.0", "2.9.0"]
@@ -31,13 +31,13 @@ def breaks(prompt: Any) -> Any:
         raise ModelError
 
     if prompt.text == "break":
-        return Reply(tokens(), usage=None)
+        return Completion(tokens(), usage=None)
     return f"You said: {prompt.text}"
 
 
 @pytest.fixture(params=RELEASES)
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(release=request.param, faithful=True, reply=breaks) as sandbox:
+    with Sandbox(release=request.param, faithful=True, model=breaks) as sandbox:
         yield sandbox
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from typing_extensions import Unpack
 
-from freechat_sdk import ApiConnectionError, ApiDecodeError, ApiException, Download, NotFoundException
+from freechat_sdk import ApiConnectionError, ApiDecodeError, ApiException, ApiTimeoutError, Download, NotFoundException
 from freechat_sdk._api import Api, RequestOptions, operation, with_http_info, without_preload_content
 from freechat_sdk._operation import READ, Operation
 from freechat_sdk.download import as_download, file_name
@@ -21,6 +21,8 @@ from test.hostile import close, gzipped, response, says
 from test.server import MAX_WAIT, Connection, Handler, Request, head, html_response, in_order, json_response
 
 CONTENT = bytes(range(256)) * 1000
+SHORT_TIME = 0.3
+"""Seconds for a download that only time can end."""
 HEADERS = [
     ("Content-Type", "application/gzip"),
     ("Content-Disposition", "attachment; filename=\"My+caf%C3%A9.tar.gz\"; filename*=UTF-8''My+caf%C3%A9.tar.gz"),
@@ -288,6 +290,41 @@ def test_a_device_and_a_named_pipe_are_written_to_and_not_replaced(tmp_path: Pat
         assert Path(os.devnull).is_char_device()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_named_pipe_that_nobody_reads_ends_as_a_timeout(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with api_of(FileApi, whole) as (api, _):
+        with pytest.raises(ApiTimeoutError, match="silent"):
+            api.export(_request_timeout=SHORT_TIME).save(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # it reads nothing, so the pipe is full soon
+        with pytest.raises(ApiTimeoutError, match="silent"):
+            api.export(_request_timeout=SHORT_TIME).save(pipe)
+        os.close(reader)
+        assert (pipe.is_fifo(), [path.name for path in tmp_path.iterdir()]) == (True, ["pipe"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("kind", ["link", "dangling link", "folder", "pipe"])
+def test_a_name_that_the_server_chose_leads_nowhere_else(kind: str, tmp_path: Path) -> None:
+    folder, victim = tmp_path / "folder", tmp_path / "victim"
+    folder.mkdir()
+    taken = folder / "My café.tar.gz"
+    victim.write_bytes(b"before")
+    if kind == "folder":
+        taken.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(taken)
+    else:
+        taken.symlink_to(victim if kind == "link" else tmp_path / "new")
+    with api_of(FileApi, whole) as (api, _):
+        download = api.export()
+        with pytest.raises(FileExistsError, match="Give a path"):
+            download.save(folder)
+        assert (victim.read_bytes(), (tmp_path / "new").exists()) == (b"before", False)
+        assert download.save(folder / "mine").read_bytes() == CONTENT
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
 def test_a_link_is_followed_and_kept(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
@@ -307,14 +344,14 @@ def test_a_link_is_followed_and_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
-@pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o400])
-def test_an_existing_file_keeps_its_mode(mode: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o400, 0o4755, 0o2755, 0o1777])
+def test_an_existing_file_keeps_its_permissions_and_nothing_more(mode: int, tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_bytes(b"before")
     target.chmod(mode)
     with api_of(FileApi, whole) as (api, _):
         api.export().save(target)
-    assert (target.read_bytes(), oct(target.stat().st_mode & 0o777)) == (CONTENT, oct(mode))
+    assert (target.read_bytes(), oct(target.stat().st_mode & 0o7777)) == (CONTENT, oct(mode & 0o777))
 
 
 @pytest.mark.parametrize("name", ["x" * 255, "é" * 127, "x" * 250 + ".gz"])

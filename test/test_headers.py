@@ -1,5 +1,7 @@
 """Headers that cannot break out of their line, and those that nobody may set."""
 
+from typing import Any
+
 import pytest
 
 from freechat_sdk import ApiTypeError, ApiValueError
@@ -47,6 +49,13 @@ def test_numbers_are_taken_for_their_text_and_truth_values_are_not() -> None:
     assert checked_headers("_headers", {"X": 1, "Y": 2.5}) == {"X": "1", "Y": "2.5"}
     with pytest.raises(ApiTypeError, match="must be str"):
         checked_headers("_headers", {"X": True})
+
+
+@pytest.mark.parametrize("headers", [{5: "x"}, {b"X": "x"}, {None: "x"}, {"X": b"x"}, {"X": None}, {5: 5}])
+def test_names_and_values_of_another_type_are_refused(headers: Any) -> None:
+    for source in ("_headers", "_request_auth"):
+        with pytest.raises(ApiTypeError, match="must be str"):
+            checked_headers(source, headers)
 
 
 def test_the_error_names_the_argument() -> None:

@@ -7,19 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from freechat_sdk import (
     ApiConnectionError,
+    ApiDecodeError,
     ApiTypeError,
     Call,
     CharacterApi,
     Configuration,
     Hooks,
-    NotFoundException,
     StreamInterruptedError,
 )
 from freechat_sdk._observer import observer_for
@@ -192,7 +188,7 @@ def test_a_server_cannot_write_lines_of_its_own_into_the_log(log: pytest.LogCapt
     ) as (api, _):
         api.send_message("chat", forged)
         api.list_chats()
-        with pytest.raises(ApiConnectionError):
+        with pytest.raises(ApiDecodeError):
             api.list_chats()
     lines = [record.getMessage() for record in log.records if record.name == "freechat_sdk"]
     assert len(lines) == 5
@@ -220,28 +216,3 @@ def test_debug_shows_messages_if_no_logging_is_set_up(debug: bool | None, shows:
     assert ("DEBUG GET /chat status=200" in ran.stderr) is shows
     assert (ran.stdout, TOKEN in ran.stderr) == ("", False)
     assert shows or ran.stderr == ""
-
-
-def test_opentelemetrys_instrumentation_of_urllib3_sees_every_request() -> None:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    instrumentor = URLLib3Instrumentor()
-    instrumentor.instrument(tracer_provider=provider)
-    try:
-        handler = in_order(json_response({}, 503), json_response([]), json_response({}, 404), events_response(FINAL))
-        with chat_api(handler) as (api, server):
-            assert api.list_chats() == []
-            with pytest.raises(NotFoundException):
-                api.send_message("chat", "Hi")
-            assert api.stream_send_message("chat", "Hi").until_done().answer == "Hi"
-    finally:
-        instrumentor.uninstrument()
-        provider.shutdown()
-    spans = exporter.get_finished_spans()
-    statuses = [dict(span.attributes or {}).get("http.status_code") for span in spans]
-    assert statuses == [503, 200, 404, 200]
-    sent = [request.header("traceparent") for request in server.requests]
-    ids = [f"{span.context.span_id:016x}" for span in spans if span.context is not None]
-    assert ids == [str(header).split("-")[2] for header in sent]
-    assert TOKEN not in "".join(span.to_json() for span in spans)

@@ -114,6 +114,10 @@ def unreadable(handler: Handler, said: str = "unreadable", **about: Any) -> Case
     return Case(handler, ApiDecodeError, said, **about)
 
 
+def garbled(handler: Handler, said: str = "not valid HTTP") -> Case:
+    return unreadable(handler, said)
+
+
 def streamed(*events: bytes, end: bytes = END) -> bytes:
     return chunked(*events, headers=(EVENT_STREAM,)) + end
 
@@ -122,17 +126,17 @@ STATUS_LINES = {
     "nothing": lost(says(b"", close)),
     "a reset": lost(says(b"", reset)),
     "silence": late(says(b"", stall)),
-    "an empty line": lost(says(b"\r\n", close)),
-    "a greeting of another protocol": lost(says(b"220 mail.example.com ESMTP\r\n", close)),
+    "an empty line": garbled(says(b"\r\n", close)),
+    "a greeting of another protocol": garbled(says(b"220 mail.example.com ESMTP\r\n", close)),
     "a TLS alert": lost(says(b"\x15\x03\x01\x00\x02\x02\x46", close)),
     "a frame of HTTP/2": lost(says(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", close)),
-    "HTTP/2 in words": lost(says(b"HTTP/2 200 OK\r\nContent-Length: 2\r\n\r\n[]")),
-    "a status that is not a number": lost(says(b"HTTP/1.1 abc OK\r\n\r\n")),
-    "a status below 100": lost(says(b"HTTP/1.1 99 Low\r\n\r\n")),
-    "a status above 999": lost(says(b"HTTP/1.1 1000 High\r\n\r\n")),
+    "HTTP/2 in words": garbled(says(b"HTTP/2 200 OK\r\nContent-Length: 2\r\n\r\n[]")),
+    "a status that is not a number": garbled(says(b"HTTP/1.1 abc OK\r\n\r\n")),
+    "a status below 100": garbled(says(b"HTTP/1.1 99 Low\r\n\r\n")),
+    "a status above 999": garbled(says(b"HTTP/1.1 1000 High\r\n\r\n")),
     "half a status line": lost(says(b"HTTP/1.1 20", close)),
     "half a status line and silence": late(says(b"HTTP/1.1 20", stall)),
-    "an endless status line": lost(repeats(b"HTTP/1.1 200 ", LONG)),
+    "an endless status line": garbled(repeats(b"HTTP/1.1 200 ", LONG)),
     "a status line byte by byte": late(repeats(b"HTTP/1.1 200 ", b"O")),
 }
 HEADERS = {
@@ -140,11 +144,11 @@ HEADERS = {
     "half a header and silence": late(says(b"HTTP/1.1 200 OK\r\nContent-", stall)),
     "half a header and a reset": lost(says(b"HTTP/1.1 200 OK\r\nContent-", reset)),
     "a header byte by byte": late(repeats(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x")),
-    "headers without end": lost(repeats(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 50)),
-    "a header of 70 kB": lost(says(head(200, [("X-Long", LONG.decode())]))),
-    "101 headers": lost(says(head(200, [(f"X-{number}", "y") for number in range(101)]))),
-    "a header line without a colon": lost(says(b"HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 2\r\n\r\n[]")),
-    "a header that begins folded": lost(says(b"HTTP/1.1 200 OK\r\n folded\r\nContent-Length: 2\r\n\r\n[]")),
+    "headers without end": garbled(repeats(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 50)),
+    "a header of 70 kB": garbled(says(head(200, [("X-Long", LONG.decode())]))),
+    "101 headers": garbled(says(head(200, [(f"X-{number}", "y") for number in range(101)]))),
+    "a header line without a colon": garbled(says(b"HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 2\r\n\r\n[]")),
+    "a header that begins folded": garbled(says(b"HTTP/1.1 200 OK\r\n folded\r\nContent-Length: 2\r\n\r\n[]")),
     "a NUL in a header": Case(says(response(b"[]", ("X-Odd", "a\0b"))), [], is_kept=True),
     "bytes beyond ASCII in a header": Case(says(response(b"[]", ("X-Odd", "ÿþ"))), [], is_kept=True),
     "a folded header": Case(says(response(b"[]", ("X-Odd", "a\r\n b"))), [], is_kept=True),
@@ -158,10 +162,10 @@ HEADERS = {
         says(response(b"[]", ("Content-Length", "5"))), "invalid Content-Length"
     ),
     "the same Content-Length twice": Case(says(response(b"[]", ("Content-Length", "2"))), [], is_kept=True),
-    "an unknown Transfer-Encoding": lost(
+    "an unknown Transfer-Encoding": garbled(
         says(response(b"[]", ("Transfer-Encoding", "rot13"))), "unsupported Transfer-Encoding"
     ),
-    "two Transfer-Encodings": lost(
+    "two Transfer-Encodings": garbled(
         says(response(b"[]", ("Transfer-Encoding", "gzip, chunked"))), "unsupported Transfer-Encoding"
     ),
     "a petabyte announced": unreadable(says(head(200, [("Content-Length", "1" + "0" * 15)])), "max_response_bytes"),
@@ -173,7 +177,7 @@ INTERIM = {
     "102 and 100 first": Case(says(head(102) + head(100) + head(102) + response(b"[]")), [], is_kept=True),
     "100 for ever": late(repeats(b"", b"HTTP/1.1 100 Continue\r\n\r\n")),
     "103 for ever": late(repeats(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n")),
-    "101, to another protocol": lost(says(head(101, [("Upgrade", "chat")])), "switches to another protocol"),
+    "101, to another protocol": garbled(says(head(101, [("Upgrade", "chat")])), "switches to another protocol"),
 }
 BODIES = {
     "a cut body": lost(says(head(200, [("Content-Length", "100")]) + b"[", close)),
@@ -190,8 +194,8 @@ BODIES = {
     "an empty body": Case(says(response(b"")), None, is_kept=True),
     "204 with a body": Case(says(head(204, [("Content-Length", "2")]) + b"[]"), None),
     "304 with a body": Case(says(head(304, [("Content-Length", "2")]) + b"[]"), ApiException, "returned 304"),
-    "chunks and a Content-Length": Case(
-        says(chunked(b"[]", headers=(("Content-Length", "1"),)) + END), [], is_kept=True
+    "chunks and a Content-Length": garbled(
+        says(chunked(b"[]", headers=(("Content-Length", "1"),)) + END), "both Transfer-Encoding and Content-Length"
     ),
     "a chunk cut in two": Case(says(chunked(b"[", b"]") + END), [], is_kept=True),
     "chunks with extensions": Case(says(head(200, [CHUNKED]) + b"2;a=b\r\n[]\r\n0;c\r\n\r\n"), [], is_kept=True),
@@ -199,12 +203,12 @@ BODIES = {
     "no last chunk": lost(says(chunked(b"[]"), close)),
     "half a chunk": lost(says(head(200, [CHUNKED]) + b"ff\r\n[", close)),
     "half a chunk and silence": late(says(head(200, [CHUNKED]) + b"ff\r\n[", stall)),
-    "a chunk size that is not a number": lost(says(head(200, [CHUNKED]) + b"zz\r\n[]\r\n", close)),
-    "a negative chunk size": lost(says(head(200, [CHUNKED]) + b"-2\r\n[]\r\n", close)),
-    "an empty chunk size": lost(says(head(200, [CHUNKED]) + b"\r\n[]\r\n", close)),
+    "a chunk size that is not a number": garbled(says(head(200, [CHUNKED]) + b"zz\r\n[]\r\n", close)),
+    "a negative chunk size": garbled(says(head(200, [CHUNKED]) + b"-2\r\n[]\r\n", close)),
+    "an empty chunk size": garbled(says(head(200, [CHUNKED]) + b"\r\n[]\r\n", close)),
     "a chunk of an exabyte": late(says(head(200, [CHUNKED]) + b"f" * 15 + b"\r\n[", stall)),
-    "a chunk size without end": lost(repeats(head(200, [CHUNKED]), b"0" * 70_000)),
-    "a trailer without end": lost(repeats(chunked(b"[]") + b"0\r\nX: ", LONG)),
+    "a chunk size without end": garbled(repeats(head(200, [CHUNKED]), b"0" * 70_000)),
+    "a trailer without end": garbled(repeats(chunked(b"[]") + b"0\r\nX: ", LONG)),
 }
 ENCODINGS = {
     "gzip": Case(says(response(gzipped(b"[]"), GZIP)), [], is_kept=True),
@@ -512,10 +516,7 @@ WHOLE = {
 def test_half_a_response_is_never_taken_for_a_whole_one(whole: bytes) -> None:
     """A text has no end of its own to check: only the framing tells."""
     with one_place_api(in_order(*(says(whole[:cut], close) for cut in range(len(whole))))) as (api, _):
-        for cut in range(len(whole)):
-            if whole[:cut].endswith(b"\r\n0\r\n"):  # nothing but the line after the trailers is missing
-                assert default_chat(api) == TEXT
-                continue
+        for _ in whole:
             with pytest.raises(ApiConnectionError):
                 default_chat(api)
 

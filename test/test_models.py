@@ -1,9 +1,11 @@
 """Models: what callers must give, what responses may lack, dates, unknown fields, secrets, conveniences."""
 
 import copy
+import inspect
 import json
 import pickle
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -23,11 +25,14 @@ from freechat_sdk import (
     ChatSessionDTO,
     ChatUpdateDTO,
     LlmResultDTO,
+    OpenAiParamDTO,
     PromptAiParamDTO,
     PromptRefDTO,
     TokenUsageDTO,
+    UnknownFieldWarning,
 )
 from freechat_sdk._names import MODEL_MODULES
+from test.recordings import SERVERS, exchanges
 
 INSTANT = datetime(2024, 10, 18, 9, 42, 44, tzinfo=timezone.utc)
 KEY = "sk-very-secret"
@@ -245,7 +250,8 @@ def test_an_unknown_name_is_refused_on_assignment_with_the_way_out(name: str, wa
 
 
 def test_additional_properties_are_given_replaced_and_changed() -> None:
-    message = ChatMessageDTO(role="user", additional_properties={"mood": "good"}, later=1)  # type: ignore[call-arg]
+    with pytest.warns(UnknownFieldWarning, match="no field later"):
+        message = ChatMessageDTO(role="user", additional_properties={"mood": "good"}, later=1)  # type: ignore[call-arg]
     assert message.to_dict() == {"role": "user", "mood": "good", "later": 1}
     message.additional_properties = {"mood": "bad"}
     message.additional_properties["deep"] = {"a": 1}
@@ -337,3 +343,76 @@ def test_no_model_prints_what_looks_like_a_credential(name: str) -> None:
     value = model.from_json(json.dumps(fields))
     assert "planted-credential" not in f"{value!r} {value!s} {value.to_str()}"
     assert list(value.to_dict().values()) == ["planted-credential"] * len(fields)
+
+
+@pytest.mark.parametrize("build_first", [False, True])
+def test_a_signature_shows_python_names_plain_types_and_what_must_be_given(build_first: bool) -> None:
+    if build_first:
+        OpenAiParamDTO.model_rebuild()
+    shown = inspect.signature(OpenAiParamDTO)
+    assert str(shown).startswith(
+        "(*, api_key: str | None = None, api_key_name: str | None = None, model_id: str, base_url"
+    )
+    assert str(shown).endswith("stop: list[str] | None = None, **additional_properties: Any)")
+    record = inspect.signature(ChatMessageRecordDTO).parameters
+    assert record["gmt_create"].annotation == datetime | None
+    assert record["message"].annotation == ChatMessageDTO | None
+    assert inspect.signature(PromptAiParamDTO).parameters["params"].annotation == dict[str, Any]
+
+
+def test_a_class_of_the_users_own_has_a_signature_with_its_fields() -> None:
+    class Mine(ChatCreateDTO):
+        mood: str = "good"
+
+    assert str(inspect.signature(Mine).parameters["mood"]) == "mood: str = 'good'"
+    assert inspect.signature(Mine).parameters["character_uid"].default is inspect.Parameter.empty
+
+
+@pytest.mark.parametrize("name", sorted(MODEL_MODULES.keys() - {"SseEmitter"}))
+def test_help_describes_each_field(name: str) -> None:
+    model = getattr(freechat_sdk, name)
+    described = (inspect.getdoc(model) or "").partition("\nAttributes:\n")[2]
+    assert re.findall(r"(?m)^    (\w+): \S", described) == list(model.model_fields)
+    assert list(inspect.signature(model).parameters) == [*model.model_fields, "additional_properties"]
+
+
+def test_a_repr_shows_what_is_there() -> None:
+    assert repr(ChatMessageDTO(role="user", contents=[])) == "ChatMessageDTO(role='user', contents=[])"
+    assert repr(ChatMessageDTO.from_json('{"mood":null,"role":null,"later":0}')) == "ChatMessageDTO(later=0)"
+
+
+def test_a_record_and_a_session_have_shortcuts_that_are_never_none() -> None:
+    record = ChatMessageRecordDTO.from_json(
+        '{"message":{"role":"user","contents":[{"content":"a"},{"type":"image","content":"x"},{"type":"text"}]}}'
+    )
+    assert (record.text, record.role) == ("a", "user")
+    for empty in ("{}", '{"message":{}}', '{"message":{"contents":[{"type":"image","content":"x"}]}}'):
+        assert (ChatMessageRecordDTO.from_json(empty).text, ChatMessageRecordDTO.from_json(empty).role) == ("", "")
+    assert ChatSessionDTO.from_json('{"context":{"chatId":"c"}}').chat_id == "c"
+    assert [ChatSessionDTO.from_json(empty).chat_id for empty in ("{}", '{"context":{}}')] == ["", ""]
+    assert ChatSessionDTO.from_json("{}").character is None
+    assert record.to_dict().keys() == {"message"}
+
+
+def recorded(name: str) -> Iterator[dict[str, Any]]:
+    """Yield each object under a name in a list of chats or of messages, of all servers."""
+    for server in SERVERS:
+        for exchange in exchanges(server, "ChatApi"):
+            if exchange.status == 200 and exchange.method_name.rstrip("0123456789") == name:
+                yield from json.loads(exchange.body)
+
+
+def test_the_recorded_servers_always_send_what_is_typed_without_none() -> None:
+    sessions, records = list(recorded("list_chats")), list(recorded("list_messages"))
+    assert len(sessions) > 20
+    assert len(records) > 100
+    assert [session for session in sessions if not (session["character"] and session["context"]["chatId"])] == []
+    assert [record for record in records if not record["message"]["role"]] == []
+
+
+def test_a_notebook_shows_answers_and_records_as_markdown() -> None:
+    result = LlmResultDTO.from_json('{"text":"<think>Hm.</think>**Hi**"}')
+    assert result._repr_markdown_() == "**Hi**"
+    assert LlmResultDTO()._repr_markdown_() is None
+    record = ChatMessageRecordDTO(message=ChatMessageDTO.user("- a\n- b"))
+    assert record._repr_markdown_() == "**user**\n\n- a\n- b"

@@ -25,6 +25,7 @@ def parameters(function: object) -> list[str]:
 def test_urllib3_has_the_private_methods_that_the_pool_overrides() -> None:
     assert parameters(HTTPConnectionPool._get_conn) == ["self", "timeout"]
     assert parameters(HTTPConnectionPool._put_conn) == ["self", "conn"]
+    assert parameters(HTTPConnectionPool._new_conn) == ["self"]
     assert parameters(HTTPConnectionPool._make_request)[:4] == ["self", "conn", "method", "url"]
     assert "timeout" in parameters(HTTPConnectionPool._make_request)
 

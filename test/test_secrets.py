@@ -43,7 +43,7 @@ from freechat_sdk._model import _secret_names
 from freechat_sdk._names import MODEL_MODULES
 from freechat_sdk._operation import READ, Operation
 from test.clients import TOKEN, api_of, configured, inner_frames, shown_in_frames
-from test.hostile import LOST, STALLS, close, response, says
+from test.hostile import GARBLED, LOST, STALLS, close, response, says
 from test.server import (
     EVENT_STREAM,
     JSON,
@@ -110,6 +110,7 @@ def chat_api(handler: Handler, **settings: Any) -> Iterator[tuple[ChatApi, Recor
 
 FAULTS: dict[str, Handler] = {
     **LOST,
+    **GARBLED,
     **STALLS,
     "400": says(response(ECHO, JSON, status=400)),
     "401": says(
@@ -501,6 +502,25 @@ def test_what_is_refused_shows_in_no_frame_and_no_message(refused: Callable[[], 
     error = caught.value
     assert len(inner_frames(error)) == 1
     assert "opaque" not in f"{error}{error!r}{error.args}{vars(error)}{shown_in_frames(error)}"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda api: list(api.stream_send_message("chat", "Hi").text_deltas()),
+        lambda api: bytes(CharacterApi(api.api_client).export_character(1)),
+        lambda api: CharacterApi(api.api_client).export_character_with_http_info(1).raw_data,
+    ],
+    ids=["text_deltas", "bytes", "raw_data"],
+)
+def test_what_is_read_through_another_method_shows_one_frame_too(read: Callable[[ChatApi], object]) -> None:
+    def respond(request: Request, connection: Connection) -> None:
+        connection.start_chunked(headers=[EVENT_STREAM] if "stream" in request.path else [])
+        connection.reset()
+
+    with api_of(ChatApi, respond, access_token=OPAQUE) as (api, _), pytest.raises(ApiException) as caught:
+        read(api)
+    assert len(inner_frames(caught.value)) == 1
 
 
 FULL = """

@@ -378,7 +378,7 @@ def test_the_warning_about_plain_http_looks_at_the_proxy_too() -> None:
             api.api_client._token()
         assert [warning.category for warning in caught] == [InsecureTransportWarning] * warns
         assert all("the proxy" in str(warning.message) for warning in caught)
-    with chat_api_at("HTTPS://a.example", proxy="http://proxy.example:1") as api:
+    with chat_api_at("HTTPS://a.example", proxy="http://127.0.0.1:1") as api:
         api.api_client._token()  # warnings are errors
 
 
@@ -417,9 +417,32 @@ def test_no_proxy_takes_names_addresses_blocks_and_ports(
     host: str, no_proxy: str, is_exempt: bool, is_set: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if is_set:
-        configuration = Configuration(host, proxy="http://proxy.example:1", no_proxy=no_proxy)
+        configuration = Configuration(host, proxy="http://127.0.0.1:1", no_proxy=no_proxy)
     else:
-        monkeypatch.setenv("all_proxy", "http://proxy.example:1")
+        monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
         monkeypatch.setenv("no_proxy", no_proxy)
         configuration = Configuration(host)
     assert (proxy_for(configuration) is None) == is_exempt
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.1:8080", "https://localhost", "http://[::1]:80", "http://127.9.9.9"])
+def test_a_proxy_of_the_environment_on_another_machine_is_not_used_for_loopback(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its loopback is not ours, and the token would reach it."""
+    for proxy, expected in (("http://proxy.example:1", None), ("http://127.0.0.1:1", "http://127.0.0.1:1")):
+        monkeypatch.setenv("all_proxy", proxy)
+        assert proxy_for(Configuration(host)) == expected
+    assert proxy_for(Configuration(host, proxy="http://proxy.example:1")) == "http://proxy.example:1"
+
+
+@pytest.mark.parametrize("setting", ["ssl_ca_cert", "cert_file", "key_file"])
+def test_a_file_that_cannot_be_read_is_an_error_that_names_the_setting(setting: str, tmp_path: Path) -> None:
+    for path, reason in ((tmp_path / "missing.pem", "No such file"), (tmp_path, "Is a directory")):
+        settings = {"cert_file": __file__, setting: str(path)}
+        with (
+            chat_api_at("https://127.0.0.1:1", **settings) as api,
+            pytest.raises(ApiValueError, match=rf"{setting}='.*{reason}") as caught,
+        ):
+            api.list_chats()
+        assert str(path) in str(caught.value)

@@ -4,8 +4,8 @@ import pytest
 
 from freechat_sdk import ApiConnectionError, ApiDecodeError, ApiTimeoutError, NotFoundException
 from test.clients import TOKEN, chat_api, chat_api_at
-from test.hostile import LOST, STALLS, says
-from test.server import JSON, html_response
+from test.hostile import GARBLED, LOST, STALLS, says
+from test.server import JSON, Handler, head, html_response
 
 
 def test_an_unknown_host_is_a_connection_error() -> None:
@@ -51,7 +51,7 @@ def test_a_bool_is_true_or_false_and_nothing_else(body: bytes) -> None:
         api.delete_chat("x")
 
 
-@pytest.mark.parametrize("name", ["cut body", "cut chunk", "bad chunk"])
+@pytest.mark.parametrize("name", ["cut body", "cut chunk", "cut chunk size", "cut trailer"])
 def test_the_body_of_a_call_by_hand_that_is_lost_is_a_connection_error_too(name: str) -> None:
     with chat_api(LOST[name]) as (api, _), pytest.raises(ApiConnectionError, match="connection was lost"):
         api.api_client.call_api("GET", "/api/v1/chat").read()
@@ -60,10 +60,28 @@ def test_the_body_of_a_call_by_hand_that_is_lost_is_a_connection_error_too(name:
 def test_what_a_server_says_cannot_move_the_cursor() -> None:
     with (
         chat_api(says(b"HTTP/1.1 \x1b[2Jabc\r\n\r\n"), retries=0) as (api, _),
-        pytest.raises(ApiConnectionError) as caught,
+        pytest.raises(ApiDecodeError, match="not valid HTTP") as caught,
     ):
         api.list_chats()
     assert str(caught.value).isprintable()
+
+
+def test_a_reason_phrase_cannot_move_the_cursor_either() -> None:
+    broken = says(head(404, [("Content-Length", "0")], "No\x1b[2J\x07\x00 such \x9b1mthing"))
+    with chat_api(broken) as (api, _), pytest.raises(NotFoundException) as caught:
+        api.list_chats()
+    assert caught.value.reason == r"No\x1b[2J\x07\x00 such \x9b1mthing"
+    assert str(caught.value).replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("handler", GARBLED.values(), ids=GARBLED)
+def test_a_response_that_is_not_http_is_a_decode_error_and_never_asked_for_again(handler: Handler) -> None:
+    with chat_api(handler) as (api, server):
+        with pytest.raises(ApiDecodeError, match="not valid HTTP") as caught:
+            api.list_chats()
+        assert caught.value.attempts == len(server.requests) == 1
+        with pytest.raises(ApiDecodeError, match="not valid HTTP"):
+            api.api_client.call_api("GET", "/api/v1/chat").read()
 
 
 def test_an_error_response_is_described_on_one_screen_without_a_token() -> None:

@@ -103,6 +103,18 @@ def test_names_cannot_break_out_of_their_line() -> None:
         assert b'filename="a%22%0D%0AX-Evil: 1%0D%0A.txt"' in server.requests[0].body
 
 
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="all names are Unicode there")
+@pytest.mark.parametrize("given", [str, Path, lambda name: (name, b"x"), lambda name: Upload(b"x", name=name)])
+def test_a_name_that_is_not_utf_8_is_refused_before_anything_is_sent(given: Any, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    path.write_bytes(b"x")
+    with api_of(PictureApi, text_response("ok")) as (api, server):
+        with pytest.raises(ApiValueError, match="name of the file is not valid UTF-8"):
+            api.upload(given(str(path)))
+        api.upload(Upload(path, name="café.png"))
+    assert ['filename="café.png"' in request.body.decode() for request in server.requests] == [True]
+
+
 def test_progress_is_told(picture: Path) -> None:
     with api_of(PictureApi, text_response("x")) as (api, _):
         told: list[tuple[int, int | None]] = []

@@ -39,15 +39,15 @@ def server() -> Iterator[tuple[Configuration, str | None]]:
 
 def converse(chats: ChatApi, character: str | None) -> None:
     """Say two things, one of them streamed, look back, and leave everything as it was."""
-    known = {chat.context.chat_id: chat for chat in chats.list_chats() if chat.context}
+    known = {chat.chat_id: chat for chat in chats.list_chats()}
     if character is None:
-        character = next((chat.character.character_uid for chat in known.values() if chat.character), None)
+        character = next((chat.character.character_uid for chat in known.values()), None)
     if character is None:
         print("Set FREECHAT_CHARACTER to the uid of a character of this server.")
         return
     chat = chats.start_chat(ChatCreateDTO(character_uid=character))
     for record in chats.list_messages(chat, limit=1):
-        print("  " + "".join(part.content or "" for part in (record.message and record.message.contents) or []))
+        print(f"  {record.text}")
 
     print(f"  {chats.send_message(chat, said('Nice to meet you!')).answer}")
 

@@ -3,65 +3,17 @@
 
 from freechat_sdk._names import API_MODULES
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from freechat_sdk.api.account_api import AccountApi as AccountApi
-    from freechat_sdk.api.account_manager_for_admin_api import AccountManagerForAdminApi as AccountManagerForAdminApi
-    from freechat_sdk.api.agent_api import AgentApi as AgentApi
-    from freechat_sdk.api.ai_service_api import AIServiceApi as AIServiceApi
-    from freechat_sdk.api.app_config_for_admin_api import AppConfigForAdminApi as AppConfigForAdminApi
-    from freechat_sdk.api.app_meta_for_admin_api import AppMetaForAdminApi as AppMetaForAdminApi
-    from freechat_sdk.api.character_api import CharacterApi as CharacterApi
-    from freechat_sdk.api.chat_api import ChatApi as ChatApi
-    from freechat_sdk.api.connector_api import ConnectorApi as ConnectorApi
-    from freechat_sdk.api.encryption_manager_for_admin_api import (
-        EncryptionManagerForAdminApi as EncryptionManagerForAdminApi,
-    )
-    from freechat_sdk.api.interactive_statistics_api import InteractiveStatisticsApi as InteractiveStatisticsApi
-    from freechat_sdk.api.organization_api import OrganizationApi as OrganizationApi
-    from freechat_sdk.api.plugin_api import PluginApi as PluginApi
-    from freechat_sdk.api.prompt_api import PromptApi as PromptApi
-    from freechat_sdk.api.prompt_task_api import PromptTaskApi as PromptTaskApi
-    from freechat_sdk.api.rag_api import RagApi as RagApi
-    from freechat_sdk.api.skill_api import SkillApi as SkillApi
-    from freechat_sdk.api.tag_manager_for_biz_admin_api import TagManagerForBizAdminApi as TagManagerForBizAdminApi
-    from freechat_sdk.api.telegram_manager_for_admin_api import TelegramManagerForAdminApi as TelegramManagerForAdminApi
-    from freechat_sdk.api.tts_service_api import TTSServiceApi as TTSServiceApi
-
-__all__ = [
-    "AIServiceApi",
-    "AccountApi",
-    "AccountManagerForAdminApi",
-    "AgentApi",
-    "AppConfigForAdminApi",
-    "AppMetaForAdminApi",
-    "CharacterApi",
-    "ChatApi",
-    "ConnectorApi",
-    "EncryptionManagerForAdminApi",
-    "InteractiveStatisticsApi",
-    "OrganizationApi",
-    "PluginApi",
-    "PromptApi",
-    "PromptTaskApi",
-    "RagApi",
-    "SkillApi",
-    "TTSServiceApi",
-    "TagManagerForBizAdminApi",
-    "TelegramManagerForAdminApi",
-]
+__all__ = list(API_MODULES)
 
 
-if not TYPE_CHECKING:  # a checker that saw it would take any name for a public one
+def __getattr__(name: str) -> object:
+    if name not in API_MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-    def __getattr__(name: str) -> object:
-        if name not in API_MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module
-
-        value: object = getattr(import_module(API_MODULES[name]), name)
-        globals()[name] = value
-        return value
+    value: object = getattr(import_module(API_MODULES[name]), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

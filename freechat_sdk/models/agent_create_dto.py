@@ -5,7 +5,23 @@ from freechat_sdk._model import Model, RequiredInput, Text
 
 
 class AgentCreateDTO(Model):
-    """A new agent, with its flow and what others shall know of it."""
+    """A new agent, with its flow and what others shall know of it.
+
+    Attributes:
+        parent_uid: Uid of the agent that this one derives from, where there is one.
+        visibility: Who may see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`. Best given: characters and prompts without one are public.
+        format: The flow builder that `config` is for; `langflow` is the one known.
+        name: Name that the agent is found by; it stands for all its versions.
+        description: What the agent is for, in a few words for those who look for one.
+        config: The flow itself, as the flow builder exports it; must be valid JSON text.
+        example: Sample of how the agent is used, for those who want to try it.
+        parameters: What the agent can be called with, as text.
+        ext: Further data of a front end; must be valid JSON text.
+        draft: Changes that are not finished, as a front end keeps them beside the other fields.
+        tags: Words to find the agent by.
+        ai_models: The models that the agent is made for, by their ids, such as `[open_ai]gpt-4o`.
+    """
 
     parent_uid: Text | None = None
     """Uid of the agent that this one derives from, where there is one."""

@@ -6,7 +6,14 @@ from freechat_sdk.models.interactive_stats_dto import InteractiveStatsDTO
 
 
 class AgentItemForNameDTO(Model):
-    """One version among those that share an agent's name."""
+    """One version among those that share an agent's name.
+
+    Attributes:
+        agent_id: Number of this version of the agent; all operations name it by this.
+        version: Counts the published versions of one agent from 0 up.
+        stats: How often this version was viewed, used and recommended. Without any, zeros on v1 and
+            None on v2.
+    """
 
     agent_id: Integer | None = None
     """Number of this version of the agent; all operations name it by this."""

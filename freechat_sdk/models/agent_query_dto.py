@@ -6,7 +6,16 @@ from freechat_sdk.models.agent_query_where import AgentQueryWhere
 
 
 class AgentQueryDTO(Model):
-    """A search for agents, with what to look for, the order, and the page wanted."""
+    """A search for agents, with what to look for, the order, and the page wanted.
+
+    Attributes:
+        where: What the agents must match. A search without it is a 500.
+        order_by: Fields to sort by, `version`, `modifyTime` or `createTime`; each is descending
+            unless ` asc` follows it, as in `modifyTime asc`.
+        page_num: Which page to answer, from 0, the default.
+        page_size: How many entries make a page; 10 by default, and servers are said to give 100 at
+            the most.
+    """
 
     where: AgentQueryWhere | None = None
     """What the agents must match. A search without it is a 500."""

@@ -5,7 +5,21 @@ from freechat_sdk._model import Model, Text
 
 
 class AgentQueryWhere(Model):
-    """What agents must match to be found; all fields given must fit."""
+    """What agents must match to be found; all fields given must fit.
+
+    Attributes:
+        visibility: Who may see those wanted: `private`, `public`, `public_org` or `hidden`.
+        username: Account name of the owner of those wanted.
+        format: The flow builder that the agents are for, such as `langflow`.
+        tags: Words that those wanted are tagged with, all or one of them as `tags_op` says.
+        tags_op: With `and` all of the tags must be there; with anything else, or nothing, one is
+            enough.
+        ai_models: Ids of models (`[provider]name`) that those wanted are made for.
+        ai_models_op: With `and` all of the models must be there; with anything else, or nothing, one
+            is enough.
+        name: The name to look for.
+        text: Words to look for in what is written about those wanted.
+    """
 
     visibility: Text | None = None
     """Who may see those wanted: `private`, `public`, `public_org` or `hidden`."""

@@ -6,7 +6,25 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class AgentSummaryDTO(Model):
-    """An agent as searches show it, without config and the other long texts."""
+    """An agent as searches show it, without config and the other long texts.
+
+    Attributes:
+        request_id: Id of the request that made this answer, for looking it up in the server's log.
+        agent_id: Number of this version of the agent; all operations name it by this.
+        agent_uid: Lasting id of the agent, 32 hex digits; no operation here takes it.
+        gmt_create: When it was made, to the second.
+        gmt_modified: When it was last changed, to the second.
+        parent_uid: Uid of the agent that this one was cloned from; None for an original.
+        visibility: Who may see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        format: The flow builder that `config` is for; `langflow` is the one known.
+        version: Counts the published versions of one agent from 0 up.
+        name: Name that all versions of the agent share; list_agent_versions_by_name takes it.
+        description: What the agent is for, in a few words for those who look for one.
+        username: Account name of the owner.
+        tags: Words that the agent is found by; an empty list for none.
+        ai_models: The models that the agent is made for; an empty list where none was named.
+    """
 
     request_id: Text | None = None
     """Id of the request that made this answer, for looking it up in the server's log."""

@@ -6,7 +6,29 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class AgentSummaryStatsDTO(Model):
-    """An agent as lists show it, with its counts."""
+    """An agent as lists show it, with its counts.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        agent_id: Number of this version of the agent.
+        agent_uid: What all versions of the agent have in common, 32 hex digits.
+        gmt_create: When this version was made.
+        gmt_modified: When this version was last changed.
+        parent_uid: The uid of what it was cloned from.
+        visibility: Who may see it: `private`, `public`, `public_org`, `hidden`.
+        format: What language its configuration is written in, as `langflow`.
+        version: Which version it is; 0 is the one being worked on.
+        name: What its owner calls it; unique among the owner's.
+        description: What it is and does.
+        username: Name of the user who made it.
+        tags: Words that it can be found by.
+        ai_models: The models that it works with.
+        view_count: How often it was looked at.
+        refer_count: How often something else made use of it.
+        recommend_count: How often somebody recommended it.
+        score_count: How many users have rated it.
+        score: Mean of the points that users gave.
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

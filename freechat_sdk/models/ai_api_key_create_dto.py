@@ -5,7 +5,15 @@ from freechat_sdk._model import Flag, Model, RequiredInput, Secret, Text
 
 
 class AiApiKeyCreateDTO(Model):
-    """An api key that the server shall store under a name."""
+    """An api key that the server shall store under a name.
+
+    Attributes:
+        name: What backends, chats and tasks call the key; each user has a name once.
+        provider: Who takes the key: `open_ai`, `azure_open_ai`, `dash_scope`; on v2 also `ollama`,
+            `hugging_face`.
+        token: The key itself. Must not be blank.
+        enabled: Whether the key may be used. Servers answer 500 where it is not given.
+    """
 
     name: RequiredInput[Text]
     """What backends, chats and tasks call the key; each user has a name once."""

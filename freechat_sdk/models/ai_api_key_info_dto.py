@@ -5,7 +5,20 @@ from freechat_sdk._model import Flag, Integer, Model, Secret, Text, Timestamp
 
 
 class AiApiKeyInfoDTO(Model):
-    """What is known of a stored api key; the key itself is masked."""
+    """What is known of a stored api key; the key itself is masked.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        id: Number that the other operations know the key by.
+        gmt_create: When the key was stored.
+        gmt_modified: When the key was last enabled or disabled.
+        gmt_used: When the key last paid for something.
+        name: What backends, chats and tasks call the key.
+        provider: Who takes the key, as `open_ai`.
+        token: The key, masked in its middle.
+        enabled: Whether the key may be used at present.
+        username: Whose key it is.
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

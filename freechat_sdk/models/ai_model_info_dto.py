@@ -5,7 +5,16 @@ from freechat_sdk._model import Model, Text
 
 
 class AiModelInfoDTO(Model):
-    """A model that characters and prompts can be run with."""
+    """A model that characters and prompts can be run with.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        model_id: Full id: `[provider]name`, or `[provider]name|type`.
+        name: What the provider calls the model, as `gpt-4o`.
+        description: What the model is good for.
+        provider: Who runs the model: `open_ai`, `azure_open_ai`, `dash_scope`, ...
+        type: What the model does, as `text2chat`.
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

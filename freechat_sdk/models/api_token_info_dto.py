@@ -5,7 +5,20 @@ from freechat_sdk._model import Integer, Model, Secret, Text, Timestamp
 
 
 class ApiTokenInfoDTO(Model):
-    """A token, masked, with its times."""
+    """A token, masked, with its times.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        id: Number that the operations by id know the token by.
+        gmt_create: When the entry was made.
+        gmt_modified: When the entry was last changed.
+        type: What kind of token it is, as `access`.
+        issued_at: From when on the token works.
+        expires_at: Until when the token works; None where it lasts for ever.
+        token: The token, masked in its middle.
+        policy: What the token may be used for, JSON text.
+        username: Who acts when the token is used.
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

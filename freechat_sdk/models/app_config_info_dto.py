@@ -7,7 +7,12 @@ from freechat_sdk._model import Model, Text
 
 
 class AppConfigInfoDTO(Model):
-    """The settings that a server runs with."""
+    """The settings that a server runs with.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        properties: The values by their full dotted names; may hold passwords.
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

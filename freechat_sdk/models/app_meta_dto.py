@@ -5,7 +5,17 @@ from freechat_sdk._model import Model, Text
 
 
 class AppMetaDTO(Model):
-    """What a server is and was built from."""
+    """What a server is and was built from.
+
+    Attributes:
+        name: What the application is called.
+        version: Release of the server, as `2.9.0`.
+        build_timestamp: When it was built, as the build wrote it (no fixed form).
+        build_number: Which run of the build it came from.
+        commit_url: Web address of the source that it was built from.
+        release_note_url: Web address of what changed with this release.
+        running_env: Which installation it is, as `local` or `prod`.
+    """
 
     name: Text | None = None
     """What the application is called."""

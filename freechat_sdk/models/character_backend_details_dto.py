@@ -5,7 +5,44 @@ from freechat_sdk._model import Flag, Integer, Model, Secret, Text, Timestamp
 
 
 class CharacterBackendDetailsDTO(Model):
-    """A backend with all its settings, to the owner of the character."""
+    """A backend with all its settings, to the owner of the character.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        backend_id: What chats and the other operations know the backend by, 32 hex digits.
+        gmt_create: When the backend was made.
+        gmt_modified: When the backend was last changed.
+        character_uid: The character that it speaks for, 32 hex digits.
+        is_default: Whether it answers where a chat names no backend. v1 wants it given.
+        chat_prompt_task_id: The prompt task that answers, by its id (PromptTaskApi): prompt, model,
+            key and parameters.
+        greeting_prompt_task_id: The prompt task that makes up greetings instead of a fixed one.
+        moderation_model_id: Which model looks messages over before they are answered.
+        moderation_api_key_name: Name of the stored api key that pays for looking messages over.
+        moderation_params: Parameters of the moderating model, JSON text.
+        message_window_size: How many of the newest messages the model is shown.
+        long_term_memory_window_size: How many older messages that fit the talk the model is shown.
+        proactive_chat_waiting_time: After how many minutes of silence the character speaks up by
+            itself; 0 is never.
+        init_quota: How much a new chat may use, in units of `quota_type`.
+        quota_type: What the quota counts: `messages`, `tokens` or `none` (unlimited).
+        moderation_api_key_value: Api key that pays for looking messages over instead of a stored one.
+            (v2 only)
+        image_model_id: Which model the character draws with. (v2 only)
+        image_api_key_name: Name of the stored api key that pays for drawing. (v2 only)
+        image_api_key_value: Api key that pays for drawing instead of a stored one. (v2 only)
+        image_params: Parameters of the drawing model, JSON text. (v2 only)
+        enable_album_tool: Whether the character may show its uploaded pictures in chats. (v2 only)
+        enable_tts: Whether messages can be heard (speak_message). (v2 only)
+        tts_speaker_idx: Which built-in speaker to use; list_tts_builtin_speakers has the names. (v2
+            only)
+        tts_speaker_wav: Which uploaded voice to use, as upload_character_voice returned it. (v2 only)
+        tts_speaker_type: Which of both to use: `idx` or `wav`. (v2 only)
+        tg_bot_id: Number of the Telegram bot that speaks for the character. (v2 only)
+        tg_bot_token: What Telegram knows the bot's owner by. (v2 only)
+        tg_bot_username: What the bot is called on Telegram. (v2 only)
+        tg_bot_link: Web address at which one can talk to the bot. (v2 only)
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

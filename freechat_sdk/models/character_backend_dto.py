@@ -5,7 +5,37 @@ from freechat_sdk._model import Flag, Integer, Model, Secret, Text
 
 
 class CharacterBackendDTO(Model):
-    """Settings of a backend, which ties a character to a model."""
+    """Settings of a backend, which ties a character to a model.
+
+    Attributes:
+        is_default: Whether it answers where a chat names no backend. v1 wants it given.
+        chat_prompt_task_id: The prompt task that answers, by its id (PromptTaskApi): prompt, model,
+            key and parameters.
+        greeting_prompt_task_id: The prompt task that makes up greetings instead of a fixed one.
+        moderation_model_id: Which model looks messages over before they are answered.
+        moderation_api_key_name: Name of the stored api key that pays for looking messages over.
+        moderation_params: Parameters of the moderating model, JSON text.
+        message_window_size: How many of the newest messages the model is shown.
+        long_term_memory_window_size: How many older messages that fit the talk the model is shown.
+        proactive_chat_waiting_time: After how many minutes of silence the character speaks up by
+            itself; 0 is never.
+        init_quota: How much a new chat may use, in units of `quota_type`.
+        quota_type: What the quota counts: `messages`, `tokens` or `none` (unlimited).
+        moderation_api_key_value: Api key that pays for looking messages over instead of a stored one.
+            (v2 only)
+        image_model_id: Which model the character draws with. (v2 only)
+        image_api_key_name: Name of the stored api key that pays for drawing. (v2 only)
+        image_api_key_value: Api key that pays for drawing instead of a stored one. (v2 only)
+        image_params: Parameters of the drawing model, JSON text. (v2 only)
+        enable_album_tool: Whether the character may show its uploaded pictures in chats. (v2 only)
+        enable_tts: Whether messages can be heard (speak_message). (v2 only)
+        tts_speaker_idx: Which built-in speaker to use; list_tts_builtin_speakers has the names. (v2
+            only)
+        tts_speaker_wav: Which uploaded voice to use, as upload_character_voice returned it. (v2 only)
+        tts_speaker_type: Which of both to use: `idx` or `wav`. (v2 only)
+        tg_bot_id: Number of the Telegram bot that speaks for the character. (v2 only)
+        tg_bot_token: What Telegram knows the bot's owner by. (v2 only)
+    """
 
     is_default: Flag | None = None
     """Whether it answers where a chat names no backend. v1 wants it given."""

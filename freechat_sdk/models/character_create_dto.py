@@ -5,7 +5,29 @@ from freechat_sdk._model import Model, RequiredInput, Text
 
 
 class CharacterCreateDTO(Model):
-    """What a new character is made of; the name alone must be given."""
+    """What a new character is made of; the name alone must be given.
+
+    Attributes:
+        parent_uid: The uid of the character that this one was copied from.
+        visibility: Who may see it: `private`, `public`, `public_org` or `hidden`. Absent means
+            public.
+        name: What its owner calls it; all versions share it.
+        description: What people read about it before they chat.
+        nickname: What the character calls itself in chats.
+        avatar: Web address of its small picture.
+        picture: Web address of its large picture.
+        gender: `male`, `female` or `other`.
+        profile: Who the character is, as the model is told: its whole personality.
+        greeting: What the character says first in each chat.
+        chat_style: How the character talks, as the model is told.
+        chat_example: Dialogues that show the model how the character talks.
+        default_scene: The situation that chats take place in unless they name another.
+        lang: Language that the character speaks, as `en`.
+        ext: Further settings of a front end; must be valid JSON text.
+        draft: What it shall become, not yet published: the character as JSON text.
+        tags: Words that it can be found by.
+        video: Web address of a short film of the character. (v2 only)
+    """
 
     parent_uid: Text | None = None
     """The uid of the character that this one was copied from."""

@@ -6,7 +6,39 @@ from freechat_sdk.models.character_backend_details_dto import CharacterBackendDe
 
 
 class CharacterDetailsDTO(Model):
-    """A character with all that it holds."""
+    """A character with all that it holds.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        character_id: Number of this version.
+        character_uid: What all versions have in common, 32 hex digits.
+        gmt_create: When this version was made.
+        gmt_modified: When this version was last changed.
+        parent_uid: The uid of the character that this one was copied from.
+        visibility: Who may see it: `private`, `public`, `public_org` or `hidden`. Absent means
+            public.
+        version: Which version it is; 0 is the one being worked on.
+        name: What its owner calls it; all versions share it.
+        description: What people read about it before they chat.
+        nickname: What the character calls itself in chats.
+        avatar: Web address of its small picture.
+        picture: Web address of its large picture.
+        gender: `male`, `female` or `other`.
+        lang: Language that the character speaks, as `en`.
+        greeting: What the character says first in each chat.
+        default_scene: The situation that chats take place in unless they name another.
+        priority: Rank among characters; a search with `high_priority` finds the high ones.
+        username: Name of the user who made it.
+        tags: Words that it can be found by.
+        profile: Who the character is, as the model is told: its whole personality.
+        chat_style: How the character talks, as the model is told.
+        chat_example: Dialogues that show the model how the character talks.
+        ext: Further settings of a front end; must be valid JSON text.
+        draft: What it shall become, not yet published: the character as JSON text.
+        backends: Its backends, to the owner alone.
+        video: Web address of a short film of the character. (v2 only)
+        telegram_url: Web address at which one can talk to it on Telegram. (v2 only)
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

@@ -6,7 +6,13 @@ from freechat_sdk.models.interactive_stats_dto import InteractiveStatsDTO
 
 
 class CharacterItemForNameDTO(Model):
-    """One version of a character, with how often it was used."""
+    """One version of a character, with how often it was used.
+
+    Attributes:
+        character_id: Number of this version.
+        version: Which version it is; 0 is the one being worked on.
+        stats: How often this version was used and rated.
+    """
 
     character_id: Integer | None = None
     """Number of this version."""

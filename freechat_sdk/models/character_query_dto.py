@@ -6,7 +6,15 @@ from freechat_sdk.models.character_query_where import CharacterQueryWhere
 
 
 class CharacterQueryDTO(Model):
-    """A search for characters."""
+    """A search for characters.
+
+    Attributes:
+        where: What characters have to be like; without it public ones are found.
+        order_by: Fields to sort by, as `modifyTime` (descending) or `modifyTime asc`; also `version`,
+            `createTime`.
+        page_num: Which page to give; counted from 0.
+        page_size: How many entries a page has; 10 by default, servers are said to stop at 100.
+    """
 
     where: CharacterQueryWhere | None = None
     """What characters have to be like; without it public ones are found."""

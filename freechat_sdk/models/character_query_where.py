@@ -5,7 +5,18 @@ from freechat_sdk._model import Flag, Model, Text
 
 
 class CharacterQueryWhere(Model):
-    """What characters have to be like; all that is given must hold."""
+    """What characters have to be like; all that is given must hold.
+
+    Attributes:
+        visibility: Who may see them: `private`, `public`, `public_org` or `hidden`.
+        username: Whose they are.
+        tags: Words that they are tagged with.
+        tags_op: `and` wants all of the tags; everything else any of them.
+        name: What the name has to begin with.
+        lang: Language that they speak, as `en`.
+        text: What stands in name, description, profile or dialogues.
+        high_priority: Whether to find just those that administrators have put in front.
+    """
 
     visibility: Text | None = None
     """Who may see them: `private`, `public`, `public_org` or `hidden`."""

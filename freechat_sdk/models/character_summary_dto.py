@@ -5,7 +5,34 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class CharacterSummaryDTO(Model):
-    """A character as lists show it, without what it is told about itself."""
+    """A character as lists show it, without what it is told about itself.
+
+    Attributes:
+        request_id: Id of the request that made this answer, for looking it up in the server's log.
+        character_id: Number of this version of the character; operations of v1 name it by this.
+        character_uid: Lasting id of the character over all its versions, 32 hex digits.
+        gmt_create: When it was made.
+        gmt_modified: When it was last changed.
+        parent_uid: Uid of the character that this one was cloned from; None for an original.
+        visibility: Who may see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        version: Counts the published versions of one character from 0 up.
+        name: Unique name among the owner's characters, for addresses and look-ups; users see the
+            nickname.
+        description: What the character is for, in a few words for those who look for one.
+        nickname: Name that the character goes by in a chat.
+        avatar: Address of the small picture beside messages.
+        picture: Address of the large picture on the character's page.
+        gender: `male`, `female` or `other`.
+        lang: Language that the character speaks, as a tag like `en` or `zh`.
+        greeting: What the character says first in each new chat.
+        default_scene: The situation that a chat starts in where the user sets none.
+        priority: Place in lists, higher ones first; set by administrators.
+        username: Account name of the owner.
+        tags: Words that the character is found by.
+        video: Address of the moving picture on the character's page. (v2 only)
+        telegram_url: Address of the Telegram bot that the character answers on. (v2 only)
+    """
 
     request_id: Text | None = None
     """Id of the request that made this answer, for looking it up in the server's log."""

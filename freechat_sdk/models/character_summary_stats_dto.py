@@ -5,7 +5,37 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class CharacterSummaryStatsDTO(Model):
-    """A character as lists show it, with its counts."""
+    """A character as lists show it, with its counts.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        character_id: Number of this version of the character.
+        character_uid: What all versions of the character have in common, 32 hex digits.
+        gmt_create: When this version was made.
+        gmt_modified: When this version was last changed.
+        parent_uid: The uid of what it was cloned from.
+        visibility: Who may see it: `private`, `public`, `public_org`, `hidden`.
+        version: Which version it is; 0 is the one being worked on.
+        name: What its owner calls it; unique among the owner's.
+        description: What it is and does.
+        nickname: What the character calls itself in chats.
+        avatar: Web address of its small picture.
+        picture: Web address of its large picture.
+        gender: `male`, `female` or `other`.
+        lang: Language that the character speaks, as `en`.
+        greeting: What the character says first in each chat.
+        default_scene: The situation that chats take place in unless they name another.
+        priority: Rank among characters; a search with `high_priority` finds the high ones.
+        username: Name of the user who made it.
+        tags: Words that it can be found by.
+        view_count: How often it was looked at.
+        refer_count: How often something else made use of it.
+        recommend_count: How often somebody recommended it.
+        score_count: How many users have rated it.
+        score: Mean of the points that users gave.
+        video: Web address of a short film of the character. (v2 only)
+        telegram_url: Web address at which one can talk to it on Telegram. (v2 only)
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

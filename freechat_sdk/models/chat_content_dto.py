@@ -8,6 +8,10 @@ class ChatContentDTO(Model):
     """One part of a message, a text or a reference to a medium.
 
     The parts of a message are joined.
+
+    Attributes:
+        type: What `content` is: `text` (the default) or `image`; v2 also `video`, `audio` and `pdf`.
+        content: The text itself, or the address of the medium.
     """
 
     type: Text | None = None

@@ -5,7 +5,28 @@ from freechat_sdk._model import Integer, Model, RequiredInput, Secret, Text, Tim
 
 
 class ChatContextDTO(Model):
-    """The settings of a chat, such as who talks to whom, about what, and at whose cost."""
+    """The settings of a chat, such as who talks to whom, about what, and at whose cost.
+
+    Attributes:
+        request_id: Id of the request that made this answer, for looking it up in the server's log.
+        chat_id: Id of the chat, 32 hex digits.
+        gmt_create: When it was made.
+        gmt_modified: When it was last changed.
+        gmt_read: When the user last read the chat, as update_chat set it; newer messages count as
+            unread.
+        user_nickname: What the character calls the user.
+        user_profile: What the character knows of the user.
+        character_nickname: Name that the character goes by in this chat instead of its own.
+        about: The situation that the chat takes place in.
+        backend_id: The character's backend (model, prompt and limits) that answers in this chat, 32
+            hex digits.
+        api_key_name: Name of the user's stored api key that pays for the answers.
+        api_key_value: Api key of the model's provider that pays for the answers. Servers give it back
+            in clear.
+        quota: How much the chat may use, in units of `quota_type`; 0 with type `none`.
+        quota_type: What the quota counts: `messages`, `tokens` or `none` (unlimited).
+        ext: Further settings of a front end, as JSON text.
+    """
 
     request_id: Text | None = None
     """Id of the request that made this answer, for looking it up in the server's log."""

@@ -5,7 +5,20 @@ from freechat_sdk._model import Model, RequiredInput, Secret, Text
 
 
 class ChatCreateDTO(Model):
-    """What a chat is started with."""
+    """What a chat is started with.
+
+    Attributes:
+        user_nickname: What the character shall call the user.
+        user_profile: What the character shall know of the user.
+        character_nickname: Name that the character shall go by in this chat instead of its own.
+        about: The situation that the chat shall take place in.
+        character_uid: The character to talk to, by its uid (32 hex digits).
+        backend_id: The character's backend that shall answer; its default one where none is given.
+        api_key_name: Name of the caller's stored api key that shall pay for the answers.
+        api_key_value: Api key of the model's provider that pays for the answers. Servers give it back
+            in clear.
+        ext: Further settings of a front end; must be valid JSON text.
+    """
 
     user_nickname: Text | None = None
     """What the character shall call the user."""

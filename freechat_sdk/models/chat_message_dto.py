@@ -11,6 +11,17 @@ class ChatMessageDTO(ChatMessageMixin):
     """A message, as it is sent or as it was said.
 
     `ChatMessageDTO.user("Hi")` makes one from text.
+
+    Attributes:
+        role: Who speaks: `user` (the default), `assistant`, `system`, `function_call` or
+            `function_result`.
+        name: Name of the speaker, where several take part under one role.
+        contents: The parts of the message. Must be given when a message is sent.
+        tool_calls: The tools that the model asks to be called.
+        context: What the model shall know for this message alone; it is not stored with the chat.
+        content_text: All text parts of the message in one. (v1 only)
+        thinking: What the model thought aloud before its answer. (v2 only)
+        message_id: Number of the stored message; newer ones are higher. (v2 only)
     """
 
     role: Text | None = None

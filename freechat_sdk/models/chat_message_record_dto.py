@@ -9,7 +9,15 @@ from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 class ChatMessageRecordDTO(ChatMessageRecordMixin):
     """A stored message.
 
-    Its `id` is the message's id, wherever the server's version puts it.
+    Its `id` is the message's id, wherever the server's version puts it; `text` and `role` are those of
+    `message`.
+
+    Attributes:
+        message: What was said, and by whom.
+        message_id: Number of the message on v1 and v2 up to 2.2; later servers fill the message's own
+            `message_id`.
+        gmt_create: When the message was stored, to the second.
+        ext: What was given to the model, as JSON text; filled by list_debug_messages alone.
     """
 
     message: FromText[ChatMessageDTO] | None = None

@@ -7,7 +7,14 @@ from freechat_sdk.models.chat_message_dto import ChatMessageDTO
 
 
 class ChatPromptContentDTO(Model):
-    """A prompt that is made of messages."""
+    """A prompt that is made of messages.
+
+    Attributes:
+        system: What the model is told about itself and its task.
+        message_to_send: The message that stands last. Better given, a chat on the prompt fails
+            without it.
+        messages: Messages that stand between both, as examples of how to answer.
+    """
 
     system: Text | None = None
     """What the model is told about itself and its task."""

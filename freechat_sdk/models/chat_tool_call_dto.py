@@ -5,7 +5,13 @@ from freechat_sdk._model import Model, Text
 
 
 class ChatToolCallDTO(Model):
-    """A tool that the model asks to be called."""
+    """A tool that the model asks to be called.
+
+    Attributes:
+        id: Ties the result of the call to this request for it.
+        name: Which of the tools offered to the model is to be called.
+        arguments: What the tool is called with, as JSON text.
+    """
 
     id: Text | None = None
     """Ties the result of the call to this request for it."""

@@ -5,7 +5,21 @@ from freechat_sdk._model import Model, Secret, Text, Timestamp
 
 
 class ChatUpdateDTO(Model):
-    """The settings of a chat that shall change; what is not given stays."""
+    """The settings of a chat that shall change; what is not given stays.
+
+    Attributes:
+        user_nickname: What the character shall call the user.
+        user_profile: What the character shall know of the user.
+        character_nickname: Name that the character shall go by in this chat instead of its own.
+        about: The situation that the chat shall take place in.
+        character_uid: The chat's character; it cannot be changed, and need not be given.
+        backend_id: The character's backend that shall answer from now on.
+        api_key_name: Name of the caller's stored api key that shall pay for the answers.
+        api_key_value: Api key of the model's provider that pays for the answers. Servers give it back
+            in clear.
+        ext: Further settings of a front end; must be valid JSON text.
+        gmt_read: Up to when the user has read the chat.
+    """
 
     user_nickname: Text | None = None
     """What the character shall call the user."""

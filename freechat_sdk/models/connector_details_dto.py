@@ -5,7 +5,19 @@ from freechat_sdk._model import Flag, Integer, Model, Text, Timestamp
 
 
 class ConnectorDetailsDTO(Model):
-    """A connection to an MCP server, without the values of its headers."""
+    """A connection to an MCP server, without the values of its headers.
+
+    Attributes:
+        connector_id: What the other operations know the connector by.
+        revision: Which state of the connector this is; changes have to name it.
+        name: What the user calls the connector.
+        transport: How the server is talked to, as `sse` or `streamable_http`.
+        url: Where the server listens.
+        timeout: How many seconds a call of a tool may take.
+        active: Whether characters may call its tools.
+        header_names: Which headers are sent; their values stay hidden.
+        modified: When the connector was last changed.
+    """
 
     connector_id: Text | None = None
     """What the other operations know the connector by."""

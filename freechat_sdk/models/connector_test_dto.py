@@ -6,7 +6,11 @@ from freechat_sdk.models.connector_tool_dto import ConnectorToolDTO
 
 
 class ConnectorTestDTO(Model):
-    """What a connector found when it was tried out."""
+    """What a connector found when it was tried out.
+
+    Attributes:
+        tools: What the server can do.
+    """
 
     tools: list[ConnectorToolDTO] | None = None
     """What the server can do."""

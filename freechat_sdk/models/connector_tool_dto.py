@@ -5,7 +5,12 @@ from freechat_sdk._model import Model, Text
 
 
 class ConnectorToolDTO(Model):
-    """A tool that an MCP server offers."""
+    """A tool that an MCP server offers.
+
+    Attributes:
+        name: What models call the tool.
+        description: What models are told that the tool does.
+    """
 
     name: Text | None = None
     """What models call the tool."""

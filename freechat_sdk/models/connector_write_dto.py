@@ -5,7 +5,18 @@ from freechat_sdk._model import Flag, Integer, Model, Secret, Text
 
 
 class ConnectorWriteDTO(Model):
-    """A connector as it shall be."""
+    """A connector as it shall be.
+
+    Attributes:
+        name: What to call the connector.
+        transport: How to talk to the server, as `sse` or `streamable_http`.
+        url: Where the server listens.
+        timeout: How many seconds a call of a tool may take.
+        headers: Headers to send with every call, by name; mostly credentials, never shown again.
+        keep_header_names: Which of the present headers to keep with the values that they have.
+        expected_revision: The revision that the change is made to; for changes alone.
+        active: Whether characters may call its tools.
+    """
 
     name: Text | None = None
     """What to call the connector."""

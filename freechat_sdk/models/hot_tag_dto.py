@@ -5,7 +5,12 @@ from freechat_sdk._model import Integer, Model, Text
 
 
 class HotTagDTO(Model):
-    """A tag with the number of things that have it."""
+    """A tag with the number of things that have it.
+
+    Attributes:
+        content: What things are tagged with.
+        count: How many public things are tagged with it.
+    """
 
     content: Text | None = None
     """What things are tagged with."""

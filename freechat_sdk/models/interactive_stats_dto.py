@@ -5,7 +5,20 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class InteractiveStatsDTO(Model):
-    """How often something was looked at, used and recommended, and how it is rated."""
+    """How often something was looked at, used and recommended, and how it is rated.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        gmt_create: When the first count was made.
+        gmt_modified: When a count last changed.
+        refer_type: What kind of thing it is: `prompt`, `agent`, `plugin` or `character`.
+        refer_id: The thing that was counted.
+        view_count: How often it was looked at.
+        refer_count: How often something else made use of it.
+        recommend_count: How often somebody recommended it.
+        score_count: How many users have rated it.
+        score: Mean of the points that users gave.
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

@@ -12,6 +12,16 @@ class LlmResultDTO(LlmResultMixin):
 
     A whole answer has its text in `text` and `message`; an event has the next part in `text`; a stream's
     final event has no `text`, and the whole answer in `message`.
+
+    Attributes:
+        request_id: Id of the request that made this answer, for looking it up in the server's log.
+        text: The answer's text, or the next part of it.
+        message: The answer as a message. In events of a stream its presence depends on the server's
+            version.
+        finish_reason: Why the model stopped: `stop`, `length` (its limit), `tool_execution`,
+            `content_filter`, `other`.
+        token_usage: What the answer cost; None where the model does not say, and in all events but
+            the final one.
     """
 
     request_id: Text | None = None

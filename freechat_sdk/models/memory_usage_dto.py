@@ -6,7 +6,13 @@ from freechat_sdk.models.token_usage_dto import TokenUsageDTO
 
 
 class MemoryUsageDTO(Model):
-    """What a chat has used since it was started."""
+    """What a chat has used since it was started.
+
+    Attributes:
+        request_id: Id of the request that made this answer, for looking it up in the server's log.
+        message_usage: How many answers the character has given; None for none.
+        token_usage: The tokens of all answers together; None for none.
+    """
 
     request_id: Text | None = None
     """Id of the request that made this answer, for looking it up in the server's log."""

@@ -5,7 +5,21 @@ from freechat_sdk._model import Integer, Model, Number, RequiredInput, Secret, T
 
 
 class OpenAiParamDTO(Model):
-    """Parameters of a call to a model of OpenAI or Azure."""
+    """Parameters of a call to a model of OpenAI or Azure.
+
+    Attributes:
+        api_key: The api key that pays for the call.
+        api_key_name: Name of the caller's stored api key that pays instead.
+        model_id: Which model to call, as `[open_ai]gpt-4o`.
+        base_url: Address of another server that speaks the same protocol.
+        temperature: How freely the model chooses words, 0 to 2; higher is freer.
+        top_p: Share of the likeliest words to choose from, above 0 up to 1.
+        max_tokens: How many tokens an answer may have.
+        presence_penalty: How much to avoid words that came already, -2 to 2.
+        frequency_penalty: How much to avoid words the more often they came, -2 to 2.
+        seed: Start for the model's random numbers; the same one mostly gives the same answer.
+        stop: Texts at which the answer shall end.
+    """
 
     api_key: Secret[Text | None] = None
     """The api key that pays for the call."""

@@ -6,7 +6,32 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class PluginDetailsDTO(Model):
-    """A plugin with all its fields, its manifest, API description and tools included."""
+    """A plugin with all its fields, its manifest, API description and tools included.
+
+    Attributes:
+        request_id: Id of the request that made this answer, for looking it up in the server's log.
+        plugin_id: Number of the plugin; all operations name it by this.
+        plugin_uid: Second id of the plugin, 32 hex digits; no operation here takes it.
+        gmt_create: When it was made, to the second.
+        gmt_modified: When it was last changed, to the second.
+        visibility: Who may see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        name: Name that the plugin is found by.
+        provider: Who offers the plugin, in free words.
+        manifest_format: How `manifest_info` is written; `open_ai` is the one known.
+        api_format: How `api_info` is written; `openapi_v3` is the one known.
+        username: Account name of the owner.
+        tags: Words that the plugin is found by; an empty list for none.
+        ai_models: The models that can use the plugin; an empty list where none was named.
+        manifest_info: What the plugin is and does, in the format that `manifest_format` names; JSON
+            text for `open_ai`.
+        api_info: The HTTP API that the plugin calls, in the format that `api_format` names, such as
+            JSON text.
+        tool_spec_format: How `tool_spec_info` is written, such as `open_ai`; set by the server.
+        tool_spec_info: The tools that the server found in manifest and API, as JSON text; `[]` for
+            none.
+        ext: Further data of a front end; must be valid JSON text.
+    """
 
     request_id: Text | None = None
     """Id of the request that made this answer, for looking it up in the server's log."""

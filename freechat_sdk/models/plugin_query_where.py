@@ -5,7 +5,23 @@ from freechat_sdk._model import Model, Text
 
 
 class PluginQueryWhere(Model):
-    """What plugins must match to be found; all fields given must fit."""
+    """What plugins must match to be found; all fields given must fit.
+
+    Attributes:
+        visibility: Who may see those wanted: `private`, `public`, `public_org` or `hidden`.
+        username: Account name of the owner of those wanted.
+        manifest_format: How the manifests of those wanted are written, such as `open_ai`.
+        api_format: How the APIs of those wanted are described, such as `openapi_v3`.
+        tags: Words that those wanted are tagged with, all or one of them as `tags_op` says.
+        tags_op: With `and` all of the tags must be there; with anything else, or nothing, one is
+            enough.
+        ai_models: Ids of models (`[provider]name`) that those wanted are made for.
+        ai_models_op: With `and` all of the models must be there; with anything else, or nothing, one
+            is enough.
+        name: The name to look for.
+        provider: Who offers those wanted, as their `provider` says.
+        text: Words to look for in what is written about those wanted.
+    """
 
     visibility: Text | None = None
     """Who may see those wanted: `private`, `public`, `public_org` or `hidden`."""

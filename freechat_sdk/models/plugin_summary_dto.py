@@ -6,7 +6,24 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class PluginSummaryDTO(Model):
-    """A plugin as searches show it, without manifest, API description and tools."""
+    """A plugin as searches show it, without manifest, API description and tools.
+
+    Attributes:
+        request_id: Id of the request that made this answer, for looking it up in the server's log.
+        plugin_id: Number of the plugin; all operations name it by this.
+        plugin_uid: Second id of the plugin, 32 hex digits; no operation here takes it.
+        gmt_create: When it was made, to the second.
+        gmt_modified: When it was last changed, to the second.
+        visibility: Who may see it: `private`, `public`, `public_org` (the owner's organization) or
+            `hidden`.
+        name: Name that the plugin is found by.
+        provider: Who offers the plugin, in free words.
+        manifest_format: How `manifest_info` is written; `open_ai` is the one known.
+        api_format: How `api_info` is written; `openapi_v3` is the one known.
+        username: Account name of the owner.
+        tags: Words that the plugin is found by; an empty list for none.
+        ai_models: The models that can use the plugin; an empty list where none was named.
+    """
 
     request_id: Text | None = None
     """Id of the request that made this answer, for looking it up in the server's log."""

@@ -6,7 +6,28 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class PluginSummaryStatsDTO(Model):
-    """A plugin as lists show it, with its counts."""
+    """A plugin as lists show it, with its counts.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        plugin_id: Number that the other operations know the plugin by.
+        plugin_uid: What stays the same when the plugin changes, 32 hex digits.
+        gmt_create: When the plugin was made.
+        gmt_modified: When the plugin was last changed.
+        visibility: Who may see it: `private`, `public`, `public_org`, `hidden`.
+        name: What its owner calls it; unique among the owner's.
+        provider: Who runs the service behind the plugin.
+        manifest_format: What language its manifest is written in, as `dash_scope` or `open_ai`.
+        api_format: What language its API is described in, as `openapi_v3`.
+        username: Name of the user who made it.
+        tags: Words that it can be found by.
+        ai_models: The models that it works with.
+        view_count: How often it was looked at.
+        refer_count: How often something else made use of it.
+        recommend_count: How often somebody recommended it.
+        score_count: How many users have rated it.
+        score: Mean of the points that users gave.
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

@@ -5,7 +5,23 @@ from freechat_sdk._model import Model, Text
 
 
 class PluginUpdateDTO(Model):
-    """The fields of a plugin that shall change; what is not given stays."""
+    """The fields of a plugin that shall change; what is not given stays.
+
+    Attributes:
+        visibility: Who may see it from now on: `private`, `public`, `public_org` (the owner's
+            organization) or `hidden`.
+        name: The new name; not needed to keep the old one.
+        manifest_format: How `manifest_info` is written; `open_ai` is the one known.
+        manifest_info: What the plugin is and does, in the format that `manifest_format` names; JSON
+            text for `open_ai`.
+        api_format: How `api_info` is written; `openapi_v3` is the one known.
+        api_info: The HTTP API that the plugin calls, in the format that `api_format` names, such as
+            JSON text.
+        provider: Who offers the plugin, in free words.
+        ext: Further data of a front end; must be valid JSON text.
+        tags: Words to find the plugin by.
+        ai_models: The models that can use the plugin, by their ids, such as `[open_ai]gpt-4o`.
+    """
 
     visibility: Text | None = None
     """Who may see it from now on: `private`, `public`, `public_org` (the owner's organization) or `hidden`."""

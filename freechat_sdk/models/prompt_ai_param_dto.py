@@ -9,7 +9,15 @@ from freechat_sdk.models.prompt_template_dto import PromptTemplateDTO
 
 
 class PromptAiParamDTO(Model):
-    """A prompt in one of three forms, and the model to ask."""
+    """A prompt in one of three forms, and the model to ask.
+
+    Attributes:
+        prompt: The text as the model shall get it.
+        prompt_template: A text with variables to fill in first.
+        prompt_ref: A stored prompt to fill in first.
+        params: What to ask the model with, by the provider's names in camelCase: `modelId` (as
+            `[open_ai]gpt-4o`), `apiKey` or `apiKeyName`, `temperature`, `maxTokens`, ...
+    """
 
     prompt: Text | None = None
     """The text as the model shall get it."""

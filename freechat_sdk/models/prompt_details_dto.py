@@ -7,7 +7,33 @@ from freechat_sdk.models.chat_prompt_content_dto import ChatPromptContentDTO
 
 
 class PromptDetailsDTO(Model):
-    """A prompt with all that it holds."""
+    """A prompt with all that it holds.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        prompt_id: Number of this version.
+        prompt_uid: What all versions have in common, 32 hex digits.
+        gmt_create: When this version was made.
+        gmt_modified: When this version was last changed.
+        parent_uid: The uid of the prompt that this one was copied from.
+        visibility: Who may see it: `private`, `public`, `public_org` or `hidden`. Absent means
+            public.
+        version: Which version it is; 0 is the one being worked on.
+        name: What its owner calls it; all versions share it.
+        type: What it is written as: one `string`, or a `chat` of messages.
+        description: What it is good for.
+        format: How variables stand in it: `mustache` (the default) or `f_string`.
+        lang: Language that it is written in, as `en`.
+        username: Name of the user who made it.
+        tags: Words that it can be found by.
+        ai_models: The models that it works with.
+        template: The text with its variables, for prompts of type `string`.
+        chat_template: The messages with their variables, for prompts of type `chat`.
+        example: What a model made of it once.
+        inputs: Values of the variables to try it out with; must be valid JSON text.
+        ext: Further settings of a front end; must be valid JSON text.
+        draft: What it shall become, not yet published: the prompt as JSON text.
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

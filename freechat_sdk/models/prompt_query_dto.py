@@ -6,7 +6,15 @@ from freechat_sdk.models.prompt_query_where import PromptQueryWhere
 
 
 class PromptQueryDTO(Model):
-    """A search for prompts."""
+    """A search for prompts.
+
+    Attributes:
+        where: What prompts have to be like; must be given, an empty one will do.
+        order_by: Fields to sort by, as `modifyTime` (descending) or `modifyTime asc`; also `version`,
+            `createTime`.
+        page_num: Which page to give; counted from 0.
+        page_size: How many entries a page has; 10 by default, servers are said to stop at 100.
+    """
 
     where: PromptQueryWhere | None = None
     """What prompts have to be like; must be given, an empty one will do."""

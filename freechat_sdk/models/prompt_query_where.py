@@ -5,7 +5,20 @@ from freechat_sdk._model import Model, Text
 
 
 class PromptQueryWhere(Model):
-    """What prompts have to be like; all that is given must hold."""
+    """What prompts have to be like; all that is given must hold.
+
+    Attributes:
+        visibility: Who may see them: `private`, `public`, `public_org` or `hidden`.
+        username: Whose they are.
+        tags: Words that they are tagged with.
+        tags_op: `and` wants all of the tags; everything else any of them.
+        ai_models: Ids of models that they work with.
+        ai_models_op: `and` wants all of the models; everything else any of them.
+        name: What the name has to begin with.
+        type: What they are written as: `string` or `chat`.
+        lang: Language that they are written in, as `en`.
+        text: What stands in name, description, text or example.
+    """
 
     visibility: Text | None = None
     """Who may see them: `private`, `public`, `public_org` or `hidden`."""

@@ -7,7 +7,15 @@ from freechat_sdk._model import Flag, Integer, Model, RequiredInput
 
 
 class PromptRefDTO(Model):
-    """A stored prompt, and what to put in place of its variables."""
+    """A stored prompt, and what to put in place of its variables.
+
+    Attributes:
+        prompt_id: Number of one version of the prompt, as create_prompt or a search gave it.
+        variables: What to put in place of each variable: anything that JSON can say. One without a
+            value becomes empty text.
+        draft: Whether to take the draft instead of the published text. Tasks on a prompt of version 0
+            read back True whatever was given.
+    """
 
     prompt_id: RequiredInput[Integer]
     """Number of one version of the prompt, as create_prompt or a search gave it."""

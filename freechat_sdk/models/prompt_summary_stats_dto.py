@@ -6,7 +6,31 @@ from freechat_sdk.models.ai_model_info_dto import AiModelInfoDTO
 
 
 class PromptSummaryStatsDTO(Model):
-    """A prompt as lists show it, with its counts."""
+    """A prompt as lists show it, with its counts.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        prompt_id: Number of this version of the prompt.
+        prompt_uid: What all versions of the prompt have in common, 32 hex digits.
+        gmt_create: When this version was made.
+        gmt_modified: When this version was last changed.
+        parent_uid: The uid of what it was cloned from.
+        visibility: Who may see it: `private`, `public`, `public_org`, `hidden`.
+        version: Which version it is; 0 is the one being worked on.
+        name: What its owner calls it; unique among the owner's.
+        type: What it is written as: one `string`, or a `chat` of messages.
+        description: What it is and does.
+        format: How variables stand in it: `mustache` or `f_string`.
+        lang: Language that it is written in, as `en`.
+        username: Name of the user who made it.
+        tags: Words that it can be found by.
+        ai_models: The models that it works with.
+        view_count: How often it was looked at.
+        refer_count: How often something else made use of it.
+        recommend_count: How often somebody recommended it.
+        score_count: How many users have rated it.
+        score: Mean of the points that users gave.
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

@@ -8,7 +8,25 @@ from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 
 
 class PromptTaskDetailsDTO(Model):
-    """A task with its state and times."""
+    """A task with its state and times.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        task_id: What backends and the other operations know the task by, 32 hex digits.
+        gmt_create: When the task was made.
+        gmt_modified: When the task was last changed.
+        gmt_start: When the task was last started.
+        gmt_end: When the task last came to its end.
+        prompt_ref: The stored prompt that it runs.
+        model_id: Which model to ask, as `[open_ai]gpt-4o`.
+        api_key_name: Name of the caller's stored api key that shall pay.
+        api_key_value: Api key that shall pay instead of a stored one. Servers give it back in clear.
+        params: What to ask the model with, by the provider's names in camelCase: `temperature`,
+            `maxTokens`, ...
+        cron: When to run it by itself, as a cron expression.
+        status: `pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`.
+        ext: What became of the task, JSON text.
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

@@ -8,7 +8,18 @@ from freechat_sdk.models.prompt_ref_dto import PromptRefDTO
 
 
 class PromptTaskDTO(Model):
-    """A prompt with the model, the key and the parameters to run it with."""
+    """A prompt with the model, the key and the parameters to run it with.
+
+    Attributes:
+        prompt_ref: The stored prompt to run.
+        model_id: Which model to ask, as `[open_ai]gpt-4o`.
+        api_key_name: Name of the caller's stored api key that shall pay.
+        api_key_value: Api key that shall pay instead of a stored one. Servers give it back in clear.
+        params: What to ask the model with, by the provider's names in camelCase: `temperature`,
+            `maxTokens`, ...
+        cron: When to run it by itself, as a cron expression.
+        status: `pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`.
+    """
 
     prompt_ref: RequiredInput[PromptRefDTO]
     """The stored prompt to run."""

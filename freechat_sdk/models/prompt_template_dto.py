@@ -8,7 +8,15 @@ from freechat_sdk.models.chat_prompt_content_dto import ChatPromptContentDTO
 
 
 class PromptTemplateDTO(Model):
-    """A text with variables, and what to put in their place; give `template` or `chat_template`."""
+    """A text with variables, and what to put in their place; give `template` or `chat_template`.
+
+    Attributes:
+        template: The text, as `Hello {{name}}`.
+        chat_template: The messages where there are several.
+        variables: What to put in place of each variable: anything that JSON can say. One without a
+            value becomes empty text.
+        format: How variables stand in it: `mustache` for `{{name}}`, `f_string` for `{name}`.
+    """
 
     template: Text | None = None
     """The text, as `Hello {{name}}`."""

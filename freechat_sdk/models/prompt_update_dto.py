@@ -6,7 +6,25 @@ from freechat_sdk.models.chat_prompt_content_dto import ChatPromptContentDTO
 
 
 class PromptUpdateDTO(Model):
-    """What to change of a prompt; what is not given stays as it is."""
+    """What to change of a prompt; what is not given stays as it is.
+
+    Attributes:
+        parent_uid: The uid of the prompt that this one was copied from.
+        visibility: Who may see it: `private`, `public`, `public_org` or `hidden`. Absent means
+            public.
+        name: What its owner calls it; all versions share it.
+        description: What it is good for.
+        template: The text with its variables, for prompts of type `string`.
+        chat_template: The messages with their variables, for prompts of type `chat`.
+        format: How variables stand in it: `mustache` (the default) or `f_string`.
+        lang: Language that it is written in, as `en`.
+        example: What a model made of it once.
+        inputs: Values of the variables to try it out with; must be valid JSON text.
+        ext: Further settings of a front end; must be valid JSON text.
+        draft: What it shall become, not yet published: the prompt as JSON text.
+        tags: Words that it can be found by.
+        ai_models: Ids of the models that it works with, as `[open_ai]gpt-4o`.
+    """
 
     parent_uid: Text | None = None
     """The uid of the prompt that this one was copied from."""

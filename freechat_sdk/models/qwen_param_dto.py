@@ -5,7 +5,21 @@ from freechat_sdk._model import Flag, Integer, Model, Number, RequiredInput, Sec
 
 
 class QwenParamDTO(Model):
-    """Parameters of a call to a Qwen model (DashScope)."""
+    """Parameters of a call to a Qwen model (DashScope).
+
+    Attributes:
+        api_key: The api key that pays for the call.
+        api_key_name: Name of the caller's stored api key that pays instead.
+        model_id: Which model to call, as `[dash_scope]qwen-plus`.
+        top_p: Share of the likeliest words to choose from, above 0 and below 1.
+        top_k: How many of the likeliest words to choose from.
+        max_tokens: How many tokens an answer may have.
+        enable_search: Whether the model may search the web.
+        seed: Start for the model's random numbers; the same one mostly gives the same answer.
+        repetition_penalty: How much to avoid repeating; 1 is not at all.
+        temperature: How freely the model chooses words, 0 up to below 2.
+        stop: Texts at which the answer shall end.
+    """
 
     api_key: Secret[Text | None] = None
     """The api key that pays for the call."""

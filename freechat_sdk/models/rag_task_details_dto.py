@@ -5,7 +5,23 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class RagTaskDetailsDTO(Model):
-    """A task with its state and times."""
+    """A task with its state and times.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        id: Number that the other operations know the task by.
+        gmt_create: When the task was made.
+        gmt_modified: When the task was last changed.
+        gmt_start: When the task was last started.
+        gmt_end: When the task last came to its end.
+        character_uid: The character that learns, 32 hex digits.
+        source_type: What the source is: `file` or `url`.
+        source: The key of an uploaded document or a web address.
+        max_segment_size: How many characters a segment may have.
+        max_overlap_size: How many characters neighbouring segments may share.
+        status: `pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`.
+        ext: What became of the task: counts, or why it failed; JSON text.
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

@@ -5,7 +5,15 @@ from freechat_sdk._model import Integer, Model, Text
 
 
 class RagTaskDTO(Model):
-    """What a task shall read, and how it shall cut it."""
+    """What a task shall read, and how it shall cut it.
+
+    Attributes:
+        source_type: What the source is: `file` or `url`. Better given: a task without it fails.
+        source: The key of an uploaded document (last segment of what upload_character_document
+            returned), or a URL.
+        max_segment_size: How many characters a segment may have.
+        max_overlap_size: How many characters neighbouring segments may share.
+    """
 
     source_type: Text | None = None
     """What the source is: `file` or `url`. Better given: a task without it fails."""

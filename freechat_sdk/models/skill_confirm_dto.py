@@ -5,7 +5,11 @@ from freechat_sdk._model import Model, RequiredInput, Text
 
 
 class SkillConfirmDTO(Model):
-    """Consent to what a draft holds."""
+    """Consent to what a draft holds.
+
+    Attributes:
+        digest: The draft's digest, as prepare_skill returned it.
+    """
 
     digest: RequiredInput[Text]
     """The draft's digest, as prepare_skill returned it."""

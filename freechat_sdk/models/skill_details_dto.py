@@ -5,7 +5,18 @@ from freechat_sdk._model import Model, Text, Timestamp
 
 
 class SkillDetailsDTO(Model):
-    """An installed skill with its files."""
+    """An installed skill with its files.
+
+    Attributes:
+        skill_id: What the other operations know the skill by.
+        revision: Which state of the skill this is; changes have to name it.
+        name: What the skill calls itself in its own text.
+        description: When to follow the skill; models decide by it.
+        tags: Words that the skill can be found by.
+        modified: When the skill was last changed.
+        files: Texts of the files by their paths within the skill.
+        digest: Checksum over all files.
+    """
 
     skill_id: Text | None = None
     """What the other operations know the skill by."""

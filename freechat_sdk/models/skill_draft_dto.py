@@ -5,7 +5,20 @@ from freechat_sdk._model import Model, Text, Timestamp
 
 
 class SkillDraftDTO(Model):
-    """What would be installed, to be looked at first."""
+    """What would be installed, to be looked at first.
+
+    Attributes:
+        draft_id: What confirm_skill knows the draft by.
+        skill_id: The skill that it would replace; None where it is new.
+        expected_revision: The revision of the skill that it would replace.
+        name: What the skill calls itself in its own text.
+        description: When to follow the skill; models decide by it.
+        files: Texts of the files by their paths within the skill.
+        digest: Checksum over all files.
+        expires_at: Until when it can be confirmed.
+        source_url: Where it was fetched from.
+        source_revision: Which state of the source it is, as a commit.
+    """
 
     draft_id: Text | None = None
     """What confirm_skill knows the draft by."""

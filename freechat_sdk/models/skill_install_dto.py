@@ -5,7 +5,12 @@ from freechat_sdk._model import Model, Text
 
 
 class SkillInstallDTO(Model):
-    """A skill to look at, as files or as an address; give one of the two."""
+    """A skill to look at, as files or as an address; give one of the two.
+
+    Attributes:
+        files: Texts of the files by their paths within the skill.
+        source_url: Where to fetch it from; the host must be an allowed one.
+    """
 
     files: dict[str, Text] | None = None
     """Texts of the files by their paths within the skill."""

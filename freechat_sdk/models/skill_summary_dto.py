@@ -5,7 +5,16 @@ from freechat_sdk._model import Model, Text, Timestamp
 
 
 class SkillSummaryDTO(Model):
-    """An installed skill without its files."""
+    """An installed skill without its files.
+
+    Attributes:
+        skill_id: What the other operations know the skill by.
+        revision: Which state of the skill this is; changes have to name it.
+        name: What the skill calls itself in its own text.
+        description: When to follow the skill; models decide by it.
+        tags: Words that the skill can be found by.
+        modified: When the skill was last changed.
+    """
 
     skill_id: Text | None = None
     """What the other operations know the skill by."""

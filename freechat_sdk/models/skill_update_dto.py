@@ -5,7 +5,12 @@ from freechat_sdk._model import Model, RequiredInput, Text
 
 
 class SkillUpdateDTO(Model):
-    """What the files of a skill shall be from now on."""
+    """What the files of a skill shall be from now on.
+
+    Attributes:
+        expected_revision: The revision that the change is made to.
+        files: Texts of the files by their paths within the skill.
+    """
 
     expected_revision: RequiredInput[Text]
     """The revision that the change is made to."""

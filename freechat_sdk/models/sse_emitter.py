@@ -1,6 +1,7 @@
 """Provides `SseEmitter` under its path in the official client. The class is defined in `freechat_sdk.streaming`."""
 
-TYPE_CHECKING = False
+from typing import TYPE_CHECKING
+
 if TYPE_CHECKING:
     from freechat_sdk.streaming import SseEmitter as SseEmitter
 

@@ -5,7 +5,20 @@ from freechat_sdk._model import Integer, Model, Text, Timestamp
 
 
 class TgMessageDTO(Model):
-    """A message that went over Telegram."""
+    """A message that went over Telegram.
+
+    Attributes:
+        id: Number of the message within FreeChat.
+        gmt_create: When it was sent or received.
+        gmt_modified: When it was last changed.
+        chat_id: The chat that it belongs to, 32 hex digits.
+        tg_message_id: Number of the message as Telegram counts it within its chat.
+        tg_user_id: Number of the sender as Telegram counts people.
+        direction: Which way it went: to the character or from it.
+        message_type: What it holds: text, picture, sound, ...
+        content: The text that was said.
+        payload: The whole message as Telegram wrote it, JSON text.
+    """
 
     id: Integer | None = None
     """Number of the message within FreeChat."""

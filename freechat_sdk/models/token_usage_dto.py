@@ -5,7 +5,14 @@ from freechat_sdk._model import Integer, Model
 
 
 class TokenUsageDTO(Model):
-    """Tokens of a model, which providers charge for."""
+    """Tokens of a model, which providers charge for.
+
+    Attributes:
+        input_token_count: Tokens that the model read, the prompt and the messages before; None where
+            it does not say.
+        output_token_count: Tokens that the model wrote; None where it does not say.
+        total_token_count: Both together; None where the model does not say.
+    """
 
     input_token_count: Integer | None = None
     """Tokens that the model read, the prompt and the messages before; None where it does not say."""

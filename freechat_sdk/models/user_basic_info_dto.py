@@ -5,7 +5,14 @@ from freechat_sdk._model import Model, Text
 
 
 class UserBasicInfoDTO(Model):
-    """A user as others see them."""
+    """A user as others see them.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        username: What the user logs in with.
+        nickname: What the user wants to be called.
+        picture: Web address of the user's picture.
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

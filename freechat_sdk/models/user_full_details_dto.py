@@ -5,7 +5,34 @@ from freechat_sdk._model import Flag, Model, Secret, Text, Timestamp
 
 
 class UserFullDetailsDTO(Model):
-    """Everything that a user is made of, the password included."""
+    """Everything that a user is made of, the password included.
+
+    Attributes:
+        request_id: Number of the request, 32 hex digits, for the server's log.
+        username: What the user logs in with.
+        nickname: What the user wants to be called.
+        given_name: What the user's parents called them.
+        middle_name: What stands between first and last name.
+        family_name: What the user's relatives are called as well.
+        preferred_username: Short form to address the user by.
+        profile: Web address of a page about the user.
+        picture: Web address of the user's picture.
+        website: Web address of the user's own page.
+        email: Where the user gets mail.
+        gender: `male`, `female` or `other`.
+        birthdate: When the user was born.
+        zoneinfo: Time zone that the user lives in, as `Europe/Paris`.
+        locale: Language and country of the user, as `fr_FR`.
+        phone_number: Where to call the user, as `+33 1 23 45 67 89`.
+        updated_at: When the account was last changed.
+        platform: Where the account came from, as `system`.
+        enabled: Whether the user may log in.
+        locked: Whether the account was shut after too many failures.
+        expires_at: Until when the account works.
+        password_expires_at: Until when the password works.
+        address: Where the user lives.
+        password: What the user proves who they are with.
+    """
 
     request_id: Text | None = None
     """Number of the request, 32 hex digits, for the server's log."""

@@ -7,12 +7,50 @@
         chat = ChatApi(client).start_chat(ChatCreateDTO(character_uid=sandbox.character.uid))
 
 It speaks real HTTP, keeps what is said (in memory or in a file), streams its answers token by token, and answers like
-recorded servers of three releases, down to status codes, headers and empty bodies. So far it has the chat operations.
+recorded servers of three releases, down to status codes, headers and empty bodies.
 It needs the extra: `pip install "freechat-sdk[sandbox]"`. On the command line: `python -m freechat_sdk.sandbox`.
 """
 
-from freechat_sdk.sandbox._reply import ModelError, Prompt, Reply, Usage, echo
-from freechat_sdk.sandbox._sandbox import Sandbox
-from freechat_sdk.sandbox._store import Character
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from freechat_sdk.sandbox._chat_store import Character as Character
+    from freechat_sdk.sandbox._journal import JournalEntry as JournalEntry
+    from freechat_sdk.sandbox._sandbox import Sandbox as Sandbox
+    from freechat_sdk.sandbox._sandbox import Snapshot as Snapshot
+    from freechat_sdk.sandbox.completions import Completion as Completion
+    from freechat_sdk.sandbox.completions import Message as Message
+    from freechat_sdk.sandbox.completions import ModelError as ModelError
+    from freechat_sdk.sandbox.completions import Prompt as Prompt
+    from freechat_sdk.sandbox.completions import Usage as Usage
+    from freechat_sdk.sandbox.completions.echo import echo as echo
 
-__all__ = ["Character", "ModelError", "Prompt", "Reply", "Sandbox", "Usage", "echo"]
+_HOMES = {
+    "Character": "_chat_store",
+    "Completion": "completions",
+    "JournalEntry": "_journal",
+    "Message": "completions",
+    "ModelError": "completions",
+    "Prompt": "completions",
+    "Sandbox": "_sandbox",
+    "Snapshot": "_sandbox",
+    "Usage": "completions",
+    "echo": "completions.echo",
+}
+"""Each public name is loaded when it is first used, so that importing the package needs no extra."""
+__all__ = sorted(_HOMES)  # noqa: PLE0605
+
+
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,330 +1,332 @@
-"""From a request to an answer: routes, tokens, media types and bodies. No sockets."""
+"""App: from a request to a response. The contract's routes lead to the resources' methods; no sockets."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import unquote_to_bytes
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from http import HTTPStatus
+from typing import Any, NamedTuple
 
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.http import parse_accept_header
-from werkzeug.routing import Map, Rule
-
-from freechat_sdk.sandbox._chats import (
-    MOST_MESSAGES,
-    BrokenStreamError,
-    Chats,
-    MissingFinalError,
-    ModelFailedError,
-    RefusedError,
-    Result,
+from freechat_sdk.sandbox import _events, _wire
+from freechat_sdk.sandbox._contract import OPERATIONS, Operation
+from freechat_sdk.sandbox._events import CutError
+from freechat_sdk.sandbox._files import Files
+from freechat_sdk.sandbox._http import (
+    EVENTS,
+    JSON,
+    TEXT,
+    BadPathError,
+    ContainerRefusedError,
+    Request,
+    Response,
+    disposition,
 )
-from freechat_sdk.sandbox._dialect import Dialect, Headers, Json
-from freechat_sdk.sandbox._store import Message, Store
+from freechat_sdk.sandbox._journal import JournalEntry
+from freechat_sdk.sandbox._release import Headers, Release
+from freechat_sdk.sandbox._resource import NOBODY, Call, Caller, File, Refused, new_uid
+from freechat_sdk.sandbox._routes import NoRouteError, Routes, WrongMethodError
+from freechat_sdk.sandbox._store import Store
+from freechat_sdk.sandbox._users import Users
+from freechat_sdk.sandbox.completions import Ask
+from freechat_sdk.sandbox.resources import RESOURCES
 
-JSON = "application/json"
-TEXT = "text/plain"
-EVENTS = "text/event-stream"
-_HTML = "text/html;charset=utf-8"
 LOGIN_PATH = "/w/login"
-MOST_BODY_BYTES = 10 * 1024 * 1024
-
-_CONTAINER_PAGE = b"<html><body>The request was refused before it reached the application.</body></html>"
 _LOGIN_PAGE = b"<!DOCTYPE html><html><body>This is where people log in.</body></html>"
+_HTML = "text/html;charset=UTF-8"
+_ERROR_PAGE = b"<html><body>error page of the servlet container</body></html>"
+_BUFFER_BYTES = 8192
+"""JSON of 2.9.0 that fits in the servlet container's buffer has a Content-Length."""
+_ANONYMOUS = frozenset(
+    {
+        "count_public_characters",
+        "get_ai_model_info",
+        "get_statistics",
+        "list_ai_model_info",
+        "list_hot_tags",
+        "list_tts_builtin_speakers",
+        "play_sample",
+        "search_public_character_summary",
+        "search_public_prompt_summary",
+    }
+)
+"""The operations, by their groups, that need no token."""
+_MESSAGES = {403: "Forbidden"}
+"""What 2.9.0 says if there is nothing else to say."""
+_log = logging.getLogger("freechat_sdk.sandbox")
 
 
-@dataclass(frozen=True)
-class Request:
-    """A request, whole."""
+class _Route(NamedTuple):
+    """An operation with the resource's method for it; None if the sandbox has none."""
 
-    method: str
-    target: str
-    host: str
-    headers: dict[str, str]
-    """By name in lower case."""
-    body: bytes = b""
+    operation: Operation
+    method: Callable[..., Any] | None
 
     @property
-    def path(self) -> str:
-        return self.target.partition("?")[0]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer; a body in chunks may raise BrokenStreamError, which cuts the connection."""
-
-    status: int
-    headers: Headers
-    body: bytes = b""
-    chunks: Iterator[bytes] | None = None
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A request of a known user to a known operation."""
-
-    user: str
-    values: dict[str, str]
-    request: Request
-
-    def number(self, name: str, default: int) -> int:
-        """Return a number of the path."""
-        try:
-            return int(self.values.get(name, default))
-        except ValueError:
-            raise RefusedError(400) from None
-
-    def json(self) -> dict[str, Any]:
-        """Return the body, an object in JSON."""
-        try:
-            value = json.loads(self.request.body)
-        except ValueError:
-            raise RefusedError(400) from None
-        if not isinstance(value, dict):
-            raise RefusedError(400)
-        return value
-
-
-@dataclass(frozen=True)
-class _Operation:
-    """What answers a request, and in which media type."""
-
-    run: Callable[[_Call], Any]
-    media_type: str = JSON
-    is_assistant: bool = field(default=False)
+    def name(self) -> str:
+        return f"{self.operation.tag}.{self.operation.name}"
 
 
 class App:
-    """Answers requests as a server of one release does."""
+    """Responds to requests as a server of one release does."""
 
-    def __init__(self, store: Store, chats: Chats, dialect: Dialect) -> None:
+    def __init__(
+        self,
+        store: Store,
+        release: Release,
+        ask: Ask,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
-        self._chats = chats
-        self._dialect = dialect
-        self._routes = self._map().bind("")
+        self._release = release
+        self._ask = ask
+        self._clock = clock
+        self.journal: list[JournalEntry] = []
+        """The requests that reached an operation, in order."""
+        self._users = Users(store)
+        self._files = Files(store)
+        resources = {f"{kind.__name__}Api": kind(store) for kind in RESOURCES}
+        self._prefix = f"/api/{release.generation}"
+        self._routes = self._bound(resources)
 
-    def _map(self) -> Map:
-        chats = self._chats
-        routes: Sequence[tuple[str, str, _Operation]] = (
-            ("GET", "", _Operation(self._list_chats)),
-            ("POST", "", _Operation(lambda call: chats.start(call.user, call.json()), TEXT)),
-            ("GET", "/<key>", _Operation(self._default_chat, TEXT)),
-            ("PUT", "/<chat>", _Operation(lambda call: chats.update(call.user, call.values["chat"], call.json()))),
-            ("DELETE", "/<chat>", _Operation(lambda call: chats.delete(call.user, call.values["chat"]))),
-            ("GET", "/messages/<chat>", _Operation(self._messages)),
-            ("GET", "/messages/<chat>/<limit>", _Operation(self._messages)),
-            ("GET", "/messages/<chat>/<limit>/<offset>", _Operation(self._messages)),
-            ("GET", "/messages/debug/<chat>", _Operation(self._debug_messages)),
-            ("GET", "/messages/debug/<chat>/<limit>", _Operation(self._debug_messages)),
-            ("GET", "/messages/debug/<chat>/<limit>/<offset>", _Operation(self._debug_messages)),
-            ("POST", "/messages/rollback/<chat>/<count>", _Operation(self._rollback)),
-            ("GET", "/memory/usage/<chat>", _Operation(self._usage)),
-            ("DELETE", "/memory/<chat>", _Operation(self._clear)),
-            ("POST", "/send/<chat>", _Operation(self._send)),
-            ("POST", "/send/stream/<chat>", _Operation(self._stream, EVENTS)),
-            ("GET", "/send/assistant/<chat>/<assistant>", _Operation(self._assist)),
-            ("GET", "/send/stream/assistant/<chat>/<assistant>", _Operation(self._stream_assist, EVENTS, True)),
-        )
-        prefix = f"/api/{self._dialect.generation}/chat"
-        rules = [Rule(prefix + path, endpoint=operation, methods=[method]) for method, path, operation in routes]
-        return Map(rules, strict_slashes=True, merge_slashes=False)
+    def _bound(self, resources: Mapping[str, object]) -> Routes[_Route]:
+        """Return the release's operations, each bound to its method by its name or its group's."""
+        routes = Routes[_Route]()
+        for operation in OPERATIONS:
+            if self._release.generation in operation.generations and operation.name not in self._release.lacks:
+                resource = resources.get(operation.tag)
+                method = getattr(resource, operation.name, None) or getattr(resource, operation.group, None)
+                routes.add(operation.method, self._prefix + operation.path, _Route(operation, method))
+        return routes
 
-    def answer(self, request: Request) -> Answer:
-        """Return the answer to a request."""
+    def respond(self, request: Request) -> Response:
+        """Return the response to a request."""
         try:
-            path = _decoded(request.path)
-            user = self._user(request)
-            if user is None:
-                return self._anonymous(request)
-            return self._run(self._call(request, path, user))
-        except _ContainerRefusedError:
-            return Answer(400, (("Content-Type", _HTML), ("Content-Language", "en")), _CONTAINER_PAGE)
-        except _UnauthorizedError:
-            return Answer(401, self._dialect.headers)
-        except _BadPathError:
-            error = self._dialect.error(400, request.path, "")
-            return Answer(400, (("Content-Type", JSON),), chunks=iter([self._dialect.write(error)]))
-        except RefusedError as refusal:
-            return self._error(request, refusal.status, refusal.message)
-        except _WrongMethodError as wrong:
-            message = f"Method '{request.method}' is not supported."
-            return self._error(request, 405, message, (("Allow", ", ".join(wrong.allowed)),))
+            return self._respond(request)
+        except ContainerRefusedError:
+            return Response(400, (("Content-Type", "text/html;charset=utf-8"), ("Content-Language", "en")), _ERROR_PAGE)
+        except BadPathError:
+            body = _wire.dumps(self._error_body(400, request.path, ""), self._release)
+            return Response(400, (("Content-Type", JSON),), chunks=iter([body]))
+        except Refused as refusal:
+            return self._error(request, refusal)
+        except Exception:  # noqa: BLE001 - whatever it is, it is a bug in a resource or in a model function
+            _log.exception("A request failed: %s %s", request.method, request.path)
+            return self._error(request, Refused(500))
 
-    def _user(self, request: Request) -> str | None:
-        """Return who asks; None where the request has no token."""
+    def _respond(self, request: Request) -> Response:
+        path = request.decoded_path()
+        if request.body is None:
+            raise Refused(413)
+        now = int(self._clock())
+        if path.startswith("/public/"):
+            return self._file(path)
+        caller = self._caller(request, now)
+        if caller is None:
+            return Response(401, self._release.headers)
+        if caller is NOBODY and not path.startswith(f"{self._prefix}/public/"):
+            return self._login(request)
+        if path.startswith(f"{self._prefix}/admin/") and "ROLE_ADMIN" not in caller.authorities:
+            raise Refused(403)
+        route, values = self._match(request, path)
+        if caller is NOBODY and route.operation.group not in _ANONYMOUS:
+            raise Refused(401)
+        return self._call(request, route, values, caller, now)
+
+    def _file(self, path: str) -> Response:
+        with self._store.transaction():
+            file = self._files.load(path.rpartition("/")[2])
+        if file is None:
+            return Response(404, self._release.headers)
+        return self._download(file)
+
+    def _caller(self, request: Request, now: int) -> Caller | None:
+        """Return who asks; None if the token is not valid."""
         value = request.headers.get("authorization")
         if value is None:
-            return None
-        user = self._store.user_of(value.removeprefix("Bearer "))
-        if user is None:
-            raise _UnauthorizedError
-        return user
+            return NOBODY
+        with self._store.transaction():
+            return self._users.caller(value.removeprefix("Bearer "), now)
 
-    def _anonymous(self, request: Request) -> Answer:
+    def _login(self, request: Request) -> Response:
+        """Return the login page, or the way to it."""
         if request.path == LOGIN_PATH:
-            return Answer(200, (*self._dialect.headers, ("Content-Type", _HTML)), _LOGIN_PAGE)
-        return Answer(302, (*self._dialect.headers, ("Location", f"http://{request.host}{LOGIN_PATH}")))
+            return Response(200, (*self._release.headers, ("Content-Type", _HTML)), _LOGIN_PAGE)
+        return Response(302, (*self._release.headers, ("Location", f"http://{request.host}{LOGIN_PATH}")))
 
-    def _call(self, request: Request, path: str, user: str) -> tuple[_Operation, _Call]:
-        """Return what was asked for."""
+    def _match(self, request: Request, path: str) -> tuple[_Route, Mapping[str, str]]:
         try:
-            operation, values = self._routes.match(path, method=request.method)
-        except MethodNotAllowed as wrong:
-            allowed = [method for method in wrong.valid_methods or () if method not in ("HEAD", "OPTIONS")]
-            raise _WrongMethodError(sorted(allowed)) from None
-        except HTTPException:
-            raise RefusedError(404) from None
-        return operation, _Call(user, dict(values), request)
+            return self._routes.match(request.method, path)
+        except WrongMethodError as wrong:
+            message = f"Method '{request.method}' is not supported."
+            raise Refused(405, message, headers=(("Allow", ", ".join(wrong.allowed)),)) from None
+        except NoRouteError:
+            raise Refused(404, f"No static resource {path[1:]}.") from None
 
-    def _run(self, called: tuple[_Operation, _Call]) -> Answer:
-        """Make a call and return its answer in the operation's media type."""
-        operation, call = called
-        if not _accepts(call.request, operation.media_type):
-            message = f"Acceptable representations: [{operation.media_type}]."
-            return self._error(call.request, 406, message, (("Accept", operation.media_type),))
-        value = operation.run(call)
-        if operation.media_type == EVENTS:
-            return self._stream_answer(call.request, value, is_assistant=operation.is_assistant)
+    def _call(self, request: Request, route: _Route, values: Mapping[str, str], caller: Caller, now: int) -> Response:
+        operation = route.operation
+        if operation.kind in ("events", "download") or operation.media_types == (TEXT,):
+            self._check_acceptable(request, operation.media_types)
+        arguments = self._arguments(operation, {**request.query, **values})
+        call = self._read(request, operation, caller, now)
+        entry = JournalEntry(route.name, caller.username, arguments, call.body)
+        try:
+            if route.method is None:
+                raise Refused(501, f"{route.name} is not in the sandbox.")
+            response = self._write(request, operation, call, self._run(route, call, arguments))
+        except Refused as refusal:
+            self.journal.append(replace(entry, status=refusal.status))
+            raise
+        except Exception:
+            self.journal.append(replace(entry, status=500))
+            raise
+        self.journal.append(replace(entry, status=response.status))
+        return response
+
+    def _check_acceptable(self, request: Request, media_types: tuple[str, ...]) -> None:
+        if not request.accepts(*media_types):
+            types = ", ".join(media_types)
+            raise Refused(406, f"Acceptable representations: [{types}].", headers=(("Accept", types),))
+
+    def _arguments(self, operation: Operation, given: Mapping[str, str]) -> dict[str, Any]:
+        """Return the values of the path and the query, converted."""
+        arguments = {}
+        for parameter in operation.parameters:
+            if self._release.generation in parameter.generations:
+                value = given.get(parameter.wire)
+                if value is not None:
+                    arguments[parameter.name] = self._read_value(parameter.type, value)
+                elif parameter.required:
+                    raise Refused(400)
+        return arguments
+
+    def _read(self, request: Request, operation: Operation, caller: Caller, now: int) -> Call:
+        """Return the call that a request makes."""
+        is_form = operation.body == "file"
+        body = None if operation.body is None or is_form else self._body(request, operation)
+        return Call(
+            operation=operation.name,
+            caller=caller,
+            release=self._release,
+            ask=self._ask,
+            now=now,
+            clock=self._clock,
+            host=f"http://{request.host}",
+            request_id=new_uid(),
+            body=body,
+            file=request.upload() if is_form else None,
+            token=request.headers.get("authorization", "").removeprefix("Bearer ") or None,
+        )
+
+    def _body(self, request: Request, operation: Operation) -> Any:
+        if not request.body:
+            raise Refused(400)
+        if request.media_type and not request.media_type.endswith(("/json", "+json")):
+            message = f"Content-Type '{request.media_type};charset=UTF-8' is not supported."
+            raise Refused(415, message, headers=(("Accept", ", ".join(self._release.json_types)),))
+        try:
+            value = json.loads(request.body)
+        except ValueError:
+            raise Refused(400) from None
         if value is None:
-            return Answer(200, self._dialect.headers)
-        if operation.media_type == TEXT:
-            return Answer(200, (*self._dialect.headers, ("Content-Type", "text/plain;charset=UTF-8")), value.encode())
-        return self._json(200, value)
+            raise Refused(400)
+        assert operation.body is not None  # noqa: S101 - the caller has seen it
+        return self._read_value(operation.body, value)
 
-    def _json(self, status: int, value: Json, headers: Headers = ()) -> Answer:
-        body = self._dialect.write(value)
-        given = (*headers, *self._dialect.headers, ("Content-Type", JSON))
-        if self._dialect.has_length(status, len(body)):
-            return Answer(status, given, body)
-        return Answer(status, given, chunks=iter([body]))
-
-    def _error(self, request: Request, status: int, message: str, headers: Headers = ()) -> Answer:
-        if self._dialect.empties_errors and not _accepts(request, JSON):
-            return Answer(status, (*headers, *self._dialect.headers))
-        return self._json(status, self._dialect.error(status, request.path, message), headers)
-
-    def _stream_answer(self, request: Request, parts: Iterator[str | Result], *, is_assistant: bool) -> Answer:
-        """Wait for the first part, as an error up to then is an ordinary answer, and return the stream."""
-        starts = self._dialect.first_events()
+    def _read_value(self, type_: Any, value: Any) -> Any:
         try:
-            first = next(parts)
-        except ModelFailedError:
-            return self._error(request, 500, "", self._dialect.stream_headers)
-        except BrokenStreamError:
-            opening = list(starts)
-            if not opening:
-                return self._error(request, 500, "", self._dialect.stream_headers)
-            return self._events(self._cut(opening))
-        return self._events(self._frames(starts, first, parts, is_assistant=is_assistant))
+            return _wire.read(type_, value, self._release)
+        except _wire.UnreadableError:
+            raise Refused(400) from None
 
-    def _events(self, chunks: Iterator[bytes]) -> Answer:
-        headers = (*self._dialect.stream_headers, *self._dialect.headers, ("Content-Type", EVENTS))
-        return Answer(200, headers, chunks=chunks)
+    def _run(self, route: _Route, call: Call, arguments: dict[str, Any]) -> Any:
+        """Call the resource's method, in a transaction unless it may ask a model, which takes its time."""
+        assert route.method is not None  # noqa: S101 - the caller has seen it
+        if route.operation.asks_model:
+            return route.method(call, **arguments)
+        kept: Refused | None = None
+        with self._store.transaction():
+            try:
+                value = route.method(call, **arguments)
+            except Refused as refusal:
+                if not refusal.keeps_changes:
+                    raise
+                kept = refusal
+        if kept is not None:
+            raise kept
+        return value
 
-    def _cut(self, opening: list[Json]) -> Iterator[bytes]:
-        for event in opening:
-            yield from self._dialect.frames(event)
-        raise BrokenStreamError
+    def _write(self, request: Request, operation: Operation, call: Call, value: Any) -> Response:
+        """Return the response for what a resource's method has returned."""
+        if operation.kind == "events":
+            return self._stream(request, operation, value)
+        if value is None:
+            return Response(200, self._release.headers)
+        if operation.kind == "download":
+            return self._download(value)
+        if operation.kind == "text":
+            label = request.preferred(TEXT, *operation.media_types) if operation.media_types != (TEXT,) else TEXT
+            content_type = "text/plain;charset=UTF-8" if label == TEXT else str(label)
+            common = () if operation.name in self._release.bare_operations else self._release.headers
+            headers = (*disposition(request.path), *common, ("Content-Type", content_type))
+            return Response(200, headers, value.encode())
+        self._check_acceptable(request, self._release.json_types)
+        written = _wire.write(operation.type, value, self._release, call.request_id)
+        return self._json(200, written, disposition(request.path))
 
-    def _frames(
-        self, starts: Iterator[Json], first: str | Result, parts: Iterator[str | Result], *, is_assistant: bool
-    ) -> Iterator[bytes]:
-        for event in starts:
-            yield from self._dialect.frames(event)
-        yield from self._dialect.frames(self._event(first, is_assistant=is_assistant))
+    def _json(self, status: int, value: Any, headers: Headers = ()) -> Response:
+        body = _wire.dumps(value, self._release)
+        headers = (*headers, *self._release.headers, ("Content-Type", JSON))
+        if self._release.has_length and status < 400 and len(body) <= _BUFFER_BYTES:
+            return Response(status, headers, body)
+        return Response(status, headers, chunks=iter([body]))
+
+    def _download(self, file: File) -> Response:
+        headers = (*file.headers, *self._release.headers, ("Content-Type", file.media_type))
+        if self._release.downloads_have_length:
+            return Response(200, headers, file.data)
+        return Response(200, headers, chunks=iter([file.data]))
+
+    def _stream(self, request: Request, operation: Operation, events: Iterator[dict[str, Any]]) -> Response:
+        """Wait for the first event, as a failure up to then is an ordinary error, and return the stream."""
         try:
-            for part in parts:
-                yield from self._dialect.frames(self._event(part, is_assistant=is_assistant))
-        except MissingFinalError:
-            raise BrokenStreamError from None
+            first = next(events)
+        except Refused as refusal:
+            return self._error(request, refusal, self._release.stream_headers)
+        headers = (*self._release.stream_headers, *self._release.headers, ("Content-Type", EVENTS))
+        return Response(200, headers, chunks=self._chunks(operation, first, events))
 
-    def _event(self, part: str | Result, *, is_assistant: bool) -> Json:
-        if isinstance(part, Result):
-            return self._dialect.final(part)
-        return self._dialect.delta(part, is_assistant=is_assistant)
+    def _chunks(self, operation: Operation, first: dict[str, Any], events: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+        try:
+            yield from _events.chunks(operation.type, first, self._release)
+            for event in events:
+                yield from _events.chunks(operation.type, event, self._release)
+        except CutError:
+            raise
+        except Exception:  # noqa: BLE001 - a bug in a resource or in a model function
+            _log.exception("A stream failed: %s.%s", operation.tag, operation.name)
+            raise CutError from None
 
-    def _list_chats(self, call: _Call) -> Json:
-        return [self._dialect.session(session) for session in self._chats.sessions(call.user)]
+    def _error(self, request: Request, refusal: Refused, headers: Headers = ()) -> Response:
+        headers = (*headers, *refusal.headers)
+        if self._release.has_error_pages and "text/html" in request.headers.get("accept", ""):
+            page = (("Content-Type", _HTML), ("Content-Language", "en"))
+            return Response(refusal.status, (*headers, *self._release.headers, *page), _ERROR_PAGE)
+        is_empty = self._release.empties_errors and not request.accepts(JSON)
+        if is_empty or refusal.status == 413:
+            return Response(refusal.status, (*headers, *self._release.headers))
+        body = self._error_body(refusal.status, request.path, refusal.message)
+        return self._json(refusal.status, body, (*headers, *disposition(request.path)))
 
-    def _default_chat(self, call: _Call) -> str | None:
-        if self._dialect.generation == "v1":
-            character = self._store.character_by_id(call.number("key", 0))
-        else:
-            character = self._store.character(call.values["key"])
-        return self._chats.default(call.user, character)
-
-    def _messages(self, call: _Call) -> Json:
-        return self._records(self._chats.messages(call.user, call.values["chat"], *_window(call)), with_ext=False)
-
-    def _debug_messages(self, call: _Call) -> Json:
-        return self._records(self._chats.debug_messages(call.user, call.values["chat"], *_window(call)), with_ext=True)
-
-    def _records(self, messages: list[Message], *, with_ext: bool) -> Json:
-        return [self._dialect.record(message, with_ext=with_ext) for message in messages]
-
-    def _rollback(self, call: _Call) -> Json:
-        return self._chats.rollback(call.user, call.values["chat"], call.number("count", 0))
-
-    def _usage(self, call: _Call) -> Json:
-        return self._dialect.usage(*self._chats.usage(call.user, call.values["chat"]))
-
-    def _clear(self, call: _Call) -> Json:
-        return self._records(self._chats.clear(call.user, call.values["chat"]), with_ext=False)
-
-    def _send(self, call: _Call) -> Json:
-        return self._dialect.result(self._chats.send(call.user, call.values["chat"], call.json()))
-
-    def _stream(self, call: _Call) -> Iterator[str | Result]:
-        return self._chats.stream(call.user, call.values["chat"], call.json())
-
-    def _assist(self, call: _Call) -> Json:
-        return self._dialect.result(self._chats.assist(call.user, call.values["chat"], call.values["assistant"]))
-
-    def _stream_assist(self, call: _Call) -> Iterator[str | Result]:
-        return self._chats.stream_assist(call.user, call.values["chat"], call.values["assistant"])
-
-
-class _ContainerRefusedError(Exception):
-    """The servlet container takes no such path."""
-
-
-class _BadPathError(Exception):
-    """A path that is refused before anybody looks at the token."""
-
-
-class _UnauthorizedError(Exception):
-    """There is a token, and it is nobody's."""
-
-
-class _WrongMethodError(Exception):
-    def __init__(self, allowed: list[str]) -> None:
-        super().__init__(allowed)
-        self.allowed = allowed
-
-
-def _window(call: _Call) -> tuple[int, int]:
-    return call.number("limit", MOST_MESSAGES), call.number("offset", 0)
-
-
-def _accepts(request: Request, media_type: str) -> bool:
-    """Tell whether the client takes answers of a media type (RFC 9110, 12.5.1)."""
-    accepted = request.headers.get("accept", "*/*")
-    kinds = [kind for kind, quality in parse_accept_header(accepted) if quality > 0]
-    return any(kind in ("*/*", media_type, media_type.partition("/")[0] + "/*") for kind in kinds)
-
-
-def _decoded(path: str) -> str:
-    """Return a path without its percent-encoding.
-
-    Raises:
-        _ContainerRefusedError, _BadPathError: for characters that real servers refuse in a path, even encoded ones.
-    """
-    if not path.isascii() or any(letter in "[]|\\" for letter in path):
-        raise _ContainerRefusedError
-    segments = [unquote_to_bytes(segment).decode("utf-8", "replace") for segment in path.split("/")]
-    for segment in segments:
-        if any(letter in "/\\\0" for letter in segment):
-            raise _ContainerRefusedError
-        if segment in (".", "..") or any(letter in "%;\r\n\u2028\u2029" for letter in segment):
-            raise _BadPathError
-    return "/".join(segments)
+    def _error_body(self, status: int, path: str, message: str) -> dict[str, Any]:
+        phrase = HTTPStatus(status).phrase
+        if self._release.has_error_messages:
+            return {"code": status, "error": phrase, "message": message or _MESSAGES.get(status, ""), "path": path}
+        now = self._clock()
+        timestamp: Any = int(now * 1000)
+        if self._release.date_form == "offset":
+            timestamp = datetime.fromtimestamp(now, timezone.utc).isoformat(timespec="milliseconds")
+        body = {"timestamp": timestamp, "status": status, "error": phrase, "path": path}
+        return {**body, "message": message} if status == 501 else body

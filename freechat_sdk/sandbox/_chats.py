@@ -6,7 +6,7 @@ With `faithful=True` it also does what the recorded servers do wrong.
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timezone
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from dateutil.parser import isoparse
 
-from freechat_sdk.sandbox._reply import Answerer, ModelError, Prompt, Reply, Usage
-from freechat_sdk.sandbox._store import Backend, Character, Chat, Message, Store, text_of
+from freechat_sdk.sandbox._chat_store import Backend, Character, Chat, Message, Store, text_of
+from freechat_sdk.sandbox._events import CutError
+from freechat_sdk.sandbox.completions import Ask, Completion, ModelError, Prompt, Usage
 
 if TYPE_CHECKING:
     from freechat_sdk.sandbox._dialect import Dialect
@@ -41,10 +42,6 @@ class ModelFailedError(RefusedError):
 
     def __init__(self) -> None:
         super().__init__(500)
-
-
-class BrokenStreamError(Exception):
-    """The model failed within a stream: the connection is cut."""
 
 
 class MissingFinalError(Exception):
@@ -79,18 +76,14 @@ class Chats:
         self,
         store: Store,
         dialect: "Dialect",
-        reply: Answerer,
+        ask: Ask,
         *,
         faithful: bool,
-        delay: float,
-        sleep: Callable[[float], object],
     ) -> None:
         self._store = store
         self._dialect = dialect
-        self._reply = reply
+        self._ask_model = ask
         self._faithful = faithful
-        self._delay = delay
-        self._sleep = sleep
         self._lock = threading.Lock()
         self._turns: dict[str, threading.Lock] = {}
         self._loaded: set[str] = set()
@@ -218,44 +211,44 @@ class Chats:
         """Do as `send` does, and yield the parts of the answer as they come, then the whole."""
         chat, backend = self._for_sending(user, chat_id)
         with self._turn(chat_id):
-            reply = self._ask(self._take(chat, backend, body, is_streamed=True))
+            completion = self._ask(self._take(chat, backend, body, is_streamed=True))
             said: list[str] = []
             try:
-                for token in self._paced(reply):
+                for token in completion.tokens:
                     said.append(token)
                     yield token
             except ModelError:
                 self._keep_partial(chat, said)
-                raise BrokenStreamError from None
-            if reply.finish_reason is None:
+                raise CutError from None
+            if completion.finish_reason is None:
                 self._keep_partial(chat, said)
                 self._end_early()
                 return
-            result = self._store_answer(chat, "".join(said), reply)
-            if reply.usage is None and self._faithful and self._dialect.needs_usage:
+            result = self._store_answer(chat, "".join(said), completion)
+            if completion.usage is None and self._faithful and self._dialect.needs_usage:
                 raise MissingFinalError
             yield result
 
     def assist(self, user: str, chat_id: str, assistant: str) -> Result:
         """Ask another character for the user's next line; nothing is stored."""
-        reply = self._ask(self._assistant_prompt(user, chat_id, assistant, is_streamed=False))
-        text = "".join(self._whole(reply))
-        return Result(text, None, reply.usage, reply.finish_reason)
+        completion = self._ask(self._assistant_prompt(user, chat_id, assistant, is_streamed=False))
+        text = "".join(self._whole(completion))
+        return Result(text, None, completion.usage, completion.finish_reason)
 
     def stream_assist(self, user: str, chat_id: str, assistant: str) -> Iterator[str | Result]:
         """Do as `assist` does, and yield the parts of the line as they come, then the whole."""
-        reply = self._ask(self._assistant_prompt(user, chat_id, assistant, is_streamed=True))
+        completion = self._ask(self._assistant_prompt(user, chat_id, assistant, is_streamed=True))
         said: list[str] = []
         try:
-            for token in self._paced(reply):
+            for token in completion.tokens:
                 said.append(token)
                 yield token
         except ModelError:
-            raise BrokenStreamError from None
-        if reply.finish_reason is None:
+            raise CutError from None
+        if completion.finish_reason is None:
             self._end_early()
             return
-        yield Result("".join(said), None, reply.usage, reply.finish_reason)
+        yield Result("".join(said), None, completion.usage, completion.finish_reason)
 
     def _own(self, user: str, chat_id: str) -> Chat | None:
         """Return a chat, which must be the user's; None where there is none."""
@@ -347,47 +340,39 @@ class Chats:
             if self._dialect.loading_shows_failures:
                 raise
 
-    def _ask(self, prompt: Prompt) -> Reply:
+    def _ask(self, prompt: Prompt) -> Completion:
         try:
-            reply = self._reply(prompt)
-        except ModelError:
-            raise ModelFailedError from None
-        return Reply.of(reply, prompt) if isinstance(reply, str) else reply
-
-    def _answer(self, chat: Chat, reply: Reply) -> Result:
-        return self._store_answer(chat, "".join(self._whole(reply)), reply)
-
-    def _whole(self, reply: Reply) -> list[str]:
-        try:
-            return list(self._paced(reply))
+            return self._ask_model(prompt)
         except ModelError:
             raise ModelFailedError from None
 
-    def _paced(self, reply: Reply) -> Iterator[str]:
-        """Yield the parts of an answer, each after the delay."""
-        for token in reply.tokens:
-            if self._delay:
-                self._sleep(self._delay)
-            yield token
+    def _answer(self, chat: Chat, completion: Completion) -> Result:
+        return self._store_answer(chat, "".join(self._whole(completion)), completion)
 
-    def _store_answer(self, chat: Chat, text: str, reply: Reply) -> Result:
-        usage = reply.usage
+    def _whole(self, completion: Completion) -> list[str]:
+        try:
+            return list(completion.tokens)
+        except ModelError:
+            raise ModelFailedError from None
+
+    def _store_answer(self, chat: Chat, text: str, completion: Completion) -> Result:
+        usage = completion.usage
         counts = [None, None, None] if usage is None else [usage.input, usage.output, usage.input + usage.output]
         ext = None if usage is None and self._dialect.needs_usage else json.dumps(counts, separators=(",", ":"))
         contents = [{"type": "text", "content": text}] if text else None
         number = self._store.add_message(chat.id, "assistant", contents, ext)
         self._store.count_answer(chat.id, *((0, 0) if usage is None else (usage.input, usage.output)))
-        return Result(text, number, usage, reply.finish_reason)
+        return Result(text, number, usage, completion.finish_reason)
 
     def _end_early(self) -> None:
         """End a stream whose model ended without saying that it has: without a final event, or by a cut."""
         if self._dialect.cuts_early_ends:
-            raise BrokenStreamError
+            raise CutError
 
     def _keep_partial(self, chat: Chat, said: list[str]) -> None:
         """Store what came before the model failed, where the server does that."""
         if self._dialect.keeps_partial_answers:
-            self._store_answer(chat, "".join(said), Reply((), None, None))
+            self._store_answer(chat, "".join(said), Completion((), None, None))
 
 
 def _settings(body: Body) -> dict[str, Any]:

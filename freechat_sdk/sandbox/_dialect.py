@@ -12,9 +12,9 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
+from freechat_sdk.sandbox._chat_store import Message
 from freechat_sdk.sandbox._chats import SETTINGS, Result, Session
-from freechat_sdk.sandbox._reply import Usage
-from freechat_sdk.sandbox._store import Message
+from freechat_sdk.sandbox.completions import Usage
 
 Json = Any
 Headers = tuple[tuple[str, str], ...]

@@ -7,14 +7,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 
-from freechat_sdk.sandbox._app import MOST_BODY_BYTES, Answer, App, Request
-from freechat_sdk.sandbox._chats import BrokenStreamError
+from freechat_sdk.sandbox._events import CutError
+from freechat_sdk.sandbox._http import MAX_BODY_BYTES, Request, Response
 
 IDLE_SECONDS = 60
-REQUESTS_A_CONNECTION = 100
+MAX_REQUESTS_PER_CONNECTION = 100
 _CLOSING_STATUSES = frozenset({400, 413, 500, 503})
+
+
+class Responder(Protocol):
+    """What responds to requests."""
+
+    def respond(self, request: Request) -> Response:
+        """Return the response to a request."""
 
 
 class Server(ThreadingHTTPServer):
@@ -23,7 +30,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 128
 
-    def __init__(self, app: App, port: int) -> None:
+    def __init__(self, app: Responder, port: int) -> None:
         self.app = app
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -74,12 +81,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         self._count += 1
         body = self._body()
-        if body is None:
-            self._write(Answer(413, ()))
-            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         host = headers.get("host", f"127.0.0.1:{self.server.port}")
-        self._write(self.server.app.answer(Request(self.command, self.path, host, headers, body)))
+        self._write(self.server.app.respond(Request(self.command, self.path, host, headers, body)))
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _serve  # noqa: N815 - the standard library's names
 
@@ -89,13 +93,13 @@ class _Handler(BaseHTTPRequestHandler):
             return self._chunked_body()
         length = self.headers.get("Content-Length", "0")
         size = int(length) if length.isdigit() else 0
-        return None if size > MOST_BODY_BYTES else self.rfile.read(size)
+        return None if size > MAX_BODY_BYTES else self.rfile.read(size)
 
     def _chunked_body(self) -> bytes | None:
         """Return a body sent in chunks (RFC 9112, 7.1)."""
         body = b""
         while size := int(self.rfile.readline().partition(b";")[0], 16):
-            if len(body) + size > MOST_BODY_BYTES:
+            if len(body) + size > MAX_BODY_BYTES:
                 return None
             body += self.rfile.read(size)
             self.rfile.readline()
@@ -103,23 +107,25 @@ class _Handler(BaseHTTPRequestHandler):
             pass  # trailers
         return body
 
-    def _write(self, answer: Answer) -> None:
-        framing = "Content-Length: " + str(len(answer.body)) if answer.chunks is None else "Transfer-Encoding: chunked"
-        is_last = answer.status in _CLOSING_STATUSES or self._count >= REQUESTS_A_CONNECTION
+    def _write(self, response: Response) -> None:
+        framing = (
+            "Content-Length: " + str(len(response.body)) if response.chunks is None else "Transfer-Encoding: chunked"
+        )
+        is_last = response.status in _CLOSING_STATUSES or self._count >= MAX_REQUESTS_PER_CONNECTION
         self.close_connection = self.close_connection or is_last
         lines = [
-            f"HTTP/1.1 {answer.status} ",
-            *(f"{name}: {value}" for name, value in answer.headers),
+            f"HTTP/1.1 {response.status} ",
+            *(f"{name}: {value}" for name, value in response.headers),
             framing,
             f"Date: {self.date_time_string()}",
             *(["Connection: close"] if is_last else []),
             "\r\n",
         ]
         head = "\r\n".join(lines).encode("latin-1")
-        if answer.chunks is None or self.command == "HEAD":
-            self.wfile.write(head + (b"" if self.command == "HEAD" else answer.body))
+        if response.chunks is None or self.command == "HEAD":
+            self.wfile.write(head + (b"" if self.command == "HEAD" else response.body))
         else:
-            self._write_chunks(head, answer.chunks)
+            self._write_chunks(head, response.chunks)
 
     def _write_chunks(self, head: bytes, chunks: Iterator[bytes]) -> None:
         """Write a body as it comes; a client that goes away does not stop the model."""
@@ -127,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             for chunk in chunks:
                 is_there = is_there and self._try_write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        except BrokenStreamError:
+        except CutError:
             self.close_connection = True
             return
         if is_there:

@@ -1,278 +1,159 @@
-"""What the sandbox knows: users, tokens, characters, backends, chats and messages, in an SQLite database."""
+"""Store: everything that lasts, in one SQLite database; Table: rows as JSON, found by the values of fields."""
 
 import json
 import sqlite3
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, TypeVar
-from uuid import uuid4
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
 
-T = TypeVar("T")
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS users (name TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, user TEXT NOT NULL REFERENCES users);
-CREATE TABLE IF NOT EXISTS characters (
-    id INTEGER PRIMARY KEY, uid TEXT UNIQUE NOT NULL, owner TEXT NOT NULL REFERENCES users, name TEXT NOT NULL,
-    nickname TEXT, description TEXT, greeting TEXT, gender TEXT, lang TEXT, default_scene TEXT,
-    visibility TEXT NOT NULL, priority INTEGER NOT NULL, tags TEXT NOT NULL, created INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS backends (
-    id TEXT PRIMARY KEY, character TEXT NOT NULL REFERENCES characters (uid), quota_type TEXT NOT NULL,
-    quota INTEGER NOT NULL, is_removed INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE IF NOT EXISTS chats (
-    id TEXT PRIMARY KEY, user TEXT NOT NULL REFERENCES users, backend_id TEXT NOT NULL REFERENCES backends,
-    settings TEXT NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL, read INTEGER,
-    answers INTEGER NOT NULL DEFAULT 0, input_tokens INTEGER NOT NULL DEFAULT 0,
-    output_tokens INTEGER NOT NULL DEFAULT 0, is_deleted INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE IF NOT EXISTS messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, chat_id TEXT NOT NULL REFERENCES chats, role TEXT NOT NULL, contents TEXT,
-    ext TEXT, created INTEGER NOT NULL, is_hidden INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS messages_of_chat ON messages (chat_id, id);
-"""
-
-
-@dataclass(frozen=True)
-class Character:
-    """Somebody to chat with."""
-
-    id: int
-    uid: str
-    owner: str
-    name: str
-    nickname: str | None
-    description: str | None
-    greeting: str | None
-    gender: str | None
-    lang: str | None
-    default_scene: str | None
-    visibility: str
-    priority: int
-    tags: list[str]
-    created: int
-
-
-@dataclass(frozen=True)
-class Backend:
-    """A model that speaks for a character, and how much a chat with it may use."""
-
-    id: str
-    character: str
-    quota_type: str
-    """`messages`, `tokens` or `none`."""
-    quota: int
-    is_removed: bool
-
-
-@dataclass(frozen=True)
-class Chat:
-    """A conversation of a user; times are epoch seconds."""
-
-    id: str
-    user: str
-    backend_id: str
-    settings: dict[str, Any]
-    created: int
-    modified: int
-    read: int | None
-    answers: int
-    """How many answers there have ever been."""
-    input_tokens: int
-    output_tokens: int
-    is_deleted: bool
-
-
-@dataclass(frozen=True)
-class Message:
-    """A stored message."""
-
-    id: int
-    chat_id: str
-    role: str
-    contents: list[Any] | None
-    ext: str | None
-    created: int
-    is_hidden: bool
-
-    @property
-    def text(self) -> str:
-        """The text of the message."""
-        return text_of(self.contents)
-
-
-def text_of(contents: Sequence[Any] | None) -> str:
-    """Return the text in a message's contents, all parts of it joined."""
-    return "".join(part.get("content") or "" for part in contents or () if part.get("type", "text") == "text")
+Row = dict[str, Any]
 
 
 class Store:
-    """The database; its methods may be called by any thread."""
+    """A database in memory or in a file; any thread may use it."""
 
-    def __init__(self, path: str | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: str | None = None) -> None:
         """Open the database in a file, or an empty one in memory."""
-        self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._copies: list[sqlite3.Connection] = []
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
-        self._db.executescript(_TABLES)
+        self._db.execute("PRAGMA synchronous = OFF")
 
-    def close(self) -> None:
-        """Close the database."""
+    def table(self, name: str, *indexed: str) -> "Table":
+        """Return a table, made if there is none; `indexed` are the fields that it is mostly searched by."""
+        self.run(
+            f"CREATE TABLE IF NOT EXISTS {name} "
+            "(id INTEGER PRIMARY KEY AUTOINCREMENT, row TEXT NOT NULL, is_deleted INTEGER NOT NULL DEFAULT 0)"
+        )
+        for field in indexed:
+            index = f"{name}_{field}"
+            self.run(f"CREATE INDEX IF NOT EXISTS {index} ON {name} (json_extract(row, '$.{field}'))")
+        return Table(self, name)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep other threads out; what has been changed is kept at the end and undone by an exception.
+
+        A transaction within another is a part of it.
+        """
         with self._lock:
-            self._db.close()
+            self._depth += 1
+            try:
+                if self._depth == 1:
+                    self._db.execute("BEGIN")
+                yield
+            except BaseException:
+                if self._depth == 1:
+                    self._db.execute("ROLLBACK")
+                raise
+            else:
+                if self._depth == 1:
+                    self._db.execute("COMMIT")
+            finally:
+                self._depth -= 1
 
-    def _run(self, statement: str, *values: object) -> list[sqlite3.Row]:
+    def run(self, statement: str, *values: object) -> list[Any]:
+        """Return the rows of a statement."""
         with self._lock, closing(self._db.execute(statement, values)) as cursor:
             return cursor.fetchall()
 
-    def _now(self) -> int:
-        return int(self._clock())
+    def snapshot(self) -> sqlite3.Connection:
+        """Return a copy of the database, which is closed with it."""
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        with self._lock:
+            self._copies.append(copy)
+            self._db.backup(copy)
+        return copy
 
-    def add_user(self, name: str, token: str) -> None:
-        """Add a user, or another token of one."""
-        self._run("INSERT OR IGNORE INTO users VALUES (?)", name)
-        self._run("INSERT INTO tokens VALUES (?, ?)", token, name)
+    def restore(self, copy: sqlite3.Connection) -> None:
+        """Make the database what it was when the copy was made."""
+        with self._lock:
+            copy.backup(self._db)
 
-    def token_of(self, user: str) -> str | None:
-        """Return the first token of a user."""
-        rows = self._run("SELECT token FROM tokens WHERE user = ? ORDER BY rowid LIMIT 1", user)
-        return rows[0]["token"] if rows else None
-
-    def user_of(self, token: str) -> str | None:
-        """Return whose token it is."""
-        rows = self._run("SELECT user FROM tokens WHERE token = ?", token)
-        return rows[0]["user"] if rows else None
-
-    def add_character(self, fields: Mapping[str, Any]) -> Character:
-        """Add a character; what is not given has a default."""
-        given = {"uid": uuid4().hex, "visibility": "public", "priority": 1, "created": self._now(), **fields}
-        given["tags"] = json.dumps(given.get("tags") or [])
-        names, places = ", ".join(given), ", ".join("?" * len(given))
-        self._run(f"INSERT INTO characters ({names}) VALUES ({places})", *given.values())  # noqa: S608 - own names
-        return self.character_of(given["uid"])
-
-    def character(self, uid: str) -> Character | None:
-        """Return a character by its uid."""
-        return _first(_characters(self._run("SELECT * FROM characters WHERE uid = ?", uid)))
-
-    def character_of(self, uid: str) -> Character:
-        """Return a character that is there."""
-        return _characters(self._run("SELECT * FROM characters WHERE uid = ?", uid))[0]
-
-    def character_by_id(self, number: int) -> Character | None:
-        """Return a character by its id."""
-        return _first(_characters(self._run("SELECT * FROM characters WHERE id = ?", number)))
-
-    def characters_of(self, owner: str) -> list[Character]:
-        """Return a user's characters, the oldest first."""
-        return _characters(self._run("SELECT * FROM characters WHERE owner = ? ORDER BY id", owner))
-
-    def add_backend(self, backend: Backend) -> None:
-        """Add a backend; a character's first one is its default."""
-        self._run(
-            "INSERT INTO backends (id, character, quota_type, quota) VALUES (?, ?, ?, ?)",
-            *(backend.id, backend.character, backend.quota_type, backend.quota),
-        )
-
-    def remove_backend(self, backend_id: str) -> None:
-        """Remove a backend; its chats stay."""
-        self._run("UPDATE backends SET is_removed = 1 WHERE id = ?", backend_id)
-
-    def backend(self, backend_id: str) -> Backend | None:
-        """Return a backend, also one that was removed."""
-        return _first(_backends(self._run("SELECT * FROM backends WHERE id = ?", backend_id)))
-
-    def backend_of(self, chat: Chat) -> Backend:
-        """Return the backend of a chat."""
-        return _backends(self._run("SELECT * FROM backends WHERE id = ?", chat.backend_id))[0]
-
-    def default_backend(self, character: str) -> Backend | None:
-        """Return the backend that speaks for a character where none is named."""
-        statement = "SELECT * FROM backends WHERE character = ? AND NOT is_removed ORDER BY rowid LIMIT 1"
-        return _first(_backends(self._run(statement, character)))
-
-    def find_chat(self, user: str, backend_id: str) -> Chat | None:
-        """Return the chat of a user with a backend."""
-        statement = "SELECT * FROM chats WHERE user = ? AND backend_id = ? AND NOT is_deleted"
-        return _first(_chats(self._run(statement, user, backend_id)))
-
-    def add_chat(self, user: str, backend_id: str, settings: Mapping[str, Any], chat_id: str | None = None) -> str:
-        """Start a chat and return its id."""
-        chat_id, now = chat_id or uuid4().hex, self._now()
-        statement = "INSERT INTO chats (id, user, backend_id, settings, created, modified) VALUES (?, ?, ?, ?, ?, ?)"
-        self._run(statement, chat_id, user, backend_id, json.dumps(settings), now, now)
-        return chat_id
-
-    def chat(self, chat_id: str) -> Chat | None:
-        """Return a chat that is not deleted."""
-        return _first(_chats(self._run("SELECT * FROM chats WHERE id = ? AND NOT is_deleted", chat_id)))
-
-    def chats_of(self, user: str) -> list[Chat]:
-        """Return the chats of a user, the latest modified first."""
-        statement = "SELECT * FROM chats WHERE user = ? AND NOT is_deleted ORDER BY modified DESC, rowid"
-        return _chats(self._run(statement, user))
-
-    def update_chat(self, chat_id: str, settings: Mapping[str, Any], read: int | None) -> None:
-        """Change the settings of a chat."""
-        statement = "UPDATE chats SET settings = ?, read = COALESCE(?, read), modified = ? WHERE id = ?"
-        self._run(statement, json.dumps(settings), read, self._now(), chat_id)
-
-    def delete_chat(self, chat_id: str) -> None:
-        """Delete a chat with its messages; what it cost stays counted."""
-        self._run("UPDATE chats SET is_deleted = 1 WHERE id = ?", chat_id)
-        self.forget(chat_id)
-
-    def count_answer(self, chat_id: str, input_tokens: int, output_tokens: int) -> None:
-        """Count an answer and what it cost."""
-        statement = (
-            "UPDATE chats SET answers = answers + 1, input_tokens = input_tokens + ?, "
-            "output_tokens = output_tokens + ?, modified = ? WHERE id = ?"
-        )
-        self._run(statement, input_tokens, output_tokens, self._now(), chat_id)
-
-    def add_message(self, chat_id: str, role: str, contents: list[Any] | None, ext: str | None) -> int:
-        """Store a message and return its id."""
-        statement = "INSERT INTO messages (chat_id, role, contents, ext, created) VALUES (?, ?, ?, ?, ?) RETURNING id"
-        text = None if contents is None else json.dumps(contents)
-        number: int = self._run(statement, chat_id, role, text, ext, self._now())[0]["id"]
-        return number
-
-    def messages(self, chat_id: str) -> list[Message]:
-        """Return the messages of a chat that are not hidden, the oldest first."""
-        rows = self._run("SELECT * FROM messages WHERE chat_id = ? AND NOT is_hidden ORDER BY id", chat_id)
-        return [Message(**{**row, "contents": _loaded(row["contents"])}) for row in map(dict, rows)]
-
-    def hide(self, numbers: Sequence[int]) -> None:
-        """Hide messages."""
-        for number in numbers:
-            self._run("UPDATE messages SET is_hidden = 1 WHERE id = ?", number)
-
-    def forget(self, chat_id: str) -> None:
-        """Delete the messages of a chat."""
-        self._run("DELETE FROM messages WHERE chat_id = ?", chat_id)
+    def close(self) -> None:
+        """Close the database and its copies."""
+        with self._lock:
+            for database in (self._db, *self._copies):
+                database.close()
 
 
-def _loaded(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
+class Table:
+    """Rows by id, in the order in which they were added. A row is a dict of JSON values; its `id` is the table's.
+
+    Fields are found by equality; a field that a row lacks is None. A row that was deleted can still be seen by
+    `deleted`, as servers remember whose some things were.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store = store
+        self._name = name
+
+    def add(self, **fields: Any) -> int:
+        """Add a row and return its id."""
+        rows = self._store.run(f"INSERT INTO {self._name} (row) VALUES (?) RETURNING id", _dumped(fields))  # noqa: S608
+        return int(rows[0][0])
+
+    def get(self, row_id: int) -> Row | None:
+        """Return the row of an id."""
+        return _first(self._select("WHERE id = ? AND NOT is_deleted", row_id))
+
+    def first(self, **values: Any) -> Row | None:
+        """Return the first row whose fields have values."""
+        condition, given = _condition(values)
+        return _first(self._select(f"{condition} ORDER BY id LIMIT 1", *given))
+
+    def find(self, **values: Any) -> list[Row]:
+        """Return the rows whose fields have values, the oldest first."""
+        condition, given = _condition(values)
+        return self._select(f"{condition} ORDER BY id", *given)
+
+    def count(self, **values: Any) -> int:
+        """Return how many rows have values in their fields."""
+        condition, given = _condition(values)
+        return int(self._store.run(f"SELECT COUNT(*) FROM {self._name} {condition}", *given)[0][0])  # noqa: S608
+
+    def deleted(self, **values: Any) -> Row | None:
+        """Return the first row that was deleted whose fields have values."""
+        condition, given = _condition(values, is_deleted=True)
+        return _first(self._select(f"{condition} ORDER BY id LIMIT 1", *given))
+
+    def update(self, row_id: int, **fields: Any) -> bool:
+        """Change fields of a row; return whether there is one."""
+        row = self.get(row_id)
+        if row is None:
+            return False
+        changed = {name: value for name, value in {**row, **fields}.items() if name != "id"}
+        self._store.run(f"UPDATE {self._name} SET row = ? WHERE id = ?", _dumped(changed), row_id)  # noqa: S608
+        return True
+
+    def delete(self, row_id: int) -> bool:
+        """Delete a row; return whether there was one."""
+        return bool(self._delete("WHERE id = ? AND NOT is_deleted", row_id))
+
+    def delete_where(self, **values: Any) -> list[int]:
+        """Delete the rows whose fields have values, and return their ids."""
+        condition, given = _condition(values)
+        return sorted(row[0] for row in self._delete(condition, *given))
+
+    def _delete(self, condition: str, *values: object) -> list[Any]:
+        return self._store.run(f"UPDATE {self._name} SET is_deleted = 1 {condition} RETURNING id", *values)  # noqa: S608
+
+    def _select(self, condition: str, *values: object) -> list[Row]:
+        rows = self._store.run(f"SELECT id, row FROM {self._name} {condition}", *values)  # noqa: S608
+        return [{**json.loads(text), "id": row_id} for row_id, text in rows]
 
 
-def _first(values: Sequence[T]) -> T | None:
-    return values[0] if values else None
+def _condition(values: Row, *, is_deleted: bool = False) -> tuple[str, list[object]]:
+    """Return a WHERE clause for the values of fields, with what to fill it with."""
+    wanted = [("id" if name == "id" else f"json_extract(row, '$.{name}')") + " IS ?" for name in values]
+    return " AND ".join([f"WHERE is_deleted = {int(is_deleted)}", *wanted]), list(values.values())
 
 
-def _characters(rows: list[sqlite3.Row]) -> list[Character]:
-    return [Character(**{**row, "tags": json.loads(row["tags"])}) for row in map(dict, rows)]
+def _dumped(fields: Row) -> str:
+    return json.dumps(fields, ensure_ascii=False)
 
 
-def _backends(rows: list[sqlite3.Row]) -> list[Backend]:
-    return [Backend(**row) for row in map(dict, rows)]
-
-
-def _chats(rows: list[sqlite3.Row]) -> list[Chat]:
-    return [Chat(**{**row, "settings": json.loads(row["settings"])}) for row in map(dict, rows)]
+def _first(rows: list[Row]) -> Row | None:
+    return rows[0] if rows else None

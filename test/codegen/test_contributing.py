@@ -26,10 +26,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_only_the_class_its_page_and_the_index_change(project: Path) -> None:
+SANDBOX = "freechat_sdk/sandbox/_contract.py"
+
+
+def test_only_the_class_its_page_the_index_and_the_contract_of_the_sandbox_change(project: Path) -> None:
     generated = [path.relative_to(project) for path in project.rglob("*.*") if path.suffix in (".py", ".md")]
     changed = {str(path) for path in generated if (project / path).read_bytes() != (ROOT / path).read_bytes()}
-    assert changed == {"freechat_sdk/api/chat_api.py", "docs/ChatApi.md", "docs/reference.md"}
+    assert changed == {"freechat_sdk/api/chat_api.py", "docs/ChatApi.md", "docs/reference.md", SANDBOX}
 
 
 @pytest.mark.parametrize("suffix", ["", "_with_http_info", "_without_preload_content"])

@@ -1,6 +1,8 @@
 """What the generator knows of the client, against the client."""
 
+import ast
 import importlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,3 +43,17 @@ def test_a_constant_of_the_generator_is_that_of_the_client(stated: Any, real: An
 def test_a_name_that_generated_files_import_exists(imports: dict[str, tuple[str, ...]]) -> None:
     for module, names in imports.items():
         assert [name for name in names if not hasattr(importlib.import_module(module), name)] == [], module
+
+
+def test_the_package_offers_every_error() -> None:
+    assert runtime.PUBLIC_NAMES["exceptions"] == tuple(freechat_sdk.exceptions.__all__)
+
+
+def test_a_stub_offers_what_its_package_offers() -> None:
+    for package in (freechat_sdk, freechat_sdk.api, freechat_sdk.models):
+        assert package.__file__ is not None
+        stub = ast.parse(Path(package.__file__).with_suffix(".pyi").read_text("utf-8"))
+        imported = [name.asname for node in ast.walk(stub) if isinstance(node, ast.ImportFrom) for name in node.names]
+        (listed,) = (node.value for node in stub.body if isinstance(node, ast.Assign))
+        assert sorted(package.__all__) == ast.literal_eval(listed)
+        assert set(package.__all__) - {"__version__"} == set(imported)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from freechat_sdk.sandbox import ModelError, Prompt, Reply, Sandbox, Usage
+from freechat_sdk.sandbox import Completion, ModelError, Prompt, Sandbox, Usage
 from test.recordings import SERVERS, Exchange, exchanges
 from test.server import MAX_WAIT
 
@@ -56,19 +56,19 @@ class Model:
     expected: Exchange | None = None
     asked: list[Prompt] = field(default_factory=list)
 
-    def __call__(self, prompt: Prompt) -> Reply:
+    def __call__(self, prompt: Prompt) -> Completion:
         self.asked.append(prompt)
         exchange = self.expected
         if exchange is None or "/send/" not in exchange.request["path"]:
-            return Reply(["You said: ", prompt.text], Usage(11, 4))
+            return Completion(["You said: ", prompt.text], Usage(11, 4))
         if prompt.text == "#error":
             raise ModelError
         if prompt.text.startswith("#reset"):
-            return Reply(failing(tokens_of(exchange) if exchange.events else []), None)
+            return Completion(failing(tokens_of(exchange) if exchange.events else []), None)
         if prompt.text.startswith("#break"):
-            return Reply(tokens_of(exchange), None, None)
+            return Completion(tokens_of(exchange), None, None)
         answer = exchange.events[-1] if exchange.events else json.loads(exchange.body)
-        return Reply(tokens_of(exchange), usage_of(answer), answer.get("finishReason") or "stop")
+        return Completion(tokens_of(exchange), usage_of(answer), answer.get("finishReason") or "stop")
 
 
 def failing(tokens: list[str]) -> Iterator[str]:
@@ -140,7 +140,7 @@ def build(server: str) -> tuple[World, Model]:
     """Make a sandbox with the users, characters and backends that the recordings name."""
     model = Model()
     ids: dict[str, str] = {}
-    sandbox = Sandbox(release=RELEASES[server], reply=model, faithful=True)
+    sandbox = Sandbox(release=RELEASES[server], model=model, faithful=True)
     recorded = list(exchanges(server, "ChatApi"))
     for token in sorted({exchange.token for exchange in recorded if exchange.token}):
         sandbox.add_user("admin" if token.endswith("01") else f"user{token[-2:]}", token)

@@ -26,7 +26,7 @@ from freechat_sdk import (
     StreamInterruptedError,
     UnauthorizedException,
 )
-from freechat_sdk.sandbox import ModelError, Prompt, Reply, Sandbox, Usage, echo
+from freechat_sdk.sandbox import Completion, ModelError, Prompt, Sandbox, Usage, echo
 from test.server import MAX_WAIT
 
 INSTANT = datetime(2024, 10, 18, 9, 42, 44, tzinfo=timezone.utc)
@@ -163,16 +163,16 @@ def test_a_quota_ends_a_chat(sandbox: Sandbox, api: ChatApi, kind: str, quota: i
 def test_tokens_are_sent_when_the_model_says_them(release: str) -> None:
     has_read = threading.Semaphore(0)
 
-    def answer(prompt: Prompt) -> Reply:
+    def answer(prompt: Prompt) -> Completion:
         def tokens() -> Iterator[str]:
             yield "one "
             assert has_read.acquire(timeout=MAX_WAIT)
             yield "two"
             assert has_read.acquire(timeout=MAX_WAIT)
 
-        return Reply(tokens(), Usage(1, 2))
+        return Completion(tokens(), Usage(1, 2))
 
-    with Sandbox(release=release, reply=answer) as sandbox:
+    with Sandbox(release=release, model=answer) as sandbox:
         api = api_for(sandbox)
         with api.api_client:
             seen = []
@@ -192,7 +192,7 @@ def test_a_chat_that_is_busy_refuses_or_queues_a_second_send(release: str) -> No
             assert may_answer.wait(MAX_WAIT)
         return prompt.text
 
-    with Sandbox(release=release, reply=answer) as sandbox:
+    with Sandbox(release=release, model=answer) as sandbox:
         api = api_for(sandbox)
         answers: list[str | None] = []
         with api.api_client:
@@ -218,14 +218,14 @@ def test_a_chat_that_is_busy_refuses_or_queues_a_second_send(release: str) -> No
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_a_model_that_fails_within_a_stream_cuts_it(release: str) -> None:
-    def answer(prompt: Prompt) -> Reply:
+    def answer(prompt: Prompt) -> Completion:
         def tokens() -> Iterator[str]:
             yield "Half an"
             raise ModelError
 
-        return Reply(tokens(), None)
+        return Completion(tokens(), None)
 
-    with Sandbox(release=release, reply=answer) as sandbox:
+    with Sandbox(release=release, model=answer) as sandbox:
         api = api_for(sandbox)
         with api.api_client:
             chat = start(api, sandbox)
@@ -239,16 +239,16 @@ def test_a_model_that_fails_within_a_stream_cuts_it(release: str) -> None:
 def test_a_client_that_goes_away_does_not_stop_the_model() -> None:
     is_closed, is_done = threading.Event(), threading.Event()
 
-    def answer(prompt: Prompt) -> Reply:
+    def answer(prompt: Prompt) -> Completion:
         def tokens() -> Iterator[str]:
             yield "one "
             assert is_closed.wait(MAX_WAIT)
             yield from ["two "] * 100
             is_done.set()
 
-        return Reply(tokens(), Usage(1, 101))
+        return Completion(tokens(), Usage(1, 101))
 
-    with Sandbox(reply=answer) as sandbox:
+    with Sandbox(model=answer) as sandbox:
         api = api_for(sandbox)
         with api.api_client:
             chat = start(api, sandbox)

@@ -1,0 +1,49 @@
+"""Files that were uploaded, found by their keys. A key is the last segment of the address that an upload answers."""
+
+from base64 import b64decode, b64encode
+from urllib.parse import quote
+
+from freechat_sdk.sandbox._resource import Call, File, Upload, new_uid
+from freechat_sdk.sandbox._store import Row, Store
+
+
+class Files:
+    """The files of a store; `folder` names what they belong to: `character/picture/<uid>`."""
+
+    def __init__(self, store: Store) -> None:
+        self._files = store.table("files", "key", "folder")
+
+    def add(self, folder: str, upload: Upload) -> str:
+        """Store a file and return its key."""
+        path = f"{folder}/{new_uid()}-{upload.name}"
+        key = b64encode(path.encode()).decode()
+        data = b64encode(upload.data).decode()
+        self._files.add(key=key, folder=folder, name=upload.name, mediaType=upload.media_type, data=data)
+        return key
+
+    def find(self, folder: str) -> list[Row]:
+        """Return the files of a folder, the oldest first."""
+        return self._files.find(folder=folder)
+
+    def get(self, key: str) -> Row | None:
+        """Return the row of a file."""
+        return self._files.first(key=key)
+
+    def delete(self, key: str) -> None:
+        """Delete a file."""
+        self._files.delete_where(key=key)
+
+    def load(self, key: str) -> File | None:
+        """Return a file to respond with."""
+        row = self.get(key)
+        return File(data_of(row), row["mediaType"]) if row else None
+
+
+def data_of(row: Row) -> bytes:
+    """Return the bytes of a file's row."""
+    return b64decode(row["data"])
+
+
+def address(call: Call, kind: str, key: str) -> str:
+    """Return where a file can be fetched: `kind` is `image`, `video` or `audio`."""
+    return f"{call.host}/public/{kind}/{quote(key, safe='=')}"

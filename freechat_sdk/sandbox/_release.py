@@ -1,0 +1,104 @@
+"""Release: what a release of the server does, as facts and faults. Resources ask only it; nobody compares versions.
+
+Each fact was seen in the recordings. A fault is what a release gets wrong; `without_faults()` is the same release
+without them, which is what a sandbox is that is not `faithful`.
+"""
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+Headers = tuple[tuple[str, str], ...]
+
+_SECURITY_HEADERS: Headers = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-XSS-Protection", "0"),
+    ("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate"),
+    ("Pragma", "no-cache"),
+    ("Expires", "0"),
+    ("X-Frame-Options", "DENY"),
+)
+_VARY_HEADERS: Headers = (
+    ("Vary", "Origin"),
+    ("Vary", "Access-Control-Request-Method"),
+    ("Vary", "Access-Control-Request-Headers"),
+)
+
+
+def _fault() -> Any:
+    """Return a field for a fault, which a release does not have unless it says so."""
+    return field(default=False, metadata={"is_fault": True})
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release of the server; the defaults are 2.9.0's."""
+
+    name: str = "2.9.0"
+    generation: str = "v2"
+    headers: Headers = _SECURITY_HEADERS
+    stream_headers: Headers = (("X-Accel-Buffering", "no"),)
+    date_form: str = "local"
+    """How a date is written: `local` (no zone, meaning UTC), `millis` (since the epoch) or `offset` (with `+00:00`)."""
+    takes_strict_dates: bool = True
+    """Whether a date in a request may have no zone but `Z`, and not be a number."""
+    writes_nulls: bool = True
+    escapes_astral: bool = False
+    """Whether characters beyond U+FFFF are written as pairs of escapes."""
+    has_error_messages: bool = True
+    """Whether an error is `code, error, message, path`; else it is `timestamp, status, error, path`."""
+    has_error_pages: bool = False
+    """Whether an error is a page for a client that accepts HTML."""
+    empties_errors: bool = False
+    """Whether an error has no body for a client that does not accept JSON."""
+    has_length: bool = True
+    """Whether JSON that fits in the servlet container's buffer has a Content-Length; else it comes in chunks."""
+    downloads_have_length: bool = False
+    splits_events: bool = False
+    """Whether an event of a stream comes in three chunks."""
+    json_types: tuple[str, ...] = ("application/json", "application/*+json", "application/yaml")
+    """The media types in which JSON is read and written."""
+    unwritten_fields: frozenset[tuple[str, str]] = frozenset({("ChatMessageRecordDTO", "messageId")})
+    """The fields, with their schemas, that only other releases of the generations write."""
+    has_zero_statistics: bool = False
+    """Whether what was never counted has zeros; else it has nulls."""
+    bare_operations: frozenset[str] = frozenset({"get_default_config"})
+    """The operations whose responses lack `headers`."""
+    lacks: frozenset[str] = frozenset()
+    """The operations of the generation that came after the release."""
+
+    def without_faults(self) -> "Release":
+        """Return the release as it was meant to be."""
+        faults: dict[str, Any] = {fault.name: False for fault in fields(self) if fault.metadata.get("is_fault")}
+        return replace(self, **faults)
+
+
+_V2_6 = Release(
+    name="2.6.0",
+    headers=(*_VARY_HEADERS, *_SECURITY_HEADERS),
+    date_form="millis",
+    takes_strict_dates=False,
+    writes_nulls=False,
+    escapes_astral=True,
+    has_error_messages=False,
+    has_error_pages=True,
+    has_length=False,
+    bare_operations=frozenset(),
+    lacks=frozenset({"list_telegram_messages"}),
+)
+_V2_0 = replace(
+    _V2_6,
+    name="2.0.0",
+    generation="v1",
+    stream_headers=(),
+    date_form="offset",
+    empties_errors=True,
+    splits_events=True,
+    has_zero_statistics=True,
+    downloads_have_length=True,
+    json_types=("application/json", "application/*+json", "application/cbor"),
+    unwritten_fields=frozenset(),
+    lacks=frozenset(),
+)
+
+RELEASES = {release.name: release for release in (_V2_0, _V2_6, Release())}
+"""The releases by name, the oldest first."""

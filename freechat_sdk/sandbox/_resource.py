@@ -1,0 +1,147 @@
+"""What resources are written with: Call, Refused, the rules about owners, Page, File."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from freechat_sdk.sandbox._release import Headers, Release
+from freechat_sdk.sandbox._store import Row
+from freechat_sdk.sandbox.completions import Ask
+
+T = TypeVar("T")
+
+ROLE_ADMIN = "ROLE_ADMIN"
+DEFAULT_PAGE_SIZE = 10
+MAX_PAGE_SIZE = 100
+
+
+class Refused(Exception):  # noqa: N818 - a refusal is what a server does, not what goes wrong in it
+    """A request that gets an error status.
+
+    What the request has changed is undone, unless `keeps_changes`: a server that fails half-way.
+    """
+
+    def __init__(self, status: int, message: str = "", *, headers: Headers = (), keeps_changes: bool = False) -> None:
+        super().__init__(status, message)
+        self.status = status
+        self.message = message
+        self.headers = headers
+        self.keeps_changes = keeps_changes
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that was sent."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+    def refuse_above(self, mib: int) -> None:
+        """Refuse a file that is larger than a number of MiB."""
+        if len(self.data) > mib * 2**20:
+            raise Refused(400, f"File size should be less than {mib * 2**20}")
+
+
+@dataclass(frozen=True)
+class File:
+    """A response that is a file."""
+
+    data: bytes
+    media_type: str
+    headers: Headers = ()
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, as the server knows it: the user as it was when the token was used first."""
+
+    username: str
+    user_id: int = 0
+    authorities: tuple[str, ...] = ()
+    nickname: str | None = None
+    picture: str | None = None
+
+
+NOBODY = Caller("")
+"""Who asks without a token."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to an operation, with what it needs of the server."""
+
+    operation: str
+    caller: Caller
+    release: Release
+    ask: Ask
+    now: int
+    """When the request came, in epoch seconds."""
+    clock: Callable[[], float]
+    """What time it is, for what takes its time."""
+    host: str
+    """Where the server is, for addresses of files: `http://127.0.0.1:8080`."""
+    request_id: str
+    body: Any = None
+    """The JSON that was sent, read by its schema: dates are epoch seconds, nulls and unknown fields are gone."""
+    file: Upload | None = None
+    token: str | None = None
+
+    @property
+    def user(self) -> str:
+        """The caller's username."""
+        return self.caller.username
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller is an administrator."""
+        return ROLE_ADMIN in self.caller.authorities
+
+    @property
+    def upload(self) -> Upload:
+        """The file that was sent."""
+        assert self.file is not None, "the operation takes no file"  # noqa: S101 - a bug in a resource
+        return self.file
+
+
+def own_or_refuse(call: Call, row: Row | None) -> Row | None:
+    """Return a row that the caller may see and change; None only to an administrator, if there is no such row.
+
+    Raises:
+        Refused: with 403, if a plain user asks for what is not there or is somebody else's; the two look alike.
+    """
+    if call.is_admin:
+        return row
+    if row is None or row["username"] != call.user:
+        raise Refused(403)
+    return row
+
+
+def new_uid() -> str:
+    """Return 32 hex digits."""
+    return uuid4().hex
+
+
+def masked(secret: str) -> str:
+    """Return a token or key as lists show it: `fc-a****48b7`."""
+    return f"{secret[:4]}****{secret[-4:]}" if len(secret) > 8 else "****"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list: `size` entries from page `number` on, which counts from 0."""
+
+    size: int = DEFAULT_PAGE_SIZE
+    number: int = 0
+
+    @classmethod
+    def of_query(cls, query: Mapping[str, Any]) -> "Page":
+        """Return the page that the body of a search asks for."""
+        return cls(query.get("pageSize", DEFAULT_PAGE_SIZE), query.get("pageNum", 0))
+
+    def cut(self, rows: Sequence[T]) -> list[T]:
+        """Return the entries of the page; a negative number is the first page."""
+        size = min(max(self.size, 0), MAX_PAGE_SIZE)
+        start = max(self.number, 0) * size
+        return list(rows[start : start + size])

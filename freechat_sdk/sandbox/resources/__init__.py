@@ -1,0 +1,19 @@
+"""The operations, one file a tag; `RESOURCES` are all classes, each named as its tag without `Api`."""
+
+from freechat_sdk.sandbox.resources.account import Account
+from freechat_sdk.sandbox.resources.account_manager_for_admin import AccountManagerForAdmin
+from freechat_sdk.sandbox.resources.agent import Agent
+from freechat_sdk.sandbox.resources.ai_service import AIService
+from freechat_sdk.sandbox.resources.app_config_for_admin import AppConfigForAdmin
+from freechat_sdk.sandbox.resources.app_meta_for_admin import AppMetaForAdmin
+from freechat_sdk.sandbox.resources.encryption_manager_for_admin import EncryptionManagerForAdmin
+
+RESOURCES = (
+    AIService,
+    Account,
+    AccountManagerForAdmin,
+    Agent,
+    AppConfigForAdmin,
+    AppMetaForAdmin,
+    EncryptionManagerForAdmin,
+)

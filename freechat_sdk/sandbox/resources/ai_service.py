@@ -1,0 +1,81 @@
+"""AIServiceApi: the caller's stored keys of model providers, and the models that the server knows."""
+
+from freechat_sdk.sandbox._resource import Call, Page, Refused, masked, own_or_refuse
+from freechat_sdk.sandbox._store import Row, Store
+
+MAX_KEYS_PER_PROVIDER = 3
+_CATALOGUE = (
+    ("open_ai", "gpt-3.5-turbo", "text2chat"),
+    ("azure_open_ai", "gpt-3.5-turbo", "text2chat"),
+    ("open_ai", "gpt-3.5-turbo-instruct", "text2text"),
+    ("open_ai", "gpt-4", "text2chat"),
+    ("azure_open_ai", "gpt-4", "text2chat"),
+    ("dash_scope", "qwen-turbo", "text2chat"),
+    ("dash_scope", "qwen-plus", "text2chat"),
+    ("open_ai", "text-embedding-ada-002", "embedding"),
+    ("open_ai", "text-moderation-stable", "moderation"),
+)
+
+
+class AIService:
+    """Stored keys and known models."""
+
+    def __init__(self, store: Store) -> None:
+        self._keys = store.table("api_keys", "username")
+
+    def add_ai_api_key(self, call: Call) -> int:
+        """Store a key and return its id."""
+        key = call.body
+        if not key.get("name") or not key.get("token"):
+            raise Refused(429)
+        if self._keys.count(username=call.user, provider=key.get("provider")) >= MAX_KEYS_PER_PROVIDER:
+            raise Refused(429, "Too many api keys.")
+        if "enabled" not in key:
+            raise Refused(500)
+        return self._keys.add(**key, username=call.user, gmtCreate=call.now, gmtModified=call.now)
+
+    def list_ai_api_keys(self, call: Call, provider: str) -> list[Row]:
+        """Return the enabled keys of a provider."""
+        return [_shown(key) for key in self._keys.find(username=call.user, provider=provider, enabled=True)]
+
+    def get_ai_api_key(self, call: Call, id: int) -> Row | None:
+        """Return a key, without most of its token."""
+        key = own_or_refuse(call, self._keys.get(id))
+        return _shown(key) if key else None
+
+    def enable_ai_api_key(self, call: Call, id: int) -> bool:
+        """Enable a key."""
+        return self._set_enabled(call, id, is_enabled=True)
+
+    def disable_ai_api_key(self, call: Call, id: int) -> bool:
+        """Disable a key."""
+        return self._set_enabled(call, id, is_enabled=False)
+
+    def _set_enabled(self, call: Call, id: int, *, is_enabled: bool) -> bool:
+        own_or_refuse(call, self._keys.get(id))
+        return self._keys.update(id, enabled=is_enabled, gmtModified=call.now)
+
+    def delete_ai_api_key(self, call: Call, id: int) -> bool:
+        """Delete a key."""
+        own_or_refuse(call, self._keys.get(id) or self._keys.deleted(id=id))
+        return self._keys.delete(id)
+
+    def list_ai_model_info(self, call: Call, page_size: int = 100, page_num: int = 0) -> list[Row]:
+        """Return a page of the known models."""
+        models = [_model(*entry) for entry in _CATALOGUE]
+        return [{**model, "requestId": None} for model in Page(page_size, page_num).cut(models)]
+
+    def get_ai_model_info(self, call: Call, model_id: str) -> Row | None:
+        """Return a known model."""
+        models = [_model(*entry) for entry in _CATALOGUE]
+        return next((model for model in models if model["modelId"] == model_id), None)
+
+
+def _shown(key: Row) -> Row:
+    return {**key, "token": masked(key["token"])}
+
+
+def _model(provider: str, name: str, type_: str) -> Row:
+    """Return a model as responses describe it."""
+    model_id = f"[{provider}]{name}"
+    return {"modelId": model_id, "name": name, "description": "A model.", "provider": provider, "type": type_}
