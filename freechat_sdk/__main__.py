@@ -14,10 +14,11 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
+from freechat_sdk._addresses import is_encrypted_or_loopback
 from freechat_sdk._pool import proxy_for
 from freechat_sdk.api import AccountApi, AppMetaForAdminApi
 from freechat_sdk.api_client import ApiClient
-from freechat_sdk.configuration import Configuration, is_encrypted_or_loopback
+from freechat_sdk.configuration import Configuration
 from freechat_sdk.conversation import Conversation
 from freechat_sdk.exceptions import ApiException, OpenApiException, escape_unprintable
 from freechat_sdk.transcript import to_records

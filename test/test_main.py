@@ -3,18 +3,20 @@
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from freechat_sdk.sandbox import Sandbox
+from freechat_sdk.sandbox import Completion, Prompt, Sandbox
 from test.server import MAX_WAIT, RecordingServer, json_response
 
 COMMAND = [sys.executable, "-m", "freechat_sdk"]
+GREETING = "Hello! I am Pip, and I live in this sandbox. Whatever you say, I say back."
 
 
 @pytest.fixture
@@ -24,7 +26,11 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def environment(sandbox: Sandbox, **changes: str) -> dict[str, str]:
-    server = {"FREECHAT_HOST": sandbox.host, "FREECHAT_TOKEN": sandbox.token, "FREECHAT_CHARACTER": "pip"}
+    server = {
+        "FREECHAT_HOST": sandbox.host,
+        "FREECHAT_TOKEN": sandbox.token,
+        "FREECHAT_CHARACTER": sandbox.character.uid,
+    }
     return {**os.environ, "TERM": "dumb", **server, **changes}
 
 
@@ -79,18 +85,18 @@ def test_a_chat_takes_its_messages_from_a_pipe(sandbox: Sandbox) -> None:
     ran = run("chat", env=environment(sandbox), typed=typed)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert [line for line in ran.stdout.splitlines() if line][1:] == [
-        "assistant: " + sandbox.character.greeting,
+        "assistant: " + GREETING,
         "> Hello",
         "You said: Hello",
         "> /again",
-        "You said: Hello",
+        "I hear you: Hello",
         "> /undo",
         "Taken back: Hello",
         "> /undo",
         "There is nothing to take back.",
         "> ",
         "> /history",
-        "assistant: " + sandbox.character.greeting,
+        "assistant: " + GREETING,
         "> ",
     ]
 
@@ -110,16 +116,10 @@ def test_a_chat_needs_a_character(sandbox: Sandbox) -> None:
 
 
 def test_an_answer_cannot_control_the_terminal() -> None:
-    with Sandbox(reply=lambda prompt: "a\x1b[2Jb\tc\nd") as sandbox:
+    with Sandbox(model=lambda prompt: "a\x1b[2Jb\tc\nd") as sandbox:
         ran = run("chat", env=environment(sandbox), typed="Hello\n")
     assert "\x1b" not in ran.stdout
     assert "a\\x1b[2Jb\tc\nd" in ran.stdout
-
-
-@contextmanager
-def terminal(sandbox: Sandbox) -> Iterator["Terminal"]:
-    with Terminal(sandbox) as opened:
-        yield opened
 
 
 class Terminal:
@@ -152,6 +152,7 @@ class Terminal:
     def read_until(self, text: str) -> str:
         """Return what is shown up to a text."""
         while text not in self._shown:
+            assert select.select([self._master], [], [], MAX_WAIT)[0], f"waiting for {text!r} after {self._shown!r}"
             self._shown += os.read(self._master, 65536).decode().replace("\r\n", "\n")
         before, _, self._shown = self._shown.partition(text)
         return before
@@ -161,12 +162,22 @@ class Terminal:
 
 
 def test_ctrl_c_ends_an_answer_and_not_the_chat() -> None:
-    with Sandbox(delay=0.02) as sandbox, Terminal(sandbox) as chat:
+    stopped = threading.Event()
+
+    def model(prompt: Prompt) -> Completion:
+        return Completion(tokens(prompt.text), None)
+
+    def tokens(text: str) -> Iterator[str]:
+        yield f"You said: {text}"
+        stopped.wait(MAX_WAIT)
+
+    with Sandbox(model=model) as sandbox, Terminal(sandbox) as chat:
         chat.read_until("> ")
-        chat.type("one " * 1000 + "\n")
-        chat.read_until("You said")
+        chat.type("one\n")
+        chat.read_until(": one")
         chat.interrupt()
         chat.read_until("[stopped]")
+        stopped.set()
         chat.read_until("> ")
         chat.interrupt()
         chat.read_until("Ctrl-D")
