@@ -18,8 +18,8 @@ class PromptRefDTO(Model):
         prompt_id: The id of this version of the prompt; most operations take it.
         variables: The values of the variables by name. A variable without a value becomes an empty
             text.
-        draft: Whether to use the draft instead of the published text. Tasks on a prompt of version 0
-            always return True.
+        draft: Whether to use the draft instead of the published text. Tasks return the opposite of
+            what was sent.
     """
 
     prompt_id: RequiredInput[Integer]
@@ -27,4 +27,4 @@ class PromptRefDTO(Model):
     variables: dict[str, Any] | None = None
     """The values of the variables by name. A variable without a value becomes an empty text."""
     draft: Flag | None = None
-    """Whether to use the draft instead of the published text. Tasks on a prompt of version 0 always return True."""
+    """Whether to use the draft instead of the published text. Tasks return the opposite of what was sent."""

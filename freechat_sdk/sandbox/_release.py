@@ -24,9 +24,9 @@ _VARY_HEADERS: Headers = (
 )
 
 
-def _fault() -> Any:
-    """Return a field for a fault, which a release does not have unless it says so."""
-    return field(default=False, metadata={"is_fault": True})
+def _fault(*, default: bool = False) -> Any:
+    """Return a field for a fault; `default` is whether 2.9.0 has it."""
+    return field(default=default, metadata={"is_fault": True})
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,31 @@ class Release:
     downloads_have_length: bool = False
     splits_events: bool = False
     """Whether an event of a stream comes in three chunks."""
+    messages_in_deltas: str = "all"
+    """Whether the event of a token holds it as a message too, for whom: `all`, `users` (not administrators) or `none`.
+
+    2.6.0 was recorded with them for plain users and without them for administrators; nobody knows why.
+    """
+    opens_streams: bool = False
+    """Whether a stream begins with an event without text."""
+    prompt_stream_seconds: int = 300
+    """How long a stream of a prompt may last; then it just ends."""
+    ended_stream_text: str | None = "closed"
+    """What a stream of a prompt says if the model just ends."""
+    needs_usage: bool = _fault()
+    """Whether a stream is cut if the model does not say what its answer cost."""
+    demands_api_key: bool = False
+    """Whether a prompt is sent only if somebody pays for it."""
+    applies_raw_messages: bool = _fault(default=True)
+    """Whether the message of a stored chat prompt is filled in as the JSON text of another schema."""
+    inverts_drafts: bool = _fault(default=True)
+    """Whether tasks of drafts read back as tasks of prompts, and the other way round."""
     json_types: tuple[str, ...] = ("application/json", "application/*+json", "application/yaml")
     """The media types in which JSON is read and written."""
     unwritten_fields: frozenset[tuple[str, str]] = frozenset({("ChatMessageRecordDTO", "messageId")})
     """The fields, with their schemas, that only other releases of the generations write."""
+    null_schemas: frozenset[str] = frozenset({"TokenUsageDTO"})
+    """The schemas whose nulls are written even if `writes_nulls` is false."""
     has_zero_statistics: bool = False
     """Whether what was never counted has zeros; else it has nulls."""
     bare_operations: frozenset[str] = frozenset({"get_default_config"})
@@ -82,6 +103,8 @@ _V2_6 = Release(
     has_error_messages=False,
     has_error_pages=True,
     has_length=False,
+    messages_in_deltas="users",
+    needs_usage=True,
     bare_operations=frozenset(),
     lacks=frozenset({"list_telegram_messages"}),
 )
@@ -93,6 +116,13 @@ _V2_0 = replace(
     date_form="offset",
     empties_errors=True,
     splits_events=True,
+    messages_in_deltas="none",
+    opens_streams=True,
+    prompt_stream_seconds=30,
+    ended_stream_text=None,
+    needs_usage=False,
+    demands_api_key=True,
+    null_schemas=frozenset({"PromptRefDTO", "TokenUsageDTO"}),
     has_zero_statistics=True,
     downloads_have_length=True,
     json_types=("application/json", "application/*+json", "application/cbor"),

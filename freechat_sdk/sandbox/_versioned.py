@@ -1,18 +1,24 @@
 """Things that have versions and a visibility: prompts, agents, plugins and characters share these rules."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from freechat_sdk.sandbox._models import described
 from freechat_sdk.sandbox._resource import Call, Page, Refused, new_uid, own_or_refuse
 from freechat_sdk.sandbox._store import Row, Store
 
 PUBLIC, PRIVATE, PUBLIC_ORG, HIDDEN = "public", "private", "public_org", "hidden"
 _ORDERS = {"version": "version", "modifyTime": "gmtModified", "createTime": "gmtCreate"}
+_JSON_FIELDS = frozenset({"config", "ext", "inputs"})
+_TEXTS = ("name", "description", "template", "chatTemplate", "example")
+"""Where `text` is looked for."""
 _FILTERS: dict[str, Callable[[Row, Any], bool]] = {
     "name": lambda row, name: str(row.get("name") or "").startswith(name),
+    "provider": lambda row, provider: str(row.get("provider") or "").startswith(provider),
     "tags": lambda row, tags: bool(set(tags) & set(row.get("tags") or ())),
     "aiModels": lambda row, models: bool(set(models) & set(row.get("aiModels") or ())),
-    "text": lambda row, text: any(text in str(row.get(name) or "") for name in ("name", "description")),
+    "text": lambda row, text: any(text in str(row.get(name) or "") for name in _TEXTS),
     "highPriority": lambda row, is_high: not is_high or (row.get("priority") or 0) > 1,
 }
 """How fields of a search are compared if it is not by equality."""
@@ -32,14 +38,16 @@ class Versioned:
         self._owner_sees_hidden = owner_sees_hidden
 
     def shown(self, row: Row) -> Row:
-        """Return a row with its id and uid under the names that responses have for them."""
-        return {**row, f"{self._kind}Id": row["id"], f"{self._kind}Uid": row["uid"]}
+        """Return a row with its id and uid under the names that responses have for them, and its models described."""
+        models = [described(model) for model in row.get("aiModels") or ()]
+        return {**row, f"{self._kind}Id": row["id"], f"{self._kind}Uid": row["uid"], "aiModels": models}
 
     def add(self, call: Call, fields: Mapping[str, Any]) -> int:
         """Add a first version and return its id; it is public unless it says otherwise."""
         row = {"visibility": PUBLIC, "version": 0, **fields}
         if row["visibility"] == PUBLIC_ORG and not call.is_admin:
             raise Refused(403)
+        _check_json(fields)
         dates = {"gmtCreate": call.now, "gmtModified": call.now}
         return self.rows.add(**{**row, **dates, "uid": new_uid(), "username": call.user})
 
@@ -75,6 +83,7 @@ class Versioned:
     def update(self, call: Call, row_id: int, fields: Mapping[str, Any]) -> bool:
         """Change what is given; true also for what is not there, to an administrator."""
         if self.own(call, row_id) is not None:
+            _check_json(fields)
             self.rows.update(row_id, **fields, gmtModified=call.now)
         return True
 
@@ -98,7 +107,7 @@ class Versioned:
             return None
         name = self.new_name(call, row["name"]) if self._renames_clones else row["name"]
         dates = {"gmtCreate": call.now, "gmtModified": call.now}
-        owner = {"username": call.user, "uid": new_uid(), "parentUid": row["uid"]}
+        owner = {"username": call.user, "uid": new_uid()}
         changes = {"name": name, "visibility": PRIVATE, "version": 1, "isPublished": False, **owner, **dates}
         return self._copy(row, changes)
 
@@ -157,6 +166,10 @@ class Versioned:
                 rows.sort(key=lambda row: row[_ORDERS[field]] or 0, reverse=direction.strip() != "asc")
         return Page.of_query(query).cut(rows)
 
+    def page(self, call: Call, query: Mapping[str, Any]) -> list[Row]:
+        """Return the page of versions that a search asks for as responses show them."""
+        return [self.shown(row) for row in self.search(call, query)]
+
     def _matching(self, call: Call, query: Mapping[str, Any]) -> list[Row]:
         where = query.get("where")
         if where is None:
@@ -175,6 +188,15 @@ class Versioned:
                 row for row in public if row["username"] != call.user
             ]
         return [row for row in public if owner in (None, row["username"])]
+
+
+def _check_json(fields: Mapping[str, Any]) -> None:
+    """Refuse a field whose column wants JSON text if it is something else."""
+    try:
+        for name in _JSON_FIELDS & fields.keys():
+            json.loads(fields[name])
+    except ValueError:
+        raise Refused(500) from None
 
 
 def check_public(query: Mapping[str, Any]) -> Row:

@@ -14,9 +14,6 @@ from dateutil.parser import isoparse
 from freechat_sdk.sandbox._contract import SCHEMAS, Type
 from freechat_sdk.sandbox._release import Release
 
-_NULLS_ALWAYS_WRITTEN = frozenset({"TokenUsageDTO"})
-"""Schemas whose nulls every release writes."""
-
 
 class UnreadableError(ValueError):
     """A request holds a value of the wrong type."""
@@ -136,7 +133,7 @@ def _write_object(schema: str, row: dict[str, Any], release: Release, request_id
         if release.generation in field.generations and (schema, field.name) not in release.unwritten_fields:
             default = request_id if field.name == "requestId" else None
             value = write(field.type, row.get(field.name, default), release)
-            if value is not None or release.writes_nulls or schema in _NULLS_ALWAYS_WRITTEN:
+            if value is not None or release.writes_nulls or schema in release.null_schemas:
                 written[field.name] = value
     return written
 

@@ -33,6 +33,8 @@ class Model:
         if "#error" in text:
             raise ModelError(FAILURE)
         tokens = _tokens(text)
+        if not prompt.is_streamed:
+            tokens[-1] = tokens[-1].rstrip()
         usage = None if "#nousage" in text else Usage(INPUT_TOKENS, len(tokens))
         for word, failure in (("#reset", "Connection reset"), ("#garbage", "Unexpected end-of-input")):
             if count := _number(word, text):

@@ -17,8 +17,12 @@ FINISHED = {
     "AppConfigForAdminApi",
     "AppMetaForAdminApi",
     "EncryptionManagerForAdminApi",
+    "PluginApi",
+    "PromptApi",
+    "PromptTaskApi",
 }
 EXCEPTIONS = {
+    ("v2", "prompt stream, model resets the connection after 3 tokens"): "how much arrives before a reset is chance",
     ("user-v1", "list_ai_model_info without a token"): "the second 2.0.0 server was set up without a list of models",
 }
 

@@ -7,6 +7,9 @@ from freechat_sdk.sandbox.resources.ai_service import AIService
 from freechat_sdk.sandbox.resources.app_config_for_admin import AppConfigForAdmin
 from freechat_sdk.sandbox.resources.app_meta_for_admin import AppMetaForAdmin
 from freechat_sdk.sandbox.resources.encryption_manager_for_admin import EncryptionManagerForAdmin
+from freechat_sdk.sandbox.resources.plugin import Plugin
+from freechat_sdk.sandbox.resources.prompt import Prompt
+from freechat_sdk.sandbox.resources.prompt_task import PromptTask
 
 RESOURCES = (
     AIService,
@@ -16,4 +19,7 @@ RESOURCES = (
     AppConfigForAdmin,
     AppMetaForAdmin,
     EncryptionManagerForAdmin,
+    Plugin,
+    Prompt,
+    PromptTask,
 )

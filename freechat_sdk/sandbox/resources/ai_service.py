@@ -1,20 +1,10 @@
 """AIServiceApi: the caller's stored keys of model providers, and the models that the server knows."""
 
+from freechat_sdk.sandbox._models import known_models
 from freechat_sdk.sandbox._resource import Call, Page, Refused, masked, own_or_refuse
 from freechat_sdk.sandbox._store import Row, Store
 
 MAX_KEYS_PER_PROVIDER = 3
-_CATALOGUE = (
-    ("open_ai", "gpt-3.5-turbo", "text2chat"),
-    ("azure_open_ai", "gpt-3.5-turbo", "text2chat"),
-    ("open_ai", "gpt-3.5-turbo-instruct", "text2text"),
-    ("open_ai", "gpt-4", "text2chat"),
-    ("azure_open_ai", "gpt-4", "text2chat"),
-    ("dash_scope", "qwen-turbo", "text2chat"),
-    ("dash_scope", "qwen-plus", "text2chat"),
-    ("open_ai", "text-embedding-ada-002", "embedding"),
-    ("open_ai", "text-moderation-stable", "moderation"),
-)
 
 
 class AIService:
@@ -62,20 +52,13 @@ class AIService:
 
     def list_ai_model_info(self, call: Call, page_size: int = 100, page_num: int = 0) -> list[Row]:
         """Return a page of the known models."""
-        models = [_model(*entry) for entry in _CATALOGUE]
+        models = known_models()
         return [{**model, "requestId": None} for model in Page(page_size, page_num).cut(models)]
 
     def get_ai_model_info(self, call: Call, model_id: str) -> Row | None:
         """Return a known model."""
-        models = [_model(*entry) for entry in _CATALOGUE]
-        return next((model for model in models if model["modelId"] == model_id), None)
+        return next((model for model in known_models() if model["modelId"] == model_id), None)
 
 
 def _shown(key: Row) -> Row:
     return {**key, "token": masked(key["token"])}
-
-
-def _model(provider: str, name: str, type_: str) -> Row:
-    """Return a model as responses describe it."""
-    model_id = f"[{provider}]{name}"
-    return {"modelId": model_id, "name": name, "description": "A model.", "provider": provider, "type": type_}
