@@ -21,6 +21,7 @@ import marshal
 import multiprocessing
 import os
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -257,8 +258,8 @@ class _Loop:
         """Return what comes of a change."""
         runs = sorted((run.seconds, number) for number, run in enumerate(self._runs) if run.lines & {*mutant.lines})
         if runs and (mutant.function or mutant.constant):
-            seconds, numbers = zip(*runs, strict=True)
-            status = _ended(FORK.Process(target=self._replace, args=(mutant, numbers)), sum(seconds))
+            fork = FORK.Process(target=self._replace, args=(mutant, [number for _, number in runs]))
+            status = _ended(fork, sum(run.seconds for run in self._runs))
             if status != NOT_REPLACED and (status != 0 or mutant.function):  # others may have imported a constant
                 return status
         process = SPAWN.Process(target=_import, args=(self._module, marshal.dumps(mutant.code), self._tests))
@@ -274,6 +275,7 @@ class _Loop:
         except (ValueError, TypeError):  # it does not call super() any more, or cannot be evaluated
             os._exit(NOT_REPLACED)
         for number in numbers:
+            signal.alarm(int(10 + 5 * self._runs[number].seconds))
             self._run(self._items[number])
             if self._has_failed:
                 os._exit(1)
@@ -309,8 +311,7 @@ def _ended(process: Any, seconds: float) -> int | None:
         process.kill()
         process.join()
         return None
-    status: int = process.exitcode
-    return status
+    return None if process.exitcode == -signal.SIGALRM else int(process.exitcode)
 
 
 _kept: list[_Loop] = []
