@@ -15,8 +15,8 @@ from freechat_sdk.upload import MultipartBody
 
 _KNOWN_CAUSES: Final = {
     ("DELETE", "/chat/memory/{chatId}", 500): (
-        "Servers up to FreeChat 2.6 answer 500 although everything has been forgotten. "
-        "Call update_chat, with an unchanged field if you like: sending works again after it."
+        "Servers up to FreeChat 2.6 return 500 although everything has been forgotten. "
+        "Call update_chat, even with an unchanged field; then sending works again."
     ),
     ("POST", "/chat", 406): (
         "The prompt of the character is a string prompt, or the user may not see it. "
@@ -26,8 +26,8 @@ _KNOWN_CAUSES: Final = {
 """What real servers mean by some statuses of some operations."""
 
 _BUSY: Final = (
-    "The chat is busy with another message, or its character has been deleted: servers up to FreeChat 2.6 answer both "
-    "alike. Send one message at a time, or wait longer with Configuration(retries=RetryPolicy(busy_wait=...))."
+    "The chat is busy with another message, or its character has been deleted: servers up to FreeChat 2.6 do not say "
+    "which. Send one message at a time, or wait longer with Configuration(retries=RetryPolicy(busy_wait=...))."
 )
 _NOT_BUSY: Final = "The character of the chat may have been deleted: then start another chat. Or try again later."
 _CANNOT_SEND: Final = (
