@@ -54,7 +54,7 @@ PLAIN = {
 _FIELDS = {**PLAIN, "string": "Text", "integer": "Integer", "number": "Number", "boolean": "Flag"}
 _UNCHECKED_FILE = "SkipValidation[FileInput | Upload]"  # checked by MultipartBody, whose errors are clearer
 _OPTIONS = "Options of this call alone; see `RequestOptions`."
-_UNVERIFIED = "(Not verified against a real server.)"
+_UNVERIFIED = "(Not seen in recordings of real servers.)"
 _DOC_WIDTH = 110
 
 

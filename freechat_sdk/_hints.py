@@ -3,12 +3,12 @@
 import os
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic_core import from_json
 
 from freechat_sdk._request import Request
-from freechat_sdk._secrets import MASK, Credential
+from freechat_sdk._secrets import MASK, MIN_LENGTH, Credential, mask
 from freechat_sdk.configuration import Configuration
 from freechat_sdk.exceptions import is_login_redirect
 from freechat_sdk.upload import MultipartBody
@@ -71,6 +71,11 @@ def _about_token(status: int, request: Request, configuration: Configuration) ->
     if not any(isinstance(value, Credential) for value in request.headers.values()):
         if callable(configuration.access_token):
             return "No token is set: the function given as access_token returned none. Make it return one."
+        if os.environ.get("FREECHAT_TOKEN") and configuration.exposed_to(configuration.proxy):
+            return (
+                "No token is set: that of FREECHAT_TOKEN is not sent unencrypted to a host that is set in code. "
+                "Use https, or set Configuration(access_token=...)."
+            )
         return "No token is set. Set Configuration(access_token=...) or the environment variable FREECHAT_TOKEN."
     if status != 401:
         return (
@@ -128,7 +133,8 @@ def shown_location(location: str, request: Request) -> str:
     values = set(request.target.partition("?")[0].split("/")).difference(known)
     path = "/".join(MASK if step in values else step for step in parts.path.split("/"))
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{path}" if parts.scheme else path
+    shown = f"{parts.scheme}://{host}{path}" if parts.scheme else path
+    return mask(shown, [value for value in map(unquote, values) if len(value) >= MIN_LENGTH])
 
 
 def size_advice(body: MultipartBody) -> str:

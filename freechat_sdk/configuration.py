@@ -55,6 +55,7 @@ class Configuration:
 
     Args:
         host: the address of the server, with a path if a reverse proxy adds one. Default `http://127.0.0.1:8080`.
+            `/api/v1` or `/api/v2` at its end is taken off, and sets `api_version`.
         api_key, api_key_prefix, username, password: accepted for compatibility. FreeChat accepts only bearer tokens.
         access_token: the bearer token (`fc-` and 32 hex digits), or a function that returns a token or None. The
             function is called for each call, and once more if a call that only reads fails with status 401.
@@ -64,7 +65,8 @@ class Configuration:
         ssl_ca_cert: the path of a PEM file with the certificate authorities to trust instead of the system's.
         ca_cert_data: the same as PEM text or DER bytes.
         retries: the maximum number of retries of a request: a number, False for 0, a `RetryPolicy`, or a urllib3
-            `Retry`, of which only the number of retries and the waits are used. Default 2.
+            `Retry`, of which only the number of retries and the waits are used. Default 2. With 0, a busy chat is not
+            waited for either.
         cert_file, key_file: the paths of the client's own certificate and of its key.
         verify_ssl: whether to check the server's certificate. Default True.
         assert_hostname: the name that the certificate must hold instead of the host's name; False accepts any name.

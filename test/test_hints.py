@@ -9,6 +9,7 @@ import trustme
 
 from freechat_sdk import (
     AccountApi,
+    ApiClient,
     ApiConnectionError,
     ApiDecodeError,
     ApiException,
@@ -18,6 +19,7 @@ from freechat_sdk import (
     ChatApi,
     Configuration,
     ForbiddenException,
+    InsecureTransportWarning,
     NotFoundException,
     PromptApi,
     SkillApi,
@@ -110,12 +112,30 @@ def test_a_rejected_token_of_the_environment_is_named_by_its_variable(monkeypatc
     assert str(error).endswith("Set the environment variable FREECHAT_TOKEN to a valid token.")
 
 
+def test_a_token_of_the_environment_that_is_held_back_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FREECHAT_TOKEN", TOKEN)
+    with RecordingServer(login_redirect()) as proxy:
+        with pytest.warns(InsecureTransportWarning, match="FREECHAT_TOKEN is not sent"):
+            configuration = Configuration("http://chat.example.com", proxy=proxy.url)
+        with ApiClient(configuration) as client, pytest.raises(UnauthorizedException) as caught:
+            ChatApi(client).list_chats()
+    assert "that of FREECHAT_TOKEN is not sent unencrypted" in str(caught.value)
+    assert all(request.header("Authorization") is None for request in proxy.requests)
+
+
 def test_a_redirect_shows_where_to_without_query_values_and_password() -> None:
     def redirect(request: Request, connection: Connection) -> None:
         connection.respond(308, b"", [("Location", f"https://user:pass@chat.example.com{request.target}?x=y#z")])
 
     error = error_of(redirect, lambda api: api.delete_chat(CHAT))
     assert "redirect to https://chat.example.com/api/v1/chat/***\nRedirects are not followed. Set" in str(error)
+    secret = "not-a-token-by-its-looks|x"
+
+    def embed(_: Request, connection: Connection) -> None:
+        connection.respond(302, b"", [("Location", "/moved-not-a-token-by-its-looks%7Cx/on")])
+
+    moved = error_of(embed, lambda api: api.delete_token(secret), AccountApi)
+    assert "redirect to /moved-***/on\n" in str(moved)
     broken = error_of(lambda _, connection: connection.respond(302, b"", [("Location", "http://[")]), list_chats)
     assert "redirect to ***" in str(broken)
 

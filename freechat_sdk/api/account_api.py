@@ -25,8 +25,7 @@ class AccountApi(Api):
     def create_token(self, duration: int | None = None, **options: Unpack[RequestOptions]) -> Operation[str]:
         """Create a token for the caller.
 
-        It does not expire, unless `duration` is given: a number of seconds. A plain user can have five
-        tokens.
+        The token does not expire unless `duration` is given, in seconds. A plain user can have five tokens.
 
         Args:
             duration: The lifetime of the token in seconds.
@@ -47,7 +46,7 @@ class AccountApi(Api):
     def create_token1(self, duration: int | None = None, **options: Unpack[RequestOptions]) -> Operation[str]:
         """Create a token for the caller that lasts for a given time.
 
-        A plain user can have five tokens.
+        A plain user can have five tokens. `delete_token` ends a token before its time.
 
         Args:
             duration: The lifetime of the token in seconds.
@@ -126,7 +125,7 @@ class AccountApi(Api):
 
         Raises:
             BadRequestException: 400: The token was deleted or disabled by id, or, for an administrator,
-                does not exist. (Not verified against a real server.)
+                does not exist. (Not seen in recordings of real servers.)
             ForbiddenException: 403: The token belongs to another user **or does not exist**.
         """
         return Operation("PUT", "/account/token/{token}", as_text, options, retry=ONCE, path={"token": token})
@@ -253,7 +252,8 @@ class AccountApi(Api):
     def list_tokens(self, **options: Unpack[RequestOptions]) -> Operation[list[ApiTokenInfoDTO]]:
         """List the caller's tokens.
 
-        The tokens are masked, as `fc-7****8ec7`. Deleted, disabled and expired tokens are not listed.
+        The tokens are masked, for example `fc-7****8ec7`. Deleted, disabled and expired tokens are not
+        listed.
 
         Args:
             **options: Options of this call alone; see `RequestOptions`.
@@ -303,10 +303,10 @@ class AccountApi(Api):
             The URL of the picture, which everybody can read.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message states the limit, as `File size
-                should be less than 2097152`. (Not verified against a real server.)
+            BadRequestException: 400: The file is too large; the message states the limit, for example
+                `File size should be less than 2097152`. (Not seen in recordings of real servers.)
             ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead. (Not
-                verified against a real server.)
+                seen in recordings of real servers.)
         """
         return Operation("POST", "/account/picture", as_text, options, retry=ONCE, body=MultipartBody(file))
 

@@ -212,8 +212,8 @@ class AccountManagerForAdminApi(Api):
             or an empty list if the user does not exist.
 
         Raises:
-            ForbiddenException: 403: The caller is not an administrator. (Not verified against a real
-                server.)
+            ForbiddenException: 403: The caller is not an administrator. (Not seen in recordings of real
+                servers.)
         """
         return Operation(
             "GET",
@@ -233,7 +233,8 @@ class AccountManagerForAdminApi(Api):
     ) -> Operation[list[ApiTokenInfoDTO] | None]:
         """List the tokens of a user.
 
-        The tokens are masked, as `fc-7****8ec7`. Deleted, disabled and expired tokens are not listed.
+        The tokens are masked, for example `fc-7****8ec7`. Deleted, disabled and expired tokens are not
+        listed.
 
         Args:
             username: The user name of the account.
@@ -325,7 +326,7 @@ class AccountManagerForAdminApi(Api):
     ) -> Operation[list[UserBasicInfoDTO]]:
         """List all users.
 
-        Pages are counted from 0.
+        All users come in one response; large servers are better read in pages.
 
         Args:
             page_size: The number of entries on a page.
@@ -360,8 +361,8 @@ class AccountManagerForAdminApi(Api):
 
         Args:
             username: The user name of the account.
-            request_body: All authorities of the user, as `ROLE_USER`. Authorities that are left out are
-                removed.
+            request_body: All authorities of the user, for example `ROLE_USER`. Authorities that are left
+                out are removed.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:

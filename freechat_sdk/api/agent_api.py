@@ -37,7 +37,7 @@ class AgentApi(Api):
             One list per search, in the order of the request.
 
         Raises:
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -67,7 +67,7 @@ class AgentApi(Api):
             One list per search, in the order of the request.
 
         Raises:
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -155,8 +155,8 @@ class AgentApi(Api):
             The id of the new agent, for the other operations.
 
         Raises:
-            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
-                server.)
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not seen in recordings of
+                real servers.)
         """
         return Operation("POST", "/agent", as_json(int), options, retry=ONCE, body=agent_create_dto)
 
@@ -179,8 +179,8 @@ class AgentApi(Api):
             The ids of the new agents, in the order of the request.
 
         Raises:
-            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
-                server.)
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not seen in recordings of
+                real servers.)
         """
         return Operation("POST", "/agent/batch", as_json(list[int]), options, retry=ONCE, body=agent_create_dto)
 
@@ -247,7 +247,7 @@ class AgentApi(Api):
             The agent with its flow and its other long texts.
 
         Raises:
-            NotFoundException: 404: The agent does not exist or the caller must not see it.
+            NotFoundException: 404: The agent does not exist or is not visible to the caller.
         """
         return Operation(
             "GET", "/agent/details/{agentId}", as_json(AgentDetailsDTO), options, retry=READ, path={"agentId": agent_id}
@@ -270,7 +270,7 @@ class AgentApi(Api):
             The agent without its long texts.
 
         Raises:
-            NotFoundException: 404: The agent does not exist or the caller must not see it.
+            NotFoundException: 404: The agent does not exist or is not visible to the caller.
         """
         return Operation(
             "GET", "/agent/summary/{agentId}", as_json(AgentSummaryDTO), options, retry=READ, path={"agentId": agent_id}
@@ -296,7 +296,7 @@ class AgentApi(Api):
 
         Raises:
             BadRequestException: 400: The name contains `/`, a backslash, `%` or `;`, which a path cannot
-                contain. (Not verified against a real server.)
+                contain. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -358,7 +358,7 @@ class AgentApi(Api):
             The agents on the page; an empty list if none match.
 
         Raises:
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST", "/agent/details/search", as_json(list[AgentDetailsDTO]), options, retry=READ, body=agent_query_dto
@@ -385,7 +385,7 @@ class AgentApi(Api):
             The agents on the page; an empty list if none match.
 
         Raises:
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST", "/agent/search", as_json(list[AgentSummaryDTO]), options, retry=READ, body=agent_query_dto
@@ -411,8 +411,10 @@ class AgentApi(Api):
             True if the agent was changed.
 
         Raises:
-            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
-                server.)
+            ForbiddenException: 403: The agent belongs to another user **or does not exist**. (Not seen in
+                recordings of real servers.)
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not seen in recordings of
+                real servers.)
         """
         return Operation(
             "PUT",

@@ -115,7 +115,7 @@ class AIServiceApi(Api):
     def get_ai_api_key(self, id: int, **options: Unpack[RequestOptions]) -> Operation[AiApiKeyInfoDTO | None]:
         """Read the details of a stored api key.
 
-        The key itself is masked, as `sk-y****yyyy`; it can never be read again.
+        The key itself is masked, for example `sk-y****yyyy`; it can never be read again.
 
         Args:
             id: The id of the stored key, as `add_ai_api_key` returned it.
@@ -141,7 +141,7 @@ class AIServiceApi(Api):
         Needs no token.
 
         Args:
-            model_id: The id of the model: `[provider]name`, as `[open_ai]gpt-4o`, or
+            model_id: The id of the model: `[provider]name`, for example `[open_ai]gpt-4o`, or
                 `[provider]name|type`.
             **options: Options of this call alone; see `RequestOptions`.
 
@@ -149,7 +149,7 @@ class AIServiceApi(Api):
             The model with its name, provider and type.
 
         Raises:
-            NotFoundException: 404: The model does not exist. (Not verified against a real server.)
+            NotFoundException: 404: The model does not exist. (Not seen in recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -254,7 +254,7 @@ class AIServiceApi(Api):
     ) -> Operation[list[AiModelInfoDTO]]:
         """List all models that the server knows.
 
-        Needs no token. Pages are counted from 0.
+        Needs no token. All models come in one response.
 
         Args:
             page_size: The number of entries on a page.

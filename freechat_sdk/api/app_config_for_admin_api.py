@@ -25,7 +25,7 @@ class AppConfigForAdminApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The values by their full names, as `server.port`.
+            The values by their full names, for example `server.port`.
 
         Raises:
             ForbiddenException: 403: The caller is not an administrator.

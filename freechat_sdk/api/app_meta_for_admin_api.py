@@ -32,7 +32,7 @@ class AppMetaForAdminApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            A text without further meaning, labelled as JSON. (Not verified against a real server.)
+            A text without further meaning, labelled as JSON. (Not seen in recordings of real servers.)
 
         Raises:
             BadRequestException: 400: A required query parameter is missing.
@@ -55,7 +55,7 @@ class AppMetaForAdminApi(Api):
     def get_app_meta(self, **options: Unpack[RequestOptions]) -> Operation[AppMetaDTO]:
         """Read the name, version and build of the server.
 
-        For administrators. The version tells which behaviour to expect, as `2.9.0`.
+        For administrators. The version, for example `2.9.0`, tells which behaviour to expect.
 
         Args:
             **options: Options of this call alone; see `RequestOptions`.

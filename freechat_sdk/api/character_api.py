@@ -122,7 +122,7 @@ class CharacterApi(Api):
     def clone_character(self, character_id: int, **options: Unpack[RequestOptions]) -> Operation[int | None]:
         """Copy a character.
 
-        The copy belongs to the caller and is named like the original with a number, as `ally-1`.
+        The copy belongs to the caller and is named like the original with a number, for example `ally-1`.
 
         Args:
             character_id: The id of one version of the character, as `create_character` or a search
@@ -130,7 +130,7 @@ class CharacterApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The id of the copy, or None if the character does not exist or the caller must not see it.
+            The id of the copy, or None if the character does not exist or is not visible to the caller.
         """
         return Operation(
             "POST",
@@ -205,8 +205,8 @@ class CharacterApi(Api):
 
         Raises:
             ForbiddenException: 403: A plain user asked for the visibility `public_org`.
-            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
-                server.)
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not seen in recordings of
+                real servers.)
         """
         return Operation("POST", "/character", as_json(int), options, retry=ONCE, body=character_create_dto)
 
@@ -301,8 +301,8 @@ class CharacterApi(Api):
             True, even if the file does not exist.
 
         Raises:
-            ForbiddenException: 403: The file belongs to another user, or the key is malformed. (Not
-                verified against a real server.)
+            ForbiddenException: 403: The file belongs to another user, or the key is malformed. (Not seen
+                in recordings of real servers.)
         """
         return Operation(
             "DELETE", "/character/document/{key}", as_json(bool), options, retry=IDEMPOTENT, path={"key": key}
@@ -348,8 +348,8 @@ class CharacterApi(Api):
             True, even if the file does not exist.
 
         Raises:
-            ForbiddenException: 403: The file belongs to another user, or the key is malformed. (Not
-                verified against a real server.)
+            ForbiddenException: 403: The file belongs to another user, or the key is malformed. (Not seen
+                in recordings of real servers.)
         """
         return Operation(
             "DELETE",
@@ -383,9 +383,9 @@ class CharacterApi(Api):
 
         Raises:
             ForbiddenException: 403: The backend belongs to another user's character **or does not
-                exist**. (Not verified against a real server.)
-            ServiceUnavailableException: 503: 2.7 and later: there is no speech server. (Not verified
-                against a real server.)
+                exist**. (Not seen in recordings of real servers.)
+            ServiceUnavailableException: 503: 2.7 and later: there is no speech server. (Not seen in
+                recordings of real servers.)
         """
         return Operation(
             "DELETE",
@@ -428,8 +428,8 @@ class CharacterApi(Api):
 
         **The archive contains the api keys of the backends in clear**, in `character.json`. Public characters
         of other users can be exported too. A private character can be exported by any user for some time
-        after its owner has exported it. `import_character` does not accept the archive as it is; it explains
-        what to add.
+        after its owner has exported it. `import_character` does not accept the archive as it is; its
+        description says what to add.
 
         Args:
             character_id: The id of one version of the character, as `create_character` or a search
@@ -441,8 +441,8 @@ class CharacterApi(Api):
             The archive, a gzipped tar file named after the character.
 
         Raises:
-            ServiceException: 500: The character does not exist, or is private and belongs to another
-                user.
+            ServiceException: 500: The character does not exist; or it is private, belongs to another user
+                and has not been exported recently.
         """
         return Operation(
             "GET",
@@ -476,7 +476,7 @@ class CharacterApi(Api):
             The character with its profile, draft and backends.
 
         Raises:
-            NotFoundException: 404: The character does not exist or the caller must not see it.
+            NotFoundException: 404: The character does not exist or is not visible to the caller.
         """
         return Operation(
             "GET",
@@ -527,7 +527,7 @@ class CharacterApi(Api):
             The character without its profile.
 
         Raises:
-            NotFoundException: 404: The character does not exist or the caller must not see it.
+            NotFoundException: 404: The character does not exist or is not visible to the caller.
         """
         return Operation(
             "GET",
@@ -787,8 +787,8 @@ class CharacterApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The keys of the voices, as `e68191e7d7e9436bb4074c788cee46c8-v.wav`; an empty list if there are
-            none.
+            The keys of the voices, for example `e68191e7d7e9436bb4074c788cee46c8-v.wav`; an empty list if
+            there are none.
 
         Raises:
             ForbiddenException: 403: The backend belongs to another user's character **or does not
@@ -818,7 +818,7 @@ class CharacterApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The preferred name, or the name with a number, as `ally-1`.
+            The preferred name, or the name with a number, for example `ally-1`.
         """
         return Operation(
             "GET", "/character/create/name/{desired}", as_text, options, retry=READ, path={"desired": desired}
@@ -1133,11 +1133,11 @@ class CharacterApi(Api):
             The URL of the file; its last path segment is the key of the file.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message states the limit, as `File size
-                should be less than 2097152`. (Not verified against a real server.)
+            BadRequestException: 400: The file is too large; the message states the limit, for example
+                `File size should be less than 2097152`. (Not seen in recordings of real servers.)
             ForbiddenException: 403: The character belongs to another user **or does not exist**.
             ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead. (Not
-                verified against a real server.)
+                seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -1170,10 +1170,10 @@ class CharacterApi(Api):
             The URL of the file; its last path segment is the key of the file.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message states the limit, as `File size
-                should be less than 2097152`. (Not verified against a real server.)
+            BadRequestException: 400: The file is too large; the message states the limit, for example
+                `File size should be less than 2097152`. (Not seen in recordings of real servers.)
             ForbiddenException: 403: The character belongs to another user **or does not exist**. (Not
-                verified against a real server.)
+                seen in recordings of real servers.)
             ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead.
         """
         return Operation(
@@ -1207,11 +1207,11 @@ class CharacterApi(Api):
             The URL of the file; its last path segment is the key of the file.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message states the limit, as `File size
-                should be less than 2097152`.
+            BadRequestException: 400: The file is too large; the message states the limit, for example
+                `File size should be less than 2097152`.
             ForbiddenException: 403: The character belongs to another user **or does not exist**.
             ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead. (Not
-                verified against a real server.)
+                seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -1244,12 +1244,12 @@ class CharacterApi(Api):
             The URL of the file; its last path segment is the key of the file.
 
         Raises:
-            BadRequestException: 400: The file is too large; the message states the limit, as `File size
-                should be less than 2097152`. (Not verified against a real server.)
+            BadRequestException: 400: The file is too large; the message states the limit, for example
+                `File size should be less than 2097152`. (Not seen in recordings of real servers.)
             ForbiddenException: 403: The character belongs to another user **or does not exist**. (Not
-                verified against a real server.)
+                seen in recordings of real servers.)
             ApiException: 413: The file is larger than 10 MiB. The connection may be reset instead. (Not
-                verified against a real server.)
+                seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -1285,8 +1285,8 @@ class CharacterApi(Api):
         Raises:
             ForbiddenException: 403: The backend belongs to another user's character **or does not
                 exist**.
-            ServiceUnavailableException: 503: 2.7 and later: there is no speech server. (Not verified
-                against a real server.)
+            ServiceUnavailableException: 503: 2.7 and later: there is no speech server. (Not seen in
+                recordings of real servers.)
         """
         return Operation(
             "POST",

@@ -100,8 +100,8 @@ class ChatApi(Api):
             The id of the chat, or None if the caller has not started one.
 
         Raises:
-            BadRequestException: 400: v1: the value is not an integer. (Not verified against a real
-                server.)
+            BadRequestException: 400: v1: the value is not an integer. (Not seen in recordings of real
+                servers.)
             ServiceException: 500: v1 and v2 up to 2.6: the character has two default backends after
                 `set_default_character_backend`.
         """
@@ -187,7 +187,7 @@ class ChatApi(Api):
         Raises:
             ForbiddenException: 403: The chat belongs to another user **or does not exist**.
             ServiceException: 500: The limit is negative; v1: the model failed to answer the newest
-                message; v2: the chat has been deleted. (Not verified against a real server.)
+                message; v2: the chat has been deleted. (Not seen in recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -224,7 +224,7 @@ class ChatApi(Api):
         Raises:
             ForbiddenException: 403: The chat belongs to another user **or does not exist**.
             ServiceException: 500: The limit is negative; v1: the model failed to answer the newest
-                message; v2: the chat has been deleted. (Not verified against a real server.)
+                message; v2: the chat has been deleted. (Not seen in recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -261,7 +261,7 @@ class ChatApi(Api):
         Raises:
             ForbiddenException: 403: The chat belongs to another user **or does not exist**.
             ServiceException: 500: The limit is negative; v1: the model failed to answer the newest
-                message; v2: the chat has been deleted. (Not verified against a real server.)
+                message; v2: the chat has been deleted. (Not seen in recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -445,11 +445,10 @@ class ChatApi(Api):
             The suggestion in `text`, with its token usage.
 
         Raises:
-            ForbiddenException: 403: The chat or the suggesting character belongs to another user **or
-                does not exist**; a public character of another user is refused too.
-            ServiceException: 500: The model failed, the message has no text, the chat has been deleted,
-                or `update_chat` must be called first (after `clear_memory` or a complete rollback). The
-                message may be stored already. (Not verified against a real server.)
+            ForbiddenException: 403: The chat belongs to another user, or the suggesting character does
+                (even if it is public), **or one of them does not exist**.
+            ServiceException: 500: The model failed, or `update_chat` must be called first (after
+                `clear_memory` or a complete rollback). (Not seen in recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -528,10 +527,10 @@ class ChatApi(Api):
         Raises:
             BadRequestException: 400: The character has no default backend, or, for an administrator, does
                 not exist.
-            ForbiddenException: 403: The character belongs to another user and is not public **or does not
+            ForbiddenException: 403: The character is private and belongs to another user, **or does not
                 exist**.
             ApiException: 406: The chat could not be started: the prompt of the backend is a string prompt
-                (chats need a chat prompt), or the caller must not see it.
+                (chats need a chat prompt) or is not visible to the caller.
             ServiceException: 500: There is no backend of that `backend_id`; or, on v1 and v2 up to 2.6,
                 the character has two default backends after `set_default_character_backend`.
         """
@@ -559,12 +558,11 @@ class ChatApi(Api):
             The stream of events; the final event contains the whole suggestion.
 
         Raises:
-            ForbiddenException: 403: The chat or the suggesting character belongs to another user **or
-                does not exist**; a public character of another user is refused too. (Not verified against a
-                real server.)
-            ServiceException: 500: The model failed, the message has no text, the chat has been deleted,
-                or `update_chat` must be called first (after `clear_memory` or a complete rollback). The
-                message may be stored already. (Not verified against a real server.)
+            ForbiddenException: 403: The chat belongs to another user, or the suggesting character does
+                (even if it is public), **or one of them does not exist**. (Not seen in recordings of real
+                servers.)
+            ServiceException: 500: The model failed, or `update_chat` must be called first (after
+                `clear_memory` or a complete rollback). (Not seen in recordings of real servers.)
         """
         return Operation(
             "GET",

@@ -31,7 +31,7 @@ class ConnectorApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The connector with its id and its new revision. (Not verified against a real server.)
+            The connector with its id and its new revision. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -61,11 +61,11 @@ class ConnectorApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            None, once it has been deleted. (Not verified against a real server.)
+            None, once it has been deleted. (Not seen in recordings of real servers.)
 
         Raises:
             ConflictException: 409: Another call has changed it since it was read. Read it again and
-                repeat the change. (Not verified against a real server.)
+                repeat the change. (Not seen in recordings of real servers.)
         """
         return Operation(
             "DELETE",
@@ -92,7 +92,7 @@ class ConnectorApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The connector with its id and its new revision. (Not verified against a real server.)
+            The connector with its id and its new revision. (Not seen in recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -117,7 +117,7 @@ class ConnectorApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The connectors; an empty list if there are none. (Not verified against a real server.)
+            The connectors; an empty list if there are none. (Not seen in recordings of real servers.)
         """
         return Operation("GET", "/connector", as_json(list[ConnectorDetailsDTO]), options, retry=READ, generations=V2)
 
@@ -139,11 +139,11 @@ class ConnectorApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The tools that the MCP server offers. (Not verified against a real server.)
+            The tools that the MCP server offers. (Not seen in recordings of real servers.)
 
         Raises:
             ConflictException: 409: Another call has changed it since it was read. Read it again and
-                repeat the change. (Not verified against a real server.)
+                repeat the change. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -173,11 +173,11 @@ class ConnectorApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The connector with its id and its new revision. (Not verified against a real server.)
+            The connector with its id and its new revision. (Not seen in recordings of real servers.)
 
         Raises:
             ConflictException: 409: Another call has changed it since it was read. Read it again and
-                repeat the change. (Not verified against a real server.)
+                repeat the change. (Not seen in recordings of real servers.)
         """
         return Operation(
             "PUT",

@@ -24,7 +24,7 @@ class EncryptionManagerForAdminApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The encrypted text in Base64, as `PbzXSt5RMA1l4fsCTjTurQ==`.
+            The encrypted text in Base64, for example `PbzXSt5RMA1l4fsCTjTurQ==`.
 
         Raises:
             ForbiddenException: 403: The caller is not an administrator.

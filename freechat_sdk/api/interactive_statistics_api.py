@@ -317,11 +317,11 @@ class InteractiveStatisticsApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters with their counts. (Not verified against a real server.)
+            The characters with their counts. (Not seen in recordings of real servers.)
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: A fault of the server.
         """
         return Operation(
@@ -359,11 +359,11 @@ class InteractiveStatisticsApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters with their counts. (Not verified against a real server.)
+            The characters with their counts. (Not seen in recordings of real servers.)
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: A fault of the server.
         """
         return Operation(
@@ -401,11 +401,11 @@ class InteractiveStatisticsApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The characters with their counts. (Not verified against a real server.)
+            The characters with their counts. (Not seen in recordings of real servers.)
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: A fault of the server.
         """
         return Operation(
@@ -477,8 +477,8 @@ class InteractiveStatisticsApi(Api):
             The plugins with their counts.
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
@@ -519,8 +519,8 @@ class InteractiveStatisticsApi(Api):
             The plugins with their counts.
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
@@ -561,8 +561,8 @@ class InteractiveStatisticsApi(Api):
             The plugins with their counts.
 
         Raises:
-            UnauthorizedException: 401: No token is set, although one is needed. (Not verified against a
-                real server.)
+            UnauthorizedException: 401: No token is set, although one is needed. (Not seen in recordings
+                of real servers.)
             ServiceException: 500: v2: there is nothing to list. v1 returns an empty list.
         """
         return Operation(
@@ -604,8 +604,8 @@ class InteractiveStatisticsApi(Api):
 
         Raises:
             UnauthorizedException: 401: No token is set, although one is needed.
-            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not verified
-                against a real server.)
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not seen in
+                recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -646,8 +646,8 @@ class InteractiveStatisticsApi(Api):
 
         Raises:
             UnauthorizedException: 401: No token is set, although one is needed.
-            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not verified
-                against a real server.)
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not seen in
+                recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -688,8 +688,8 @@ class InteractiveStatisticsApi(Api):
 
         Raises:
             UnauthorizedException: 401: No token is set, although one is needed.
-            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not verified
-                against a real server.)
+            ServiceException: 500: v2: there is nothing to list. v1 returns an empty list. (Not seen in
+                recordings of real servers.)
         """
         return Operation(
             "GET",

@@ -19,7 +19,7 @@ class OrganizationApi(Api):
     def get_owners(self, all: str | None = None, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
         """List the caller's owners.
 
-        The list contains the caller.
+        The caller is part of the list. `all` includes the owners of owners.
 
         Args:
             all: `1` includes the whole tree; every other value returns direct neighbours only.
@@ -119,7 +119,7 @@ class OrganizationApi(Api):
     def get_subordinates(self, all: str | None = None, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
         """List the caller's subordinates.
 
-        The list contains the caller.
+        The caller is part of the list. `all` includes the subordinates of subordinates.
 
         Args:
             all: `1` includes the whole tree; every other value returns direct neighbours only.
@@ -214,8 +214,8 @@ class OrganizationApi(Api):
 
         Args:
             username: The user name of the account.
-            request_body: All authorities of the user, as `ROLE_USER`. Authorities that are left out are
-                removed.
+            request_body: All authorities of the user, for example `ROLE_USER`. Authorities that are left
+                out are removed.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:

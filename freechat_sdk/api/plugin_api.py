@@ -36,7 +36,7 @@ class PluginApi(Api):
             One list per search, in the order of the request.
 
         Raises:
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -66,7 +66,7 @@ class PluginApi(Api):
             One list per search, in the order of the request.
 
         Raises:
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -114,8 +114,8 @@ class PluginApi(Api):
             The id of the new plugin, for the other operations.
 
         Raises:
-            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
-                server.)
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not seen in recordings of
+                real servers.)
         """
         return Operation("POST", "/plugin", as_json(int), options, retry=ONCE, body=plugin_create_dto)
 
@@ -138,8 +138,8 @@ class PluginApi(Api):
             The ids of the new plugins, in the order of the request.
 
         Raises:
-            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
-                server.)
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not seen in recordings of
+                real servers.)
         """
         return Operation("POST", "/plugin/batch", as_json(list[int]), options, retry=ONCE, body=plugin_create_dto)
 
@@ -204,8 +204,8 @@ class PluginApi(Api):
             The plugin with its manifest, API description and tools.
 
         Raises:
-            NotFoundException: 404: The plugin does not exist or the caller must not see it. (Not verified
-                against a real server.)
+            NotFoundException: 404: The plugin does not exist or is not visible to the caller. (Not seen
+                in recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -233,7 +233,7 @@ class PluginApi(Api):
             The plugin without its long texts.
 
         Raises:
-            NotFoundException: 404: The plugin does not exist or the caller must not see it.
+            NotFoundException: 404: The plugin does not exist or is not visible to the caller.
         """
         return Operation(
             "GET",
@@ -287,7 +287,7 @@ class PluginApi(Api):
             The plugins on the page; an empty list if none match.
 
         Raises:
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -319,7 +319,7 @@ class PluginApi(Api):
             The plugins on the page; an empty list if none match.
 
         Raises:
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST", "/plugin/search", as_json(list[PluginSummaryDTO]), options, retry=READ, body=plugin_query_dto
@@ -346,8 +346,8 @@ class PluginApi(Api):
 
         Raises:
             ForbiddenException: 403: The plugin belongs to another user **or does not exist**.
-            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
-                server.)
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not seen in recordings of
+                real servers.)
         """
         return Operation(
             "PUT",

@@ -89,7 +89,7 @@ class PromptApi(Api):
             One list per search, in the order of the request.
 
         Raises:
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -119,7 +119,7 @@ class PromptApi(Api):
             One list per search, in the order of the request.
 
         Raises:
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -137,14 +137,14 @@ class PromptApi(Api):
     def clone_prompt(self, prompt_id: int, **options: Unpack[RequestOptions]) -> Operation[int | None]:
         """Copy a prompt.
 
-        The copy belongs to the caller and is named like the original with a number, as `greeting-1`.
+        The copy belongs to the caller and is named like the original with a number, for example `greeting-1`.
 
         Args:
             prompt_id: The id of one version of the prompt, as `create_prompt` or a search returned it.
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The id of the copy, or None if the prompt does not exist or the caller must not see it.
+            The id of the copy, or None if the prompt does not exist or is not visible to the caller.
         """
         return Operation(
             "POST",
@@ -194,7 +194,7 @@ class PromptApi(Api):
             How many match; 0 if none do.
 
         Raises:
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation("POST", "/prompt/count", as_json(int), options, retry=READ, body=prompt_query_dto)
 
@@ -219,7 +219,7 @@ class PromptApi(Api):
 
         Raises:
             UnauthorizedException: 401: No token is set, although one is needed.
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation("POST", "/public/prompt/count", as_json(int), options, retry=READ, body=prompt_query_dto)
 
@@ -243,8 +243,8 @@ class PromptApi(Api):
 
         Raises:
             ForbiddenException: 403: A plain user asked for the visibility `public_org`.
-            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
-                server.)
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not seen in recordings of
+                real servers.)
         """
         return Operation("POST", "/prompt", as_json(int), options, retry=ONCE, body=prompt_create_dto)
 
@@ -267,8 +267,8 @@ class PromptApi(Api):
             The ids of the new prompts, in the order of the request.
 
         Raises:
-            ServiceException: 500: A field such as `ext` is not valid JSON. (Not verified against a real
-                server.)
+            ServiceException: 500: A field such as `ext` is not valid JSON. (Not seen in recordings of
+                real servers.)
         """
         return Operation("POST", "/prompt/batch", as_json(list[int]), options, retry=ONCE, body=prompt_create_dto)
 
@@ -329,7 +329,7 @@ class PromptApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The ids of the versions that were deleted; an empty list if the name is unknown.
+            The ids that were deleted.
 
         Raises:
             ServiceException: 500: None of the ids exists and belongs to the caller.
@@ -371,7 +371,7 @@ class PromptApi(Api):
             The prompt with its template and draft.
 
         Raises:
-            NotFoundException: 404: The prompt does not exist or the caller must not see it.
+            NotFoundException: 404: The prompt does not exist or is not visible to the caller.
         """
         return Operation(
             "GET",
@@ -399,7 +399,7 @@ class PromptApi(Api):
             The prompt without its text.
 
         Raises:
-            NotFoundException: 404: The prompt does not exist or the caller must not see it.
+            NotFoundException: 404: The prompt does not exist or is not visible to the caller.
         """
         return Operation(
             "GET",
@@ -451,7 +451,7 @@ class PromptApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The preferred name, or the name with a number, as `greeting-1`.
+            The preferred name, or the name with a number, for example `greeting-1`.
         """
         return Operation(
             "GET", "/prompt/create/name/{desired}", as_text, options, retry=READ, path={"desired": desired}
@@ -510,7 +510,7 @@ class PromptApi(Api):
             The prompts on the page; an empty list if none match.
 
         Raises:
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -571,7 +571,7 @@ class PromptApi(Api):
 
         Raises:
             BadRequestException: 400: `where` asks for another visibility than `public`.
-            ServiceException: 500: `where` is missing. (Not verified against a real server.)
+            ServiceException: 500: `where` is missing. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST", "/public/prompt/search", as_json(list[PromptSummaryDTO]), options, retry=READ, body=prompt_query_dto
@@ -600,7 +600,7 @@ class PromptApi(Api):
             ForbiddenException: 403: v1: `params` contains no api key. All releases: there is no stored
                 key of that name, or the prompt belongs to another user **or does not exist**.
             QuotaExceededException: 429: The model returned nothing; the message of the error is the
-                prompt. (Not verified against a real server.)
+                prompt. (Not seen in recordings of real servers.)
             ServiceException: 500: The model failed.
         """
         return Operation(

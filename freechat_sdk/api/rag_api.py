@@ -22,7 +22,7 @@ class RagApi(Api):
     def cancel_rag_task(self, task_id: int, **options: Unpack[RequestOptions]) -> Operation[bool]:
         """Cancel a waiting or running task.
 
-        A finished task cannot be cancelled.
+        A finished task cannot be canceled.
 
         Args:
             task_id: The id of the task, as `create_rag_task` returned it.
@@ -87,7 +87,11 @@ class RagApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            True, or False if the task does not exist.
+            True, or False if the task has been deleted already.
+
+        Raises:
+            ForbiddenException: 403: The task belongs to another user **or does not exist**. (Not seen in
+                recordings of real servers.)
         """
         return Operation(
             "DELETE", "/rag/task/{taskId}", as_json(bool), options, retry=IDEMPOTENT, path={"taskId": task_id}
@@ -215,6 +219,10 @@ class RagApi(Api):
 
         Returns:
             False, whether the task was changed or not.
+
+        Raises:
+            ForbiddenException: 403: The task belongs to another user **or does not exist**. (Not seen in
+                recordings of real servers.)
         """
         return Operation(
             "PUT",

@@ -36,11 +36,11 @@ class SkillApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The skill with its files and its new revision. (Not verified against a real server.)
+            The skill with its files and its new revision. (Not seen in recordings of real servers.)
 
         Raises:
             ConflictException: 409: Another call has changed it since it was read. Read it again and
-                repeat the change. (Not verified against a real server.)
+                repeat the change. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -69,11 +69,11 @@ class SkillApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            None, once it has been deleted. (Not verified against a real server.)
+            None, once it has been deleted. (Not seen in recordings of real servers.)
 
         Raises:
             ConflictException: 409: Another call has changed it since it was read. Read it again and
-                repeat the change. (Not verified against a real server.)
+                repeat the change. (Not seen in recordings of real servers.)
         """
         return Operation(
             "DELETE",
@@ -100,7 +100,7 @@ class SkillApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The skill with its files and its new revision. (Not verified against a real server.)
+            The skill with its files and its new revision. (Not seen in recordings of real servers.)
         """
         return Operation(
             "GET",
@@ -125,7 +125,7 @@ class SkillApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The host names; an empty list if fetching is disabled. (Not verified against a real server.)
+            The host names; an empty list if fetching is disabled. (Not seen in recordings of real servers.)
         """
         return Operation("GET", "/skill/sources/allowed-hosts", as_json(list[str]), options, retry=READ, generations=V2)
 
@@ -142,7 +142,7 @@ class SkillApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The skills; an empty list if there are none. (Not verified against a real server.)
+            The skills; an empty list if there are none. (Not seen in recordings of real servers.)
         """
         return Operation("GET", "/skill", as_json(list[SkillSummaryDTO]), options, retry=READ, generations=V2)
 
@@ -163,7 +163,7 @@ class SkillApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The draft, with the digest that `confirm_skill` needs. (Not verified against a real server.)
+            The draft, with the digest that `confirm_skill` needs. (Not seen in recordings of real servers.)
         """
         return Operation(
             "POST",
@@ -192,11 +192,11 @@ class SkillApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The skill with its files and its new revision. (Not verified against a real server.)
+            The skill with its files and its new revision. (Not seen in recordings of real servers.)
 
         Raises:
             ConflictException: 409: Another call has changed it since it was read. Read it again and
-                repeat the change. (Not verified against a real server.)
+                repeat the change. (Not seen in recordings of real servers.)
         """
         return Operation(
             "PUT",

@@ -27,7 +27,7 @@ class TelegramManagerForAdminApi(Api):
             **options: Options of this call alone; see `RequestOptions`.
 
         Returns:
-            The id of the chat, 32 hex digits. (Not verified against a real server.)
+            The id of the chat, 32 hex digits. (Not seen in recordings of real servers.)
 
         Raises:
             ForbiddenException: 403: The caller is not an administrator.
@@ -64,8 +64,8 @@ class TelegramManagerForAdminApi(Api):
             The messages; an empty list if the chat is unknown or not on Telegram.
 
         Raises:
-            ForbiddenException: 403: The caller is not an administrator. (Not verified against a real
-                server.)
+            ForbiddenException: 403: The caller is not an administrator. (Not seen in recordings of real
+                servers.)
             NotFoundException: 404: The server is version 2.6 or older.
         """
         return Operation(

@@ -20,7 +20,7 @@ class TTSServiceApi(Api):
     def list_tts_builtin_speakers(self, **options: Unpack[RequestOptions]) -> Operation[list[str]]:
         """List the names of the built-in speakers.
 
-        Needs no token. A backend takes one of the names in `tts_speaker_idx`, as `Ana Florence`.
+        Needs no token. A backend takes one of the names in `tts_speaker_idx`, for example `Ana Florence`.
 
         Args:
             **options: Options of this call alone; see `RequestOptions`.
@@ -50,7 +50,7 @@ class TTSServiceApi(Api):
             The sound as `audio/mpeg`, without a file name.
 
         Raises:
-            ServiceException: 500: There is no speech server. (Not verified against a real server.)
+            ServiceException: 500: There is no speech server. (Not seen in recordings of real servers.)
         """
         return Operation(
             "GET",

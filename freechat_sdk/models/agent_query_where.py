@@ -11,7 +11,7 @@ class AgentQueryWhere(Model):
         visibility: `private`, `public`, `public_org` or `hidden`. Private and hidden ones are always
             the caller's.
         username: The user name of the owner.
-        format: The flow builder, as `langflow`.
+        format: The flow builder, for example `langflow`.
         tags: Tags; one of them must match, or all with `tags_op` `and`.
         tags_op: `and` if all tags must match; otherwise one is enough.
         ai_models: Ids of models; one of them must match, or all with `ai_models_op` `and`.
@@ -25,7 +25,7 @@ class AgentQueryWhere(Model):
     username: Text | None = None
     """The user name of the owner."""
     format: Text | None = None
-    """The flow builder, as `langflow`."""
+    """The flow builder, for example `langflow`."""
     tags: list[Text] | None = None
     """Tags; one of them must match, or all with `tags_op` `and`."""
     tags_op: Text | None = None

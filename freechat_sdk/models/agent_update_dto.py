@@ -22,7 +22,7 @@ class AgentUpdateDTO(Model):
         ext: Additional data of a front end; must be valid JSON.
         draft: Unfinished changes, as a front end stores them.
         tags: Tags that searches find it by.
-        ai_models: The ids of the models that the agent uses, as `[open_ai]gpt-4o`.
+        ai_models: The ids of the models that the agent uses, for example `[open_ai]gpt-4o`.
     """
 
     parent_uid: Text | None = None
@@ -48,4 +48,4 @@ class AgentUpdateDTO(Model):
     tags: list[Text] | None = None
     """Tags that searches find it by."""
     ai_models: list[Text] | None = None
-    """The ids of the models that the agent uses, as `[open_ai]gpt-4o`."""
+    """The ids of the models that the agent uses, for example `[open_ai]gpt-4o`."""

@@ -16,7 +16,7 @@ class AiApiKeyInfoDTO(Model):
         name: The name that backends, chats and tasks use.
         provider: The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also
             `ollama` and `hugging_face`.
-        token: The key with its middle replaced, as `sk-y****yyyy`.
+        token: The key with its middle replaced, for example `sk-y****yyyy`.
         enabled: Whether the key may be used.
         username: The user name of the owner.
     """
@@ -37,7 +37,7 @@ class AiApiKeyInfoDTO(Model):
     """The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also `ollama` and
     `hugging_face`."""
     token: Secret[Text | None] = None
-    """The key with its middle replaced, as `sk-y****yyyy`."""
+    """The key with its middle replaced, for example `sk-y****yyyy`."""
     enabled: Flag | None = None
     """Whether the key may be used."""
     username: Text | None = None

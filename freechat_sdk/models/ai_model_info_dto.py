@@ -10,11 +10,11 @@ class AiModelInfoDTO(Model):
     Attributes:
         request_id: The id of the request that returned this, for looking it up in the server's log.
         model_id: The full id: `[provider]name` or `[provider]name|type`.
-        name: The name that the provider uses, as `gpt-4o`.
+        name: The name that the provider uses, for example `gpt-4o`.
         description: What the model is good for, in a few words.
         provider: The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also
             `ollama` and `hugging_face`.
-        type: What the model does, as `text2chat`.
+        type: What the model does, for example `text2chat`.
     """
 
     request_id: Text | None = None
@@ -22,11 +22,11 @@ class AiModelInfoDTO(Model):
     model_id: Text | None = None
     """The full id: `[provider]name` or `[provider]name|type`."""
     name: Text | None = None
-    """The name that the provider uses, as `gpt-4o`."""
+    """The name that the provider uses, for example `gpt-4o`."""
     description: Text | None = None
     """What the model is good for, in a few words."""
     provider: Text | None = None
     """The provider of the model: `open_ai`, `azure_open_ai` or `dash_scope`; on v2 also `ollama` and
     `hugging_face`."""
     type: Text | None = None
-    """What the model does, as `text2chat`."""
+    """What the model does, for example `text2chat`."""

@@ -15,7 +15,7 @@ class ApiTokenInfoDTO(Model):
         type: The kind of token; only `access` is known.
         issued_at: When the token was issued.
         expires_at: When the token expires, or None if it does not expire.
-        token: The token with its middle replaced, as `fc-7****8ec7`.
+        token: The token with its middle replaced, for example `fc-7****8ec7`.
         policy: What the token may be used for, as JSON.
         username: The user name of the account that the token belongs to.
     """
@@ -35,7 +35,7 @@ class ApiTokenInfoDTO(Model):
     expires_at: Timestamp | None = None
     """When the token expires, or None if it does not expire."""
     token: Secret[Text | None] = None
-    """The token with its middle replaced, as `fc-7****8ec7`."""
+    """The token with its middle replaced, for example `fc-7****8ec7`."""
     policy: Text | None = None
     """What the token may be used for, as JSON."""
     username: Text | None = None

@@ -8,26 +8,26 @@ class AppMetaDTO(Model):
     """The name, version and build of a server.
 
     Attributes:
-        name: The name of the application, as `freechat`.
-        version: The version of the server, as `2.9.0`.
+        name: The name of the application, for example `freechat`.
+        version: The version of the server, for example `2.9.0`.
         build_timestamp: The time of the build, in no fixed format.
-        build_number: Identifies the build, as `a645b336`.
+        build_number: Identifies the build, for example `a645b336`.
         commit_url: The URL of the commit that the server was built from.
         release_note_url: The URL that lists the changes of the release.
-        running_env: The environment, as `local` or `online`.
+        running_env: The environment, for example `local` or `online`.
     """
 
     name: Text | None = None
-    """The name of the application, as `freechat`."""
+    """The name of the application, for example `freechat`."""
     version: Text | None = None
-    """The version of the server, as `2.9.0`."""
+    """The version of the server, for example `2.9.0`."""
     build_timestamp: Text | None = None
     """The time of the build, in no fixed format."""
     build_number: Text | None = None
-    """Identifies the build, as `a645b336`."""
+    """Identifies the build, for example `a645b336`."""
     commit_url: Text | None = None
     """The URL of the commit that the server was built from."""
     release_note_url: Text | None = None
     """The URL that lists the changes of the release."""
     running_env: Text | None = None
-    """The environment, as `local` or `online`."""
+    """The environment, for example `local` or `online`."""

@@ -14,7 +14,7 @@ class CharacterQueryWhere(Model):
         tags: Tags; one of them must match, or all with `tags_op` `and`.
         tags_op: `and` if all tags must match; otherwise one is enough.
         name: The beginning of the names to find.
-        lang: The language, as `en`.
+        lang: The language, for example `en`.
         text: A text that the name, the description or another text contains.
         high_priority: Whether to return only characters that administrators have ranked highly.
     """
@@ -30,7 +30,7 @@ class CharacterQueryWhere(Model):
     name: Text | None = None
     """The beginning of the names to find."""
     lang: Text | None = None
-    """The language, as `en`."""
+    """The language, for example `en`."""
     text: Text | None = None
     """A text that the name, the description or another text contains."""
     high_priority: Flag | None = None

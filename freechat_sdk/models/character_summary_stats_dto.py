@@ -23,7 +23,7 @@ class CharacterSummaryStatsDTO(Model):
         avatar: The URL of the small picture beside messages.
         picture: The URL of the large picture on the character's page.
         gender: `male`, `female` or `other`.
-        lang: The language of the character, as `en` or `zh`.
+        lang: The language of the character, for example `en` or `zh`.
         greeting: The first message of the character in a new chat.
         default_scene: The situation in which a chat starts unless it sets `about`.
         priority: The rank of the character; a search with `high_priority` returns highly ranked ones.
@@ -68,7 +68,7 @@ class CharacterSummaryStatsDTO(Model):
     gender: Text | None = None
     """`male`, `female` or `other`."""
     lang: Text | None = None
-    """The language of the character, as `en` or `zh`."""
+    """The language of the character, for example `en` or `zh`."""
     greeting: Text | None = None
     """The first message of the character in a new chat."""
     default_scene: Text | None = None

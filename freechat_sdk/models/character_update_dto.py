@@ -24,7 +24,7 @@ class CharacterUpdateDTO(Model):
         chat_style: How the character talks, for the model.
         chat_example: Example dialogues, for the model.
         default_scene: The situation in which a chat starts unless it sets `about`.
-        lang: The language of the character, as `en` or `zh`.
+        lang: The language of the character, for example `en` or `zh`.
         ext: Additional data of a front end; must be valid JSON.
         draft: The unpublished changes of the character, as JSON.
         tags: Tags that searches find it by.
@@ -58,7 +58,7 @@ class CharacterUpdateDTO(Model):
     default_scene: Text | None = None
     """The situation in which a chat starts unless it sets `about`."""
     lang: Text | None = None
-    """The language of the character, as `en` or `zh`."""
+    """The language of the character, for example `en` or `zh`."""
     ext: Text | None = None
     """Additional data of a front end; must be valid JSON."""
     draft: Text | None = None

@@ -13,7 +13,7 @@ class ConnectorDetailsDTO(Model):
         connector_id: The id of the connector, for the other operations.
         revision: The current revision; changes must name it.
         name: The name that the user gave to the connector.
-        transport: The transport of the MCP server, as `sse` or `streamable_http`.
+        transport: The transport of the MCP server, for example `sse` or `streamable_http`.
         url: The URL at which the MCP server listens.
         timeout: The time limit of a tool call in seconds.
         active: Whether characters may call the tools.
@@ -28,7 +28,7 @@ class ConnectorDetailsDTO(Model):
     name: Text | None = None
     """The name that the user gave to the connector."""
     transport: Text | None = None
-    """The transport of the MCP server, as `sse` or `streamable_http`."""
+    """The transport of the MCP server, for example `sse` or `streamable_http`."""
     url: Text | None = None
     """The URL at which the MCP server listens."""
     timeout: Integer | None = None

@@ -9,7 +9,7 @@ class ConnectorWriteDTO(Model):
 
     Attributes:
         name: The name that the user gave to the connector.
-        transport: The transport of the MCP server, as `sse` or `streamable_http`.
+        transport: The transport of the MCP server, for example `sse` or `streamable_http`.
         url: The URL at which the MCP server listens.
         timeout: The time limit of a tool call in seconds.
         headers: The headers of every call by name, such as credentials; they are never returned.
@@ -21,7 +21,7 @@ class ConnectorWriteDTO(Model):
     name: Text | None = None
     """The name that the user gave to the connector."""
     transport: Text | None = None
-    """The transport of the MCP server, as `sse` or `streamable_http`."""
+    """The transport of the MCP server, for example `sse` or `streamable_http`."""
     url: Text | None = None
     """The URL at which the MCP server listens."""
     timeout: Integer | None = None

@@ -10,7 +10,7 @@ class OpenAiParamDTO(Model):
     Attributes:
         api_key: An api key of the model provider that pays for the call.
         api_key_name: The name of a stored api key, instead of `api_key`.
-        model_id: The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`.
+        model_id: The id of the model in the form `[provider]name`, for example `[open_ai]gpt-4o`.
         base_url: The URL of another server with the same protocol.
         temperature: The sampling temperature, 0 to 2. Higher values make answers more varied.
         top_p: The probability mass of the tokens to sample from, above 0 up to 1.
@@ -26,7 +26,7 @@ class OpenAiParamDTO(Model):
     api_key_name: Text | None = None
     """The name of a stored api key, instead of `api_key`."""
     model_id: RequiredInput[Text]
-    """The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`."""
+    """The id of the model in the form `[provider]name`, for example `[open_ai]gpt-4o`."""
     base_url: Text | None = None
     """The URL of another server with the same protocol."""
     temperature: Number | None = None

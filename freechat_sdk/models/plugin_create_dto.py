@@ -13,14 +13,14 @@ class PluginCreateDTO(Model):
         visibility: Who can see it: `private`, `public`, `public_org` (refused to plain users) or
             `hidden`. Set it: without it, characters and prompts are public.
         name: The name. Need not be unique.
-        manifest_format: The format of `manifest_info`, as `open_ai` or `dash_scope`.
+        manifest_format: The format of `manifest_info`, for example `open_ai` or `dash_scope`.
         manifest_info: The manifest of the plugin; JSON for `open_ai`.
         api_format: The format of `api_info`; only `openapi_v3` is known.
         api_info: The description of the HTTP API, as JSON.
         provider: Who offers the plugin.
         ext: Additional data of a front end; must be valid JSON.
         tags: Tags that searches find it by.
-        ai_models: The ids of the models that can use the plugin, as `[open_ai]gpt-4o`.
+        ai_models: The ids of the models that can use the plugin, for example `[open_ai]gpt-4o`.
     """
 
     visibility: Text | None = None
@@ -29,7 +29,7 @@ class PluginCreateDTO(Model):
     name: RequiredInput[Text]
     """The name. Need not be unique."""
     manifest_format: Text | None = None
-    """The format of `manifest_info`, as `open_ai` or `dash_scope`."""
+    """The format of `manifest_info`, for example `open_ai` or `dash_scope`."""
     manifest_info: Text | None = None
     """The manifest of the plugin; JSON for `open_ai`."""
     api_format: Text | None = None
@@ -43,4 +43,4 @@ class PluginCreateDTO(Model):
     tags: list[Text] | None = None
     """Tags that searches find it by."""
     ai_models: list[Text] | None = None
-    """The ids of the models that can use the plugin, as `[open_ai]gpt-4o`."""
+    """The ids of the models that can use the plugin, for example `[open_ai]gpt-4o`."""

@@ -18,14 +18,14 @@ class PluginDetailsDTO(Model):
             `hidden`.
         name: The name. Need not be unique.
         provider: Who offers the plugin.
-        manifest_format: The format of `manifest_info`, as `open_ai` or `dash_scope`.
+        manifest_format: The format of `manifest_info`, for example `open_ai` or `dash_scope`.
         api_format: The format of `api_info`; only `openapi_v3` is known.
         username: The user name of the owner.
         tags: Tags that searches find it by.
         ai_models: The models that can use the plugin.
         manifest_info: The manifest of the plugin; JSON for `open_ai`.
         api_info: The description of the HTTP API, as JSON.
-        tool_spec_format: The format of `tool_spec_info`, as `open_ai`; set by the server.
+        tool_spec_format: The format of `tool_spec_info`, for example `open_ai`; set by the server.
         tool_spec_info: The tools that the server found in the plugin, as JSON.
         ext: Additional data of a front end; must be valid JSON.
     """
@@ -47,7 +47,7 @@ class PluginDetailsDTO(Model):
     provider: Text | None = None
     """Who offers the plugin."""
     manifest_format: Text | None = None
-    """The format of `manifest_info`, as `open_ai` or `dash_scope`."""
+    """The format of `manifest_info`, for example `open_ai` or `dash_scope`."""
     api_format: Text | None = None
     """The format of `api_info`; only `openapi_v3` is known."""
     username: Text | None = None
@@ -61,7 +61,7 @@ class PluginDetailsDTO(Model):
     api_info: Text | None = None
     """The description of the HTTP API, as JSON."""
     tool_spec_format: Text | None = None
-    """The format of `tool_spec_info`, as `open_ai`; set by the server."""
+    """The format of `tool_spec_info`, for example `open_ai`; set by the server."""
     tool_spec_info: Text | None = None
     """The tools that the server found in the plugin, as JSON."""
     ext: Text | None = None

@@ -11,8 +11,8 @@ class PluginQueryWhere(Model):
         visibility: `private`, `public`, `public_org` or `hidden`. Private and hidden ones are always
             the caller's.
         username: The user name of the owner.
-        manifest_format: The format of the manifests to find, as `open_ai`.
-        api_format: The format of the API descriptions to find, as `openapi_v3`.
+        manifest_format: The format of the manifests to find, for example `open_ai`.
+        api_format: The format of the API descriptions to find, for example `openapi_v3`.
         tags: Tags; one of them must match, or all with `tags_op` `and`.
         tags_op: `and` if all tags must match; otherwise one is enough.
         ai_models: Ids of models; one of them must match, or all with `ai_models_op` `and`.
@@ -27,9 +27,9 @@ class PluginQueryWhere(Model):
     username: Text | None = None
     """The user name of the owner."""
     manifest_format: Text | None = None
-    """The format of the manifests to find, as `open_ai`."""
+    """The format of the manifests to find, for example `open_ai`."""
     api_format: Text | None = None
-    """The format of the API descriptions to find, as `openapi_v3`."""
+    """The format of the API descriptions to find, for example `openapi_v3`."""
     tags: list[Text] | None = None
     """Tags; one of them must match, or all with `tags_op` `and`."""
     tags_op: Text | None = None

@@ -18,7 +18,7 @@ class PluginSummaryStatsDTO(Model):
             `hidden`.
         name: The name. Need not be unique.
         provider: Who offers the plugin.
-        manifest_format: The format of `manifest_info`, as `open_ai` or `dash_scope`.
+        manifest_format: The format of `manifest_info`, for example `open_ai` or `dash_scope`.
         api_format: The format of `api_info`; only `openapi_v3` is known.
         username: The user name of the owner.
         tags: Tags that searches find it by.
@@ -47,7 +47,7 @@ class PluginSummaryStatsDTO(Model):
     provider: Text | None = None
     """Who offers the plugin."""
     manifest_format: Text | None = None
-    """The format of `manifest_info`, as `open_ai` or `dash_scope`."""
+    """The format of `manifest_info`, for example `open_ai` or `dash_scope`."""
     api_format: Text | None = None
     """The format of `api_info`; only `openapi_v3` is known."""
     username: Text | None = None

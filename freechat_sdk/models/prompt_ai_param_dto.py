@@ -19,7 +19,7 @@ class PromptAiParamDTO(Model):
         prompt: The text of the prompt, sent as it is.
         prompt_template: A text with variables that the server fills in.
         prompt_ref: A stored prompt whose variables the server fills in.
-        params: Parameters of the model by the provider's names in camelCase: `modelId` (as
+        params: Parameters of the model by the provider's names in camelCase: `modelId` (for example
             `[open_ai]gpt-4o`), `apiKey` or `apiKeyName`, `temperature`, `maxTokens` and so on.
     """
 
@@ -30,5 +30,5 @@ class PromptAiParamDTO(Model):
     prompt_ref: PromptRefDTO | None = None
     """A stored prompt whose variables the server fills in."""
     params: RequiredInput[dict[str, Any]]
-    """Parameters of the model by the provider's names in camelCase: `modelId` (as `[open_ai]gpt-4o`), `apiKey`
-    or `apiKeyName`, `temperature`, `maxTokens` and so on."""
+    """Parameters of the model by the provider's names in camelCase: `modelId` (for example `[open_ai]gpt-4o`),
+    `apiKey` or `apiKeyName`, `temperature`, `maxTokens` and so on."""

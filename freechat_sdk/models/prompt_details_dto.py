@@ -23,7 +23,7 @@ class PromptDetailsDTO(Model):
         type: `string` for a text, `chat` for messages.
         description: A short description for users who look for a prompt.
         format: The syntax of the variables: `mustache` (the default) or `f_string`.
-        lang: The language of the prompt, as `en`.
+        lang: The language of the prompt, for example `en`.
         username: The user name of the owner.
         tags: Tags that searches find it by.
         ai_models: The models that the prompt is written for.
@@ -60,7 +60,7 @@ class PromptDetailsDTO(Model):
     format: Text | None = None
     """The syntax of the variables: `mustache` (the default) or `f_string`."""
     lang: Text | None = None
-    """The language of the prompt, as `en`."""
+    """The language of the prompt, for example `en`."""
     username: Text | None = None
     """The user name of the owner."""
     tags: list[Text] | None = None

@@ -17,7 +17,7 @@ class PromptQueryWhere(Model):
         ai_models_op: `and` if all models must match; otherwise one is enough.
         name: The beginning of the names to find.
         type: `string` or `chat`.
-        lang: The language, as `en`.
+        lang: The language, for example `en`.
         text: A text that the name, the description or another text contains.
     """
 
@@ -38,6 +38,6 @@ class PromptQueryWhere(Model):
     type: Text | None = None
     """`string` or `chat`."""
     lang: Text | None = None
-    """The language, as `en`."""
+    """The language, for example `en`."""
     text: Text | None = None
     """A text that the name, the description or another text contains."""

@@ -22,7 +22,7 @@ class PromptSummaryStatsDTO(Model):
         type: `string` for a text, `chat` for messages.
         description: A short description for users who look for a prompt.
         format: The syntax of the variables: `mustache` (the default) or `f_string`.
-        lang: The language of the prompt, as `en`.
+        lang: The language of the prompt, for example `en`.
         username: The user name of the owner.
         tags: Tags that searches find it by.
         ai_models: The models that the prompt is written for.
@@ -58,7 +58,7 @@ class PromptSummaryStatsDTO(Model):
     format: Text | None = None
     """The syntax of the variables: `mustache` (the default) or `f_string`."""
     lang: Text | None = None
-    """The language of the prompt, as `en`."""
+    """The language of the prompt, for example `en`."""
     username: Text | None = None
     """The user name of the owner."""
     tags: list[Text] | None = None

@@ -17,12 +17,12 @@ class PromptTaskDTO(Model):
 
     Attributes:
         prompt_ref: The stored prompt that the task runs, with its variables.
-        model_id: The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`.
+        model_id: The id of the model in the form `[provider]name`, for example `[open_ai]gpt-4o`.
         api_key_name: The name of the stored api key to use.
         api_key_value: An api key of the model provider, instead of a stored one. **Servers return it
             in clear.**
-        params: Parameters of the model by the provider's names in camelCase, as `temperature` and
-            `maxTokens`.
+        params: Parameters of the model by the provider's names in camelCase, for example
+            `temperature` and `maxTokens`.
         cron: When to run the task by itself, as a cron expression.
         status: `pending`, `running`, `succeeded`, `failed`, `canceled` or `unknown`.
     """
@@ -30,13 +30,13 @@ class PromptTaskDTO(Model):
     prompt_ref: RequiredInput[PromptRefDTO]
     """The stored prompt that the task runs, with its variables."""
     model_id: Text | None = None
-    """The id of the model in the form `[provider]name`, as `[open_ai]gpt-4o`."""
+    """The id of the model in the form `[provider]name`, for example `[open_ai]gpt-4o`."""
     api_key_name: Text | None = None
     """The name of the stored api key to use."""
     api_key_value: Secret[Text | None] = None
     """An api key of the model provider, instead of a stored one. **Servers return it in clear.**"""
     params: dict[str, Any] | None = None
-    """Parameters of the model by the provider's names in camelCase, as `temperature` and `maxTokens`."""
+    """Parameters of the model by the provider's names in camelCase, for example `temperature` and `maxTokens`."""
     cron: Text | None = None
     """When to run the task by itself, as a cron expression."""
     status: Text | None = None

@@ -16,7 +16,7 @@ class PromptTemplateDTO(Model):
     Set `template` or `chat_template`.
 
     Attributes:
-        template: The text, as `Say hello to {{{name}}}.`
+        template: The text, for example `Say hello to {{{name}}}.`
         chat_template: The messages, instead of a text.
         variables: The values of the variables by name. A variable without a value becomes an empty
             text.
@@ -25,7 +25,7 @@ class PromptTemplateDTO(Model):
     """
 
     template: Text | None = None
-    """The text, as `Say hello to {{{name}}}.`"""
+    """The text, for example `Say hello to {{{name}}}.`"""
     chat_template: ChatPromptContentDTO | None = None
     """The messages, instead of a text."""
     variables: dict[str, Any] | None = None

@@ -19,13 +19,14 @@ class PromptUpdateDTO(Model):
         template: The text of a prompt of type `string`, with its variables.
         chat_template: The messages of a prompt of type `chat`, with their variables.
         format: The syntax of the variables: `mustache` (the default) or `f_string`.
-        lang: The language of the prompt, as `en`.
+        lang: The language of the prompt, for example `en`.
         example: An answer that a model gave to the prompt, as an example.
         inputs: Example values of the variables; must be valid JSON.
         ext: Additional data of a front end; must be valid JSON.
         draft: The unpublished changes of the prompt, as JSON.
         tags: Tags that searches find it by.
-        ai_models: The ids of the models that the prompt is written for, as `[open_ai]gpt-4o`.
+        ai_models: The ids of the models that the prompt is written for, for example
+            `[open_ai]gpt-4o`.
     """
 
     parent_uid: Text | None = None
@@ -43,7 +44,7 @@ class PromptUpdateDTO(Model):
     format: Text | None = None
     """The syntax of the variables: `mustache` (the default) or `f_string`."""
     lang: Text | None = None
-    """The language of the prompt, as `en`."""
+    """The language of the prompt, for example `en`."""
     example: Text | None = None
     """An answer that a model gave to the prompt, as an example."""
     inputs: Text | None = None
@@ -55,4 +56,4 @@ class PromptUpdateDTO(Model):
     tags: list[Text] | None = None
     """Tags that searches find it by."""
     ai_models: list[Text] | None = None
-    """The ids of the models that the prompt is written for, as `[open_ai]gpt-4o`."""
+    """The ids of the models that the prompt is written for, for example `[open_ai]gpt-4o`."""

@@ -10,7 +10,8 @@ class QwenParamDTO(Model):
     Attributes:
         api_key: An api key of the model provider that pays for the call.
         api_key_name: The name of a stored api key, instead of `api_key`.
-        model_id: The id of the model in the form `[provider]name`, as `[dash_scope]qwen-plus`.
+        model_id: The id of the model in the form `[provider]name`, for example
+            `[dash_scope]qwen-plus`.
         top_p: The probability mass of the tokens to sample from, between 0 and 1.
         top_k: How many of the likeliest tokens to sample from.
         max_tokens: The largest number of tokens in the answer.
@@ -27,7 +28,7 @@ class QwenParamDTO(Model):
     api_key_name: Text | None = None
     """The name of a stored api key, instead of `api_key`."""
     model_id: RequiredInput[Text]
-    """The id of the model in the form `[provider]name`, as `[dash_scope]qwen-plus`."""
+    """The id of the model in the form `[provider]name`, for example `[dash_scope]qwen-plus`."""
     top_p: Number | None = None
     """The probability mass of the tokens to sample from, between 0 and 1."""
     top_k: Integer | None = None

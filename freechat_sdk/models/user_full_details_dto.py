@@ -11,9 +11,9 @@ class UserFullDetailsDTO(Model):
         request_id: The id of the request that returned this, for looking it up in the server's log.
         username: The name that the user logs in with.
         nickname: The name to show to other users.
-        given_name: The first name, as `Ada`.
-        middle_name: The name between first and last name, as `King`.
-        family_name: The last name, as `Lovelace`.
+        given_name: The first name, for example `Ada`.
+        middle_name: The name between first and last name, for example `King`.
+        family_name: The last name, for example `Lovelace`.
         preferred_username: The short name by which the user wants to be addressed.
         profile: The URL of a page about the user.
         picture: The URL of the picture, which everybody can read.
@@ -21,11 +21,11 @@ class UserFullDetailsDTO(Model):
         email: The address to which the server sends e-mail.
         gender: `male`, `female` or `other`.
         birthdate: The date on which the user was born.
-        zoneinfo: The time zone, as `Europe/Paris`.
-        locale: The language and country, as `fr_FR`.
-        phone_number: The phone number with country code, as `+33 1 23 45 67 89`.
+        zoneinfo: The time zone, for example `Europe/Paris`.
+        locale: The language and country, for example `fr_FR`.
+        phone_number: The phone number with country code, for example `+33 1 23 45 67 89`.
         updated_at: When the account was last changed.
-        platform: Where the account was created, as `system`.
+        platform: Where the account was created, for example `system`.
         enabled: Whether the user may log in.
         locked: Whether logging in is blocked.
         expires_at: When the user can no longer log in.
@@ -41,11 +41,11 @@ class UserFullDetailsDTO(Model):
     nickname: Text | None = None
     """The name to show to other users."""
     given_name: Text | None = None
-    """The first name, as `Ada`."""
+    """The first name, for example `Ada`."""
     middle_name: Text | None = None
-    """The name between first and last name, as `King`."""
+    """The name between first and last name, for example `King`."""
     family_name: Text | None = None
-    """The last name, as `Lovelace`."""
+    """The last name, for example `Lovelace`."""
     preferred_username: Text | None = None
     """The short name by which the user wants to be addressed."""
     profile: Text | None = None
@@ -61,15 +61,15 @@ class UserFullDetailsDTO(Model):
     birthdate: Timestamp | None = None
     """The date on which the user was born."""
     zoneinfo: Text | None = None
-    """The time zone, as `Europe/Paris`."""
+    """The time zone, for example `Europe/Paris`."""
     locale: Text | None = None
-    """The language and country, as `fr_FR`."""
+    """The language and country, for example `fr_FR`."""
     phone_number: Text | None = None
-    """The phone number with country code, as `+33 1 23 45 67 89`."""
+    """The phone number with country code, for example `+33 1 23 45 67 89`."""
     updated_at: Timestamp | None = None
     """When the account was last changed."""
     platform: Text | None = None
-    """Where the account was created, as `system`."""
+    """Where the account was created, for example `system`."""
     enabled: Flag | None = None
     """Whether the user may log in."""
     locked: Flag | None = None

@@ -8,7 +8,8 @@
 
 It speaks real HTTP, keeps what is said (in memory or in a file), streams its answers token by token, and answers like
 recorded servers of three releases, down to status codes, headers and empty bodies.
-It needs werkzeug, which `pip install ".[sandbox]"` in a checkout of this project installs along with the client.
+It needs werkzeug and pystache, which `pip install ".[sandbox]"` in a checkout of this project installs along with the
+client.
 On the command line: `python -m freechat_sdk.sandbox`.
 """
 
@@ -39,7 +40,8 @@ _HOMES = {
 }
 """Each public name is loaded when it is first used, so that importing the package needs no extra."""
 __all__ = sorted(_HOMES)  # noqa: PLE0605
-_NEEDS_WERKZEUG = 'The sandbox needs werkzeug, which is not installed. Run: pip install "werkzeug>=3.0.6,<4"'
+_REQUIREMENTS = {"pystache": "pystache>=0.6.8,<1", "werkzeug": "werkzeug>=3.0.6,<4"}
+"""What the extra `sandbox` installs."""
 
 
 if not TYPE_CHECKING:  # otherwise a type checker would accept any name
@@ -52,9 +54,12 @@ if not TYPE_CHECKING:  # otherwise a type checker would accept any name
         try:
             value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
         except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "werkzeug":
+            missing = (error.name or "").partition(".")[0]
+            if missing not in _REQUIREMENTS:
                 raise
-            raise ImportError(_NEEDS_WERKZEUG, name="werkzeug") from None
+            every = " ".join(f'"{requirement}"' for requirement in _REQUIREMENTS.values())
+            message = f"The sandbox needs {missing}, which is not installed. Run: pip install {every}"
+            raise ImportError(message, name=missing) from None
         globals()[name] = value
         return value
 

@@ -55,6 +55,10 @@ class Release:
     downloads_have_length: bool = False
     splits_events: bool = False
     """Whether an event of a stream comes in three chunks."""
+    leaves_two_defaults: bool = _fault()
+    """Whether a backend that is made the default leaves the other one the default too."""
+    needs_is_default: bool = _fault()
+    """Whether adding a backend tells its id only if the request says whether it is the default."""
     messages_in_deltas: str = "all"
     """Whether the event of a token holds it as a message too, for whom: `all`, `users` (not administrators) or `none`.
 
@@ -109,6 +113,8 @@ _V2_6 = Release(
     has_error_messages=False,
     has_error_pages=True,
     has_length=False,
+    leaves_two_defaults=True,
+    needs_is_default=True,
     messages_in_deltas="users",
     needs_usage=True,
     bare_operations=frozenset(),

@@ -69,16 +69,18 @@ def test_what_cannot_work_is_said_in_one_line(option: str) -> None:
     assert ran.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("missing", ["pystache", "werkzeug"])
 @pytest.mark.parametrize(
     "command", [["-m", "freechat_sdk.sandbox"], ["-c", "from freechat_sdk.sandbox import Sandbox"]]
 )
-def test_without_werkzeug_it_says_what_to_install(command: list[str], tmp_path: Path) -> None:
-    (tmp_path / "werkzeug.py").write_text("raise ModuleNotFoundError(name='werkzeug')", "utf-8")
+def test_without_what_it_needs_it_says_what_to_install(command: list[str], missing: str, tmp_path: Path) -> None:
+    (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError(name={missing!r})", "utf-8")
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     ran = subprocess.run(
         [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=MAX_WAIT, check=False
     )
     assert (ran.returncode, ran.stdout) == (1, "")
-    said = 'The sandbox needs werkzeug, which is not installed. Run: pip install "werkzeug>=3.0.6,<4"'
+    packages = '"pystache>=0.6.8,<1" "werkzeug>=3.0.6,<4"'
+    said = f"The sandbox needs {missing}, which is not installed. Run: pip install {packages}"
     assert ran.stderr.splitlines()[-1].removeprefix("ImportError: ") == said
     assert ran.stderr.count("\n") == 1 or command[0] == "-c"
