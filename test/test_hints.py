@@ -50,6 +50,10 @@ def new_error(status: int, error: str, message: str = "") -> Handler:
     return json_response({"code": status, "error": error, "message": message, "path": f"/x/{CHAT}"}, status)
 
 
+def hang_up(_: Request, connection: Connection) -> None:
+    connection.reset()
+
+
 def by_generation(v1: Handler, v2: Handler) -> Handler:
     return lambda request, connection: (v1 if request.path.startswith("/api/v1/") else v2)(request, connection)
 
@@ -208,9 +212,7 @@ def upload(size: int) -> Callable[[CharacterApi], object]:
     return lambda api: api.upload_character_picture("uid", b"x" * size)
 
 
-@pytest.mark.parametrize(
-    "handler", [old_error(400, "x"), old_error(413, "x"), lambda _, connection: connection.reset()]
-)
+@pytest.mark.parametrize("handler", [old_error(400, "x"), old_error(413, "x"), hang_up])
 def test_an_upload_that_fails_tells_its_size_if_it_may_be_too_large(handler: Handler) -> None:
     assert "has 1048577 bytes: servers accept up to 10 MiB" in str(error_of(handler, upload(1048577), CharacterApi))
 
