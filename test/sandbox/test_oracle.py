@@ -17,9 +17,11 @@ FINISHED = {
     "AppConfigForAdminApi",
     "AppMetaForAdminApi",
     "EncryptionManagerForAdminApi",
+    "OrganizationApi",
     "PluginApi",
     "PromptApi",
     "PromptTaskApi",
+    "TelegramManagerForAdminApi",
 }
 EXCEPTIONS = {
     ("v2", "prompt stream, model resets the connection after 3 tokens"): "how much arrives before a reset is chance",
