@@ -55,6 +55,10 @@ class Release:
     downloads_have_length: bool = False
     splits_events: bool = False
     """Whether an event of a stream comes in three chunks."""
+    leaves_two_defaults: bool = _fault()
+    """Whether a backend that is made the default leaves the other one the default too."""
+    needs_is_default: bool = _fault()
+    """Whether adding a backend tells its id only if the request says whether it is the default."""
     messages_in_deltas: str = "all"
     """Whether the event of a token holds it as a message too, for whom: `all`, `users` (not administrators) or `none`.
 
@@ -74,6 +78,12 @@ class Release:
     """Whether the message of a stored chat prompt is filled in as the JSON text of another schema."""
     inverts_drafts: bool = _fault(default=True)
     """Whether tasks of drafts read back as tasks of prompts, and the other way round."""
+    hides_version_statistics: bool = _fault(default=True)
+    """Whether lists of versions show no counts."""
+    fails_to_rank_characters: bool = _fault(default=True)
+    """Whether lists of characters by a statistic fail."""
+    fails_to_rank_nothing: bool = _fault(default=True)
+    """Whether lists by a statistic fail if nothing has been counted."""
     json_types: tuple[str, ...] = ("application/json", "application/*+json", "application/yaml")
     """The media types in which JSON is read and written."""
     unwritten_fields: frozenset[tuple[str, str]] = frozenset({("ChatMessageRecordDTO", "messageId")})
@@ -103,6 +113,8 @@ _V2_6 = Release(
     has_error_messages=False,
     has_error_pages=True,
     has_length=False,
+    leaves_two_defaults=True,
+    needs_is_default=True,
     messages_in_deltas="users",
     needs_usage=True,
     bare_operations=frozenset(),
@@ -121,6 +133,7 @@ _V2_0 = replace(
     prompt_stream_seconds=30,
     ended_stream_text=None,
     needs_usage=False,
+    fails_to_rank_nothing=False,
     demands_api_key=True,
     null_schemas=frozenset({"PromptRefDTO", "TokenUsageDTO"}),
     has_zero_statistics=True,
