@@ -17,10 +17,12 @@ FINISHED = {
     "AppConfigForAdminApi",
     "AppMetaForAdminApi",
     "EncryptionManagerForAdminApi",
+    "InteractiveStatisticsApi",
     "OrganizationApi",
     "PluginApi",
     "PromptApi",
     "PromptTaskApi",
+    "TagManagerForBizAdminApi",
     "TelegramManagerForAdminApi",
 }
 EXCEPTIONS = {
