@@ -440,7 +440,7 @@ def test_each_event_ends_a_silence() -> None:
 
     def serve(_: Request, connection: Connection) -> None:
         connection.start_stream()
-        for _ in range(6):
+        for _event in range(6):
             connection.event({"text": "H"})
             assert has_been_read.acquire(timeout=MAX_WAIT)
         connection.event(FINAL)
