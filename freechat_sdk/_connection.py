@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
+from traceback import walk_tb
 from typing import Any, Final
 
 from urllib3 import HTTPHeaderDict
@@ -569,7 +570,11 @@ class TlsConnection(Connection, HTTPSConnection):
     """A `Connection` over TLS."""
 
     def connect(self) -> None:
-        super().connect()
+        try:
+            super().connect()
+        except OSError as error:
+            _close_abandoned(error)
+            raise
         secured: Any = self.sock
         secured.suppress_ragged_eofs = False  # an end without close_notify may be an attacker's (RFC 8446, 6.1)
 
@@ -583,11 +588,18 @@ class TlsConnection(Connection, HTTPSConnection):
     def _limited(self, sock: socket.socket) -> socket.socket:
         """Limit the TLS handshake, which comes next, to what is left of the deadline."""
         sock.settimeout(self.exchange.deadline.for_connect())
-        try:
-            sock.getpeername()
-        except OSError:  # the ssl module would leave the socket open
-            raise ConnectionResetError("the connection was reset before the TLS handshake") from None
         return sock
+
+
+def _close_abandoned(error: OSError) -> None:
+    """Close the socket that the ssl module leaves open, up to Python 3.12, if the peer resets before the handshake.
+
+    Only a variable of the module holds it. A look at the connection beforehand would not do: the reset may come after.
+    """
+    for frame, _ in walk_tb(error.__traceback__):
+        sock = frame.f_locals.get("self")
+        if frame.f_code.co_name == "_create" and isinstance(sock, ssl.SSLSocket):
+            sock.close()
 
 
 def read_chunks(response: BaseHTTPResponse, max_bytes: int) -> Iterator[bytes]:
