@@ -8,7 +8,7 @@ from types import FrameType
 
 try:
     from freechat_sdk.sandbox import Sandbox
-    from freechat_sdk.sandbox._dialect import DIALECTS
+    from freechat_sdk.sandbox._release import RELEASES
 except ImportError as error:
     raise SystemExit(str(error)) from None
 
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m freechat_sdk.sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=8080, help="port on 127.0.0.1; 0 takes a free one (default 8080)")
     parser.add_argument("--db", metavar="FILE", help="keep everything in this file (default: in memory)")
-    parser.add_argument("--release", choices=sorted(DIALECTS), default="2.9.0", help="which server to be")
+    parser.add_argument("--release", choices=sorted(RELEASES), default="2.9.0", help="which server to be")
     parser.add_argument("--delay", type=float, default=0.03, metavar="SECONDS", help="wait before each token")
     parser.add_argument("--faithful", action="store_true", help="do wrong what real servers do wrong")
     return parser

@@ -26,6 +26,8 @@ FINISHED = {
     "TelegramManagerForAdminApi",
 }
 EXCEPTIONS = {
+    ("v2.6", "stream, model resets the connection after 3 tokens"): "how much arrives before a reset is chance",
+    ("v2", "stream, model resets the connection after 3 tokens"): "how much arrives before a reset is chance",
     ("v2", "prompt stream, model resets the connection after 3 tokens"): "how much arrives before a reset is chance",
     ("user-v1", "list_ai_model_info without a token"): "the second 2.0.0 server was set up without a list of models",
 }
