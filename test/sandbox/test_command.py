@@ -23,6 +23,7 @@ from freechat_sdk import (
 )
 from freechat_sdk.sandbox.__main__ import ADMIN_TOKEN
 from test.server import MAX_WAIT, RecordingServer, json_response
+from test.snippets import ROOT
 
 COMMAND = [sys.executable, "-m", "freechat_sdk.sandbox"]
 
@@ -54,11 +55,13 @@ def test_it_prints_what_a_client_needs_and_stops_cleanly(number: int, monkeypatc
             assert process.wait(MAX_WAIT) == 0
 
 
-def test_what_it_prints_is_the_same_each_time_and_holds_for_both_users() -> None:
+def test_what_it_prints_stands_in_the_guide_and_holds_for_both_users() -> None:
+    guide = (ROOT / "docs/getting-started.md").read_text("utf-8")
     with running() as (_, exported):
-        assert exported["FREECHAT_TOKEN"] == "fc-00000000000000000000000000000002"
-        assert exported["FREECHAT_CHARACTER"] == "00000000000000000000000000000001"
-        for token, name in ((exported["FREECHAT_TOKEN"], "you"), ("fc-00000000000000000000000000000001", "admin")):
+        shown = {**exported, "FREECHAT_HOST": "http://127.0.0.1:8080"}
+        lines = [f"export {name}={value}" for name, value in shown.items()]
+        assert "\n".join([*lines, f"# The administrator's token: {ADMIN_TOKEN}"]) in guide
+        for token, name in ((exported["FREECHAT_TOKEN"], "you"), (ADMIN_TOKEN, "admin")):
             with ApiClient(Configuration(exported["FREECHAT_HOST"], access_token=token)) as client:
                 user = AccountApi(client).get_user_details()
                 assert user is not None

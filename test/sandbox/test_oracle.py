@@ -27,6 +27,7 @@ FINISHED = {
     "PluginApi",
     "PromptApi",
     "PromptTaskApi",
+    "TTSServiceApi",
     "TagManagerForBizAdminApi",
     "TelegramManagerForAdminApi",
 }
