@@ -181,8 +181,10 @@ def test_ctrl_c_ends_an_answer_and_not_the_chat() -> None:
         chat.read_until("> ")
         chat.interrupt()
         chat.read_until("Ctrl-D")
+        chat.read_until("> ")
         chat.type("two\n")
         chat.read_until(": two")
+        chat.read_until("> ")
         chat.type("\x04")
         assert chat.process.wait(MAX_WAIT) == 0
 
