@@ -15,8 +15,8 @@ On the command line: `python -m freechat_sdk.sandbox`.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from freechat_sdk.sandbox._chat_store import Character as Character
     from freechat_sdk.sandbox._journal import JournalEntry as JournalEntry
+    from freechat_sdk.sandbox._sandbox import Character as Character
     from freechat_sdk.sandbox._sandbox import Sandbox as Sandbox
     from freechat_sdk.sandbox._sandbox import Snapshot as Snapshot
     from freechat_sdk.sandbox.completions import Completion as Completion
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from freechat_sdk.sandbox.completions import Prompt as Prompt
     from freechat_sdk.sandbox.completions import Usage as Usage
     from freechat_sdk.sandbox.completions.echo import echo as echo
+    from freechat_sdk.sandbox.completions.forward import forward as forward
 
 _HOMES = {
-    "Character": "_chat_store",
+    "Character": "_sandbox",
     "Completion": "completions",
     "JournalEntry": "_journal",
     "Message": "completions",
@@ -37,6 +38,7 @@ _HOMES = {
     "Snapshot": "_sandbox",
     "Usage": "completions",
     "echo": "completions.echo",
+    "forward": "completions.forward",
 }
 """Each public name is loaded when it is first used, so that importing the package needs no extra."""
 __all__ = sorted(_HOMES)  # noqa: PLE0605
