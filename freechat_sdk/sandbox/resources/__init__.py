@@ -11,6 +11,7 @@ from freechat_sdk.sandbox.resources.encryption_manager_for_admin import Encrypti
 from freechat_sdk.sandbox.resources.plugin import Plugin
 from freechat_sdk.sandbox.resources.prompt import Prompt
 from freechat_sdk.sandbox.resources.prompt_task import PromptTask
+from freechat_sdk.sandbox.resources.rag import Rag
 
 RESOURCES = (
     AIService,
@@ -24,4 +25,5 @@ RESOURCES = (
     Plugin,
     Prompt,
     PromptTask,
+    Rag,
 )
