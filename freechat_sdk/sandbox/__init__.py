@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from freechat_sdk.sandbox.completions import Prompt as Prompt
     from freechat_sdk.sandbox.completions import Usage as Usage
     from freechat_sdk.sandbox.completions.echo import echo as echo
+    from freechat_sdk.sandbox.completions.forward import forward as forward
 
 _HOMES = {
     "Character": "_chat_store",
@@ -37,6 +38,7 @@ _HOMES = {
     "Snapshot": "_sandbox",
     "Usage": "completions",
     "echo": "completions.echo",
+    "forward": "completions.forward",
 }
 """Each public name is loaded when it is first used, so that importing the package needs no extra."""
 __all__ = sorted(_HOMES)  # noqa: PLE0605

@@ -90,6 +90,12 @@ class Release:
     """Whether the message of a stored chat prompt is filled in as the JSON text of another schema."""
     inverts_drafts: bool = _fault(default=True)
     """Whether tasks of drafts read back as tasks of prompts, and the other way round."""
+    hides_version_statistics: bool = _fault(default=True)
+    """Whether lists of versions show no counts."""
+    fails_to_rank_characters: bool = _fault(default=True)
+    """Whether lists of characters by a statistic fail."""
+    fails_to_rank_nothing: bool = _fault(default=True)
+    """Whether lists by a statistic fail if nothing has been counted."""
     json_types: tuple[str, ...] = ("application/json", "application/*+json", "application/yaml")
     """The media types in which JSON is read and written."""
     unwritten_fields: frozenset[tuple[str, str]] = frozenset({("ChatMessageRecordDTO", "messageId")})
@@ -142,6 +148,7 @@ _V2_0 = replace(
     prompt_stream_seconds=30,
     ended_stream_text=None,
     needs_usage=False,
+    fails_to_rank_nothing=False,
     demands_api_key=True,
     null_schemas=frozenset({"PromptRefDTO", "TokenUsageDTO"}),
     has_zero_statistics=True,

@@ -13,12 +13,14 @@ from typing_extensions import Self
 
 from freechat_sdk.sandbox import _chat_app, _chat_store
 from freechat_sdk.sandbox._app import App
+from freechat_sdk.sandbox._cast import Cast
 from freechat_sdk.sandbox._chat_store import Backend, Character
 from freechat_sdk.sandbox._chats import Chats
 from freechat_sdk.sandbox._dialect import DIALECTS
 from freechat_sdk.sandbox._http import Request, Response
 from freechat_sdk.sandbox._journal import JournalEntry
 from freechat_sdk.sandbox._release import RELEASES
+from freechat_sdk.sandbox._resource import Call, Caller
 from freechat_sdk.sandbox._server import Server
 from freechat_sdk.sandbox._store import Store
 from freechat_sdk.sandbox._users import Users
@@ -96,6 +98,9 @@ class Sandbox:
         dialect = DIALECTS[release]()
         chats = _chat_app.App(self._chat_store, Chats(self._chat_store, dialect, ask, faithful=faithful), dialect)
         app = App(self._store, facts, ask, clock=clock)
+        self._ask = ask
+        self._facts = facts
+        self._cast = Cast(self._store, self._call)
         self.requests: list[JournalEntry] = app.journal
         """The requests that reached an operation, in order."""
         try:
@@ -120,6 +125,11 @@ class Sandbox:
             return known[0]
         self.add_user(_OWNER)
         return self.add_character("pip", owner=_OWNER, nickname="Pip", greeting=_GREETING, description="An echo.")
+
+    def _call(self, user: str, body: Any) -> Call:
+        """Return the call that a user's request would make."""
+        now = int(self._clock())
+        return Call("", Caller(user), self._facts, self._ask, now, self._clock, self.host, "", body)
 
     def add_user(self, name: str, token: str | None = None, *, admin: bool = False) -> str:
         """Add a user, or another token of one, and return the token."""
@@ -161,6 +171,8 @@ class Sandbox:
             raise TypeError(f"a character has no {unknown[0]!r}")
         given = {"name": name, "owner": owner, "uid": uid or uuid4().hex, "tags": list(tags), **fields}
         character = self._chat_store.add_character(given)
+        shown = {"defaultScene" if name == "default_scene" else name: value for name, value in fields.items()}
+        self._cast.add_character(owner, character.uid, {"name": name, "tags": list(tags), **shown})
         self.add_backend(character.uid, backend)
         return character
 
@@ -172,6 +184,7 @@ class Sandbox:
         A chat with it may have `quota` answers or tokens, as `quota_type` says: "messages", "tokens" or "none".
         """
         number = backend or uuid4().hex
+        self._cast.add_backend(character, number, quota_type, quota)
         self._chat_store.add_backend(Backend(number, character, quota_type, quota, is_removed=False))
         return number
 
@@ -184,6 +197,7 @@ class Sandbox:
 
     def remove_backend(self, backend: str) -> None:
         """Remove a backend; its chats stay and can no longer be used."""
+        self._cast.remove_backend(backend)
         self._chat_store.remove_backend(backend)
 
     def start(self) -> None:

@@ -43,6 +43,13 @@ ADMIN_TOKEN = "fc-00000000000000000000000000000001"
 IGNORED_HEADERS = frozenset({"connection", "content-length", "date", "keep-alive"})
 """`Connection` is the sockets' affair; how a body is framed shows in `Transfer-Encoding`."""
 LISTS = frozenset({"accept", "allow", "vary"})
+EARLIER_VIEWS = {
+    "referType": "prompt",
+    "referId": "0" * 32,
+    "viewCount": 5,
+    **dict.fromkeys(("referCount", "recommendCount", "scoreCount", "score"), 0),
+}
+"""What the plain users' servers had counted before the first recorded exchange; a place in a list shows it."""
 UNRECORDED = {"get_default_config", "encrypt_text"}
 """Operations whose text is the recorded server's own."""
 OPERATIONS_OF = {(operation.tag, operation.name): operation for operation in OPERATIONS}
@@ -165,6 +172,8 @@ class Replay:
         users = Users(store)
         users.add("admin", int(self.clock()), is_admin=True, nickname="Admin")
         users.add_token("admin", int(self.clock()), token=ADMIN_TOKEN)
+        if file.startswith("user-"):
+            store.table("stats", "referId").add(**EARLIER_VIEWS)
 
     def close(self) -> None:
         self.store.close()

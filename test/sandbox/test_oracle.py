@@ -17,9 +17,13 @@ FINISHED = {
     "AppConfigForAdminApi",
     "AppMetaForAdminApi",
     "EncryptionManagerForAdminApi",
+    "InteractiveStatisticsApi",
+    "OrganizationApi",
     "PluginApi",
     "PromptApi",
     "PromptTaskApi",
+    "TagManagerForBizAdminApi",
+    "TelegramManagerForAdminApi",
 }
 EXCEPTIONS = {
     ("v2", "prompt stream, model resets the connection after 3 tokens"): "how much arrives before a reset is chance",

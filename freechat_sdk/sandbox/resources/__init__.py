@@ -8,10 +8,15 @@ from freechat_sdk.sandbox.resources.app_config_for_admin import AppConfigForAdmi
 from freechat_sdk.sandbox.resources.app_meta_for_admin import AppMetaForAdmin
 from freechat_sdk.sandbox.resources.character import Character
 from freechat_sdk.sandbox.resources.encryption_manager_for_admin import EncryptionManagerForAdmin
+from freechat_sdk.sandbox.resources.interactive_statistics import InteractiveStatistics
+from freechat_sdk.sandbox.resources.organization import Organization
 from freechat_sdk.sandbox.resources.plugin import Plugin
 from freechat_sdk.sandbox.resources.prompt import Prompt
 from freechat_sdk.sandbox.resources.prompt_task import PromptTask
 from freechat_sdk.sandbox.resources.rag import Rag
+from freechat_sdk.sandbox.resources.tag_manager_for_biz_admin import TagManagerForBizAdmin
+from freechat_sdk.sandbox.resources.telegram_manager_for_admin import TelegramManagerForAdmin
+from freechat_sdk.sandbox.resources.tts_service import TTSService
 
 RESOURCES = (
     AIService,
@@ -22,8 +27,13 @@ RESOURCES = (
     AppMetaForAdmin,
     Character,
     EncryptionManagerForAdmin,
+    InteractiveStatistics,
+    Organization,
     Plugin,
     Prompt,
     PromptTask,
     Rag,
+    TTSService,
+    TagManagerForBizAdmin,
+    TelegramManagerForAdmin,
 )

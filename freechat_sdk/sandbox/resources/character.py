@@ -111,8 +111,9 @@ class Character:
 
     def list_character_versions_by_name(self, call: Call, name: str) -> list[Row]:
         """Return the versions of a name."""
+        stats = self._stats.of_version
         rows = self._characters.of_name(call, name)
-        return [{**self._characters.shown(row), "stats": self._stats.of(call, "character", row["uid"])} for row in rows]
+        return [{**self._characters.shown(row), "stats": stats(call, "character", row["uid"])} for row in rows]
 
     def get_character_latest_id_by_name(self, call: Call, name: str) -> int | None:
         """Return the id of the latest version of a name."""
