@@ -15,8 +15,8 @@ On the command line: `python -m freechat_sdk.sandbox`.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from freechat_sdk.sandbox._chat_store import Character as Character
     from freechat_sdk.sandbox._journal import JournalEntry as JournalEntry
+    from freechat_sdk.sandbox._sandbox import Character as Character
     from freechat_sdk.sandbox._sandbox import Sandbox as Sandbox
     from freechat_sdk.sandbox._sandbox import Snapshot as Snapshot
     from freechat_sdk.sandbox.completions import Completion as Completion
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from freechat_sdk.sandbox.completions.forward import forward as forward
 
 _HOMES = {
-    "Character": "_chat_store",
+    "Character": "_sandbox",
     "Completion": "completions",
     "JournalEntry": "_journal",
     "Message": "completions",

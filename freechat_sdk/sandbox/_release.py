@@ -109,6 +109,27 @@ class Release:
     lacks: frozenset[str] = frozenset()
     """The operations of the generation that came after the release."""
 
+    chat_stream_seconds: int = 600
+    """How long a stream of a chat may last from its first event on; a longer answer is stored once it is whole."""
+    refuses_when_busy: bool = False
+    """Whether a send to a chat that is busy is refused; else it waits."""
+    keeps_partial_answers: bool = True
+    """Whether the part of an answer that came before the model failed is stored."""
+    cuts_early_ends: bool = False
+    """Whether a stream whose model just ends is cut; else it ends well, without its final event."""
+    loading_shows_failures: bool = False
+    """Whether a list fails if the model does when it is asked for the answer to the newest message."""
+    shows_deleted_chats: bool = False
+    """Whether the messages of a chat can be listed after it was deleted."""
+    omits_unknown_usage: bool = False
+    """Whether nothing is noted with an answer whose model does not tell its usage."""
+    clearing_fails: bool = _fault()
+    """Clearing a memory fails after the work is done, and sends fail until the chat's session is dropped."""
+    rollback_breaks: bool = _fault(default=True)
+    """After the greeting has been rolled back, sends fail until the chat's session is dropped."""
+    needs_backends: bool = _fault(default=True)
+    """A chat that has lost its backend makes the list of chats fail."""
+
     def without_faults(self) -> "Release":
         """Return the release as it was meant to be."""
         faults: dict[str, Any] = {fault.name: False for fault in fields(self) if fault.metadata.get("is_fault")}
@@ -131,6 +152,9 @@ _V2_6 = Release(
     needs_usage=True,
     bare_operations=frozenset(),
     lacks=frozenset({"list_telegram_messages"}),
+    refuses_when_busy=True,
+    omits_unknown_usage=True,
+    clearing_fails=True,
 )
 _V2_0 = replace(
     _V2_6,
@@ -156,6 +180,13 @@ _V2_0 = replace(
     json_types=("application/json", "application/*+json", "application/cbor"),
     unwritten_fields=frozenset(),
     lacks=frozenset(),
+    chat_stream_seconds=30,
+    omits_unknown_usage=False,
+    keeps_partial_answers=False,
+    cuts_early_ends=True,
+    loading_shows_failures=True,
+    shows_deleted_chats=True,
+    needs_backends=False,
 )
 
 RELEASES = {release.name: release for release in (_V2_0, _V2_6, Release())}

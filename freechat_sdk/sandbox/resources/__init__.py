@@ -7,6 +7,7 @@ from freechat_sdk.sandbox.resources.ai_service import AIService
 from freechat_sdk.sandbox.resources.app_config_for_admin import AppConfigForAdmin
 from freechat_sdk.sandbox.resources.app_meta_for_admin import AppMetaForAdmin
 from freechat_sdk.sandbox.resources.character import Character
+from freechat_sdk.sandbox.resources.chat import Chat
 from freechat_sdk.sandbox.resources.encryption_manager_for_admin import EncryptionManagerForAdmin
 from freechat_sdk.sandbox.resources.interactive_statistics import InteractiveStatistics
 from freechat_sdk.sandbox.resources.organization import Organization
@@ -25,6 +26,7 @@ RESOURCES = (
     Agent,
     AppConfigForAdmin,
     AppMetaForAdmin,
+    Chat,
     Character,
     EncryptionManagerForAdmin,
     InteractiveStatistics,

@@ -27,8 +27,8 @@ from freechat_sdk.sandbox._users import CACHE_SECONDS
 from freechat_sdk.sandbox._versioned import HIDDEN, PUBLIC, Versioned, check_public
 from freechat_sdk.sandbox.resources.rag import new_task
 
-_NEW = {"gender": "other", "lang": "en", "priority": 1, "tags": []}
-_NEW_BACKEND = {
+NEW_CHARACTER = {"gender": "other", "lang": "en", "priority": 1, "tags": []}
+NEW_BACKEND = {
     "isDefault": False,
     "messageWindowSize": 50,
     "longTermMemoryWindowSize": 5,
@@ -61,7 +61,7 @@ class Character:
 
     def create_character(self, call: Call) -> int:
         """Add a character."""
-        return self._characters.add(call, {**_NEW, **call.body})
+        return self._characters.add(call, {**NEW_CHARACTER, **call.body})
 
     def get_character_summary(self, call: Call, character_id: int) -> Row:
         """Return a character."""
@@ -154,7 +154,7 @@ class Character:
         self._check_backend(call)
         uid = new_uid()
         dates = {"gmtCreate": call.now, "gmtModified": call.now}
-        self._backends.add(**{**_NEW_BACKEND, **call.body, **dates, "backendId": uid, "characterUid": character_uid})
+        self._backends.add(**{**NEW_BACKEND, **call.body, **dates, "backendId": uid, "characterUid": character_uid})
         if call.release.needs_is_default and "isDefault" not in call.body:
             return None
         self._settle_default(call, character_uid, uid)
@@ -258,7 +258,7 @@ class Character:
         """Make a character of an archive and return its id."""
         contents = self._archives.read(call)
         name = self._characters.new_name(call, contents.character.get("name", ""))
-        row_id = self._characters.add(call, {**_NEW, **contents.character, "name": name})
+        row_id = self._characters.add(call, {**NEW_CHARACTER, **contents.character, "name": name})
         uid = self._characters.rows.find(id=row_id)[0]["uid"]
         for configuration in contents.backends:
             self.add_character_backend(replace(call, body=self._archives.add_tasks(call, configuration)), uid)
