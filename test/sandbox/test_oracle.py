@@ -21,6 +21,7 @@ FINISHED = {
     "AgentApi",
     "AppConfigForAdminApi",
     "AppMetaForAdminApi",
+    "ChatApi",
     "EncryptionManagerForAdminApi",
     "InteractiveStatisticsApi",
     "OrganizationApi",
