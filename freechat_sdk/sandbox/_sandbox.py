@@ -20,6 +20,7 @@ from freechat_sdk.sandbox._users import Users
 from freechat_sdk.sandbox._versioned import PRIVATE, PUBLIC
 from freechat_sdk.sandbox.completions import Model, paced
 from freechat_sdk.sandbox.completions.echo import echo
+from freechat_sdk.sandbox.resources.character import NEW_BACKEND, NEW_CHARACTER
 from freechat_sdk.sandbox.resources.chat import new_chat
 
 _CHARACTER_FIELDS = {
@@ -34,6 +35,9 @@ _CHARACTER_FIELDS = {
     "priority": "priority",
 }
 """What `add_character` takes, with the names on the wire."""
+CHARACTER_UID = f"{1:032x}"
+"""The built-in character's."""
+_ADMIN = "admin"
 _OWNER = "sandbox"
 _USER = "you"
 _GREETING = "Hello! I am Pip, and I live in this sandbox. Whatever you say, I say back."
@@ -69,12 +73,14 @@ class Sandbox:
         port: where to listen on 127.0.0.1; 0 takes a free port.
         db: file to keep everything in; None keeps it in memory.
         model: what stands for the model: a function from a `Prompt` to a `Completion`, or to a str that is said word
-            by word. Default `echo`.
+            by word. Default `echo`; `forward` asks the server of a task's `baseUrl`.
         delay: seconds before each token. Default 0.
         faithful: whether to do wrong what the recorded servers do wrong. Default False.
+        token: the first user's token; None makes one, or takes one from the file.
+        admin_token: an administrator's token; None adds no administrator.
 
     Raises:
-        ValueError: for an unknown release or a negative delay.
+        ValueError: for an unknown release, a negative delay or a token that is somebody else's.
         OSError: when the port is taken.
     """
 
@@ -87,6 +93,8 @@ class Sandbox:
         model: Model = echo,
         delay: float = 0.0,
         faithful: bool = False,
+        token: str | None = None,
+        admin_token: str | None = None,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -103,6 +111,10 @@ class Sandbox:
         self.requests: list[JournalEntry] = app.journal
         """The requests that reached an operation, in order."""
         try:
+            self.token = self._token_of(_USER, token)
+            """The token of a first user."""
+            if admin_token is not None:
+                self._token_of(_ADMIN, admin_token, is_admin=True)
             self._server = Server(app, port)
         except BaseException:
             self._store.close()
@@ -112,11 +124,19 @@ class Sandbox:
         self.port = self._server.port
         self.host = f"http://127.0.0.1:{self.port}"
         """Where it listens: `Configuration(host=...)`."""
-        known = self._users.valid_tokens(_USER, int(clock()))
-        self.token: str = known[0]["token"] if known else self.add_user(_USER)
-        """The token of a first user."""
         self.character = self._built_in()
         """The built-in character: `uid`, `id`, `greeting` and so on."""
+
+    def _token_of(self, name: str, token: str | None, *, is_admin: bool = False) -> str:
+        """Return a valid token of a user, made if there is none: a given one, or any."""
+        known = [row["token"] for row in self._users.valid_tokens(name, int(self._clock()))]
+        if token is None and known:
+            return str(known[0])
+        if token in known:
+            return str(token)
+        if self._users.tokens.count(token=token):
+            raise ValueError(f"the token for {name!r} has ended or is somebody else's")
+        return self.add_user(name, token, admin=is_admin)
 
     def _built_in(self) -> Character:
         """Return the built-in character, made if the database has none."""
@@ -124,7 +144,8 @@ class Sandbox:
         if known is not None:
             return _described(known)
         self.add_user(_OWNER)
-        return self.add_character("pip", owner=_OWNER, nickname="Pip", greeting=_GREETING, description="An echo.")
+        described = {"nickname": "Pip", "greeting": _GREETING, "description": "An echo."}
+        return self.add_character("pip", owner=_OWNER, uid=CHARACTER_UID, **described)
 
     def add_user(self, name: str, token: str | None = None, *, admin: bool = False) -> str:
         """Add a user, or another token of one, and return the token."""
@@ -163,15 +184,8 @@ class Sandbox:
         if unknown := sorted(fields.keys() - _CHARACTER_FIELDS.keys()):
             raise TypeError(f"a character has no {unknown[0]!r}")
         given = {_CHARACTER_FIELDS[field]: value for field, value in fields.items() if value is not None}
-        row: Row = {
-            "visibility": PUBLIC,
-            "isPublished": True,
-            "version": 1,
-            "gender": "other",
-            "lang": "en",
-            "priority": 1,
-        }
-        row |= {"priority": 1, "name": name, "username": owner, "uid": uid or new_uid(), "tags": list(tags), **given}
+        row: Row = {**NEW_CHARACTER, "visibility": PUBLIC, "isPublished": True, "version": 1}
+        row |= {"name": name, "username": owner, "uid": uid or new_uid(), "tags": list(tags), **given}
         with self._store.transaction():
             row_id = self._store.table("characters").add(**row, **self._dates())
             self.add_backend(row["uid"], backend)
@@ -193,16 +207,10 @@ class Sandbox:
             ref = {"promptId": self._store.table("prompts").add(**prompt, **owner)}
             task = {"promptTaskId": new_uid(), "promptRef": ref, "modelId": "[open_ai]echo", "status": "pending"}
             self._store.table("prompt_tasks").add(**task, **owner)
-            table.add(
-                backendId=backend_id,
-                characterUid=character,
-                chatPromptTaskId=task["promptTaskId"],
-                isDefault=table.first(characterUid=character) is None,
-                messageWindowSize=50,
-                quotaType=quota_type,
-                initQuota=quota,
-                **owner,
-            )
+            ids = {"backendId": backend_id, "characterUid": character, "chatPromptTaskId": task["promptTaskId"]}
+            quotas = {"quotaType": quota_type, "initQuota": quota}
+            is_default = table.first(characterUid=character) is None
+            table.add(**{**NEW_BACKEND, **ids, **quotas, "isDefault": is_default, **owner})
         return backend_id
 
     def _dates(self) -> dict[str, int]:

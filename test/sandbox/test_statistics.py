@@ -143,3 +143,16 @@ def test_a_sample_is_an_mp3_file(app: App) -> None:
     data = b"".join(response.chunks or ())
     assert dict(response.headers)["Content-Type"] == "audio/mpeg"
     assert {data[start : start + 2] for start in range(0, len(data), 104)} == {MP3_FRAME}
+
+
+def test_a_message_that_was_asked_for_without_a_speaker_stays_silent(store: Store, app: App) -> None:
+    backend = store.table("backends").add(backendId="b", username="ann")
+    store.table("chats").add(chatId="c", username="ann", backendId="b")
+    first, second = (store.table("messages").add(chatId="c") for _ in range(2))
+    assert by(app, "ann", "GET", f"/tts/speak/{first}").status == 500
+    store.table("backends").update(backend, ttsSpeakerWav="voice.wav")
+    statuses = [by(app, "ann", "GET", f"/tts/speak/{message}").status for message in (first, second, second)]
+    assert statuses == [500, 200, 200]
+    store.table("backends").update(backend, ttsSpeakerWav=None)
+    assert by(app, "ann", "GET", f"/tts/speak/{second}").status == 500
+    assert [by(app, user, "GET", f"/tts/speak/{second}").status for user in ("ben", "admin")] == [403, 500]
