@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -15,13 +15,16 @@ from freechat_sdk.sandbox import _chat_app, _chat_store
 from freechat_sdk.sandbox._app import App
 from freechat_sdk.sandbox._chat_store import Backend, Character
 from freechat_sdk.sandbox._chats import Chats
+from freechat_sdk.sandbox._contract import OPERATIONS, Operation
 from freechat_sdk.sandbox._dialect import DIALECTS
+from freechat_sdk.sandbox._faults import Fault, matches, obedient
 from freechat_sdk.sandbox._http import Request, Response
 from freechat_sdk.sandbox._journal import JournalEntry
 from freechat_sdk.sandbox._release import RELEASES
 from freechat_sdk.sandbox._server import Server
 from freechat_sdk.sandbox._store import Store
 from freechat_sdk.sandbox._users import Users
+from freechat_sdk.sandbox._verdict import verdict
 from freechat_sdk.sandbox.completions import Model, paced
 from freechat_sdk.sandbox.completions.echo import echo
 
@@ -41,9 +44,12 @@ class _Both:
         self._chats = chats
         self._prefix = f"/api/{generation}/chat"
 
+    def operation_of(self, request: Request) -> tuple[Operation, Mapping[str, str]] | None:
+        return self._app.operation_of(request)
+
     def respond(self, request: Request) -> Response:
         """Return the response to a request."""
-        is_chat = f"{request.path}/".startswith(f"{self._prefix}/") and request.body is not None
+        is_chat = f"{request.path}/".startswith(f"{self._prefix}/") and request.body is not None and not request.refusal
         return self._chats.respond(request) if is_chat else self._app.respond(request)
 
 
@@ -80,7 +86,7 @@ class Sandbox:
         model: Model = echo,
         delay: float = 0.0,
         faithful: bool = False,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if release not in DIALECTS:
@@ -88,7 +94,9 @@ class Sandbox:
         if delay < 0:
             raise ValueError(f"delay is a number of seconds from 0 on, not {delay}")
         facts = RELEASES[release] if faithful else RELEASES[release].without_faults()
-        ask = paced(model, delay, sleep)
+        self._hurry = threading.Event()
+        sleep = sleep or self._hurry.wait
+        ask = obedient(paced(model, delay, sleep), sleep)
         self._clock = clock
         self._store = Store(db)
         self._users = Users(self._store)
@@ -99,7 +107,7 @@ class Sandbox:
         self.requests: list[JournalEntry] = app.journal
         """The requests that reached an operation, in order."""
         try:
-            self._server = Server(_Both(app, chats, facts.generation), port)
+            self._server = Server(_Both(app, chats, facts.generation), port, sleep=sleep, clock=clock)
         except BaseException:
             self._close_stores()
             raise
@@ -136,7 +144,16 @@ class Sandbox:
         return Snapshot((self._store.snapshot(), self._chat_store.snapshot()))
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Make the sandbox hold what it held when the snapshot was made; no request may be under way."""
+        """Make the sandbox hold what it held when the snapshot was made.
+
+        It closes its connections and waits until what is under way has ended. Faults and `requests` are forgotten.
+        """
+        self._hurry.set()
+        self._server.settle()
+        self._hurry.clear()
+        self._server.faults.clear()
+        self._server.journal.clear()
+        self.requests.clear()
         self._store.restore(snapshot.copies[0])
         self._chat_store.restore(snapshot.copies[1])
 
@@ -186,6 +203,36 @@ class Sandbox:
         """Remove a backend; its chats stay and can no longer be used."""
         self._chat_store.remove_backend(backend)
 
+    def fail(
+        self, operation: str, fault: Fault, times: int | None = None, *, probability: float = 1.0, seed: int = 0
+    ) -> None:
+        """Make requests to an operation fail, such as `ChatApi.send_message`; `ChatApi.*` or `*` means several.
+
+        Args:
+            operation: the operation, or a pattern with `*`.
+            fault: what goes wrong.
+            times: how often; None means each time.
+            probability: how likely it is each time, from 0 to 1.
+            seed: what the chances depend on; the same seed gives the same ones.
+
+        Raises:
+            ValueError: if the release has no such operation.
+        """
+        if not any(matches(operation, known) for known in OPERATIONS):
+            raise ValueError(f"there is no operation {operation!r}; write it like ChatApi.send_message or ChatApi.*")
+        self._server.faults.add(operation, fault, times, probability, seed)
+
+    def assert_well_behaved(self) -> None:
+        """Fail if the program misused the server since the sandbox started or was restored; the error says how.
+
+        Raises:
+            AssertionError: if it sent a message again although it may have arrived, sent two at once to a chat, made a
+                new connection for each call, polled more than once a second, left a stream open, or put a token into
+                a query.
+        """
+        if found := list(verdict(self._server.journal.exchanges)):
+            raise AssertionError("\n".join(["The program misused the server:", *(f"- {text}" for text in found)]))
+
     def start(self) -> None:
         """Start answering."""
         if self._thread is None:
@@ -198,6 +245,7 @@ class Sandbox:
             self._server.shutdown()
             self._thread.join()
             self._thread = None
+        self._hurry.set()
         self._server.server_close()
         self._close_stores()
 
