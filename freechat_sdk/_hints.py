@@ -9,14 +9,14 @@ from pydantic_core import from_json
 
 from freechat_sdk._request import Request
 from freechat_sdk._secrets import MASK, MIN_LENGTH, Credential, mask
-from freechat_sdk.configuration import Configuration
+from freechat_sdk.configuration import MEBIBYTE, Configuration
 from freechat_sdk.exceptions import is_login_redirect
 from freechat_sdk.upload import MultipartBody
 
 _KNOWN_CAUSES: Final = {
     ("DELETE", "/chat/memory/{chatId}", 500): (
-        "Servers up to FreeChat 2.6 answer 500 although everything has been forgotten. "
-        "Call update_chat, with an unchanged field if you like: sending works again after it."
+        "Servers up to FreeChat 2.6 return 500 although everything has been forgotten. "
+        "Call update_chat, even with an unchanged field; then sending works again."
     ),
     ("POST", "/chat", 406): (
         "The prompt of the character is a string prompt, or the user may not see it. "
@@ -26,8 +26,8 @@ _KNOWN_CAUSES: Final = {
 """What real servers mean by some statuses of some operations."""
 
 _BUSY: Final = (
-    "The chat is busy with another message, or its character has been deleted: servers up to FreeChat 2.6 answer both "
-    "alike. Send one message at a time, or wait longer with Configuration(retries=RetryPolicy(busy_wait=...))."
+    "The chat is busy with another message, or its character has been deleted: servers up to FreeChat 2.6 do not say "
+    "which. Send one message at a time, or wait longer with Configuration(retries=RetryPolicy(busy_wait=...))."
 )
 _NOT_BUSY: Final = "The character of the chat may have been deleted: then start another chat. Or try again later."
 _CANNOT_SEND: Final = (
@@ -55,8 +55,8 @@ def hint_for(
         return "Redirects are not followed. Set Configuration(host=...) to the address of the server itself."
     if status == 404 and tried and not said_in(body):
         return _about_address(configuration, tried)
-    if isinstance(request.body, MultipartBody) and status in (400, 413):
-        return f"{size_advice(request.body)}."
+    if status == 413 or (status == 400 and may_be_too_large(request.body)):
+        return size_advice(request.body)
     if request.retry_busy and status == 503:
         return _NOT_BUSY if said_in(body) else _BUSY
     if request.retry_busy and status == 500:
@@ -137,10 +137,15 @@ def shown_location(location: str, request: Request) -> str:
     return mask(shown, [value for value in map(unquote, values) if len(value) >= MIN_LENGTH])
 
 
-def size_advice(body: MultipartBody) -> str:
-    """Return the advice for a file that may be too large for the server."""
-    size = body.upload.size
-    return (
-        f"The file has {'an unknown number of' if size is None else size} bytes; servers accept up to 10 MiB, less for "
-        "some kinds of files, and may close the connection if a file is larger"
-    )
+def may_be_too_large(body: object) -> bool:
+    """Return whether a request holds a file that some server operations refuse for its size."""
+    return isinstance(body, MultipartBody) and (body.upload.size is None or body.upload.size > MEBIBYTE)
+
+
+def size_advice(body: object) -> str:
+    """Return the advice for a body that may be too large for the server."""
+    what = "The body is too large"
+    if isinstance(body, MultipartBody):
+        size = body.upload.size
+        what = f"The file has {'an unknown number of' if size is None else size} bytes"
+    return f"{what}: servers accept up to 10 MiB, less for some kinds of files. Send less."

@@ -22,7 +22,7 @@ from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.response import BaseHTTPResponse
 
 from freechat_sdk._connection import BodyTimeoutError, Exchange, FramingError, is_unpacked_whole, read_chunks
-from freechat_sdk._hints import size_advice
+from freechat_sdk._hints import may_be_too_large, size_advice
 from freechat_sdk._operation import ONCE
 from freechat_sdk._secrets import without_frames
 from freechat_sdk.configuration import MEBIBYTE
@@ -33,7 +33,7 @@ from freechat_sdk.exceptions import (
     ApiTimeoutError,
     escape_unprintable,
 )
-from freechat_sdk.upload import FileChangedError, MultipartBody
+from freechat_sdk.upload import FileChangedError
 
 E = TypeVar("E", bound=ApiException)
 
@@ -296,8 +296,8 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
         return _timed_out(error, causes, exchange, about)
     message, hint = _connection_failure(causes, exchange.request_sent)
     body = exchange.request.body
-    if isinstance(body, MultipartBody) and exchange.request_sent:
-        hint = f"{size_advice(body)}."
+    if exchange.request_sent and may_be_too_large(body):
+        hint = f"{hint} {size_advice(body)}"
     return ApiConnectionError(message, hint=hint + _doubt(exchange), **about)
 
 
@@ -381,4 +381,7 @@ def _lost(error: BaseException) -> tuple[str, str]:
     is_cut = isinstance(error, http.client.RemoteDisconnected) or str(error).startswith("HTTP/")
     if isinstance(error, http.client.BadStatusLine) and not is_cut:
         return "the response is not HTTP", _CHECK_PROTOCOL
-    return "the connection was lost", "The server or a proxy closed it. Check the server, then try again."
+    return (
+        "the connection was lost",
+        "The server or a proxy closed it. Check the server, and whether its address begins with http or https.",
+    )

@@ -35,7 +35,7 @@ class RetryPolicy:
     of a failing server. It starts full. Each retry takes one from it, and each response other than 502, 503 and 504
     puts `refill` back. If it is empty, requests are not sent again.
 
-    A busy chat is waited for: servers up to FreeChat 2.6 answer 503 while another message is in the works, and store
+    A busy chat is waited for: servers up to FreeChat 2.6 return 503 while they process another message, and store
     nothing. The waits for it grow to 8 s and end after `busy_wait` seconds, or at the deadline of the call. They cost
     neither retries nor budget. 0 retries turn them off.
 

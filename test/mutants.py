@@ -1,11 +1,12 @@
 """Small changes of a module, and whether the tests notice them: `python -m test.mutants [module ...]`, `make mutants`.
 
 test/mutants.yaml names the tests of each module, and argues each change that they need not notice. Messages of errors
-are not changed: their wording is free.
+and texts of several words are not changed: their wording is free.
 
 Each change is made in memory, in a process of its own. For one within a function, that is a fork of a process that has
-collected the tests: the function gets other code, and only those tests run that run its line. For any other change, and
-if no test runs the line, a fresh process imports the changed module and runs all tests.
+collected the tests: the function gets other code, and only those tests run that run its line. The same holds for a
+constant and the lines that use it. For any other change, and if no test runs the line, a fresh process imports the
+changed module and runs all tests.
 
 mutmut 3 was tried: it puts a function around each function, which changes signatures and frames that this package
 promises.
@@ -19,6 +20,8 @@ import inspect
 import marshal
 import multiprocessing
 import os
+import re
+import signal
 import sys
 import tempfile
 import threading
@@ -41,6 +44,8 @@ OPTIONS = [*("-p", "no:cacheprovider"), *("-p", "no:terminal"), *("-o", "addopts
 OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 UNCHANGED_FIELDS = {"annotation", "returns", "decorator_list", "bases"}
 UNCHANGED_CALLS = {"TypeVar", "ParamSpec", "NamedTuple", "cast", "warn"}
+WORDING = re.compile(r"\w \w")
+"""What makes a text words for people, and not a name or a key."""
 ERROR_MAKERS = ("Error", "Exception", "_unreadable", "_interrupted", "_error")
 """How the names end of what makes an error."""
 OTHER: dict[type[ast.AST], type[Any]] = {
@@ -57,10 +62,12 @@ class Mutant(NamedTuple):
     change: str
     """The place with the line before and after, as in the list."""
     code: CodeType
-    lines: range
+    lines: Sequence[int]
     """The lines of the statement that is changed."""
     function: tuple[str, int] | None
     """Name and first line of the function that is changed; None if the change takes effect on import."""
+    constant: CodeType | None = None
+    """The assignment that is changed, if it is one of the module; then `lines` are those that use its name."""
 
 
 class _Site(NamedTuple):
@@ -81,12 +88,25 @@ def mutants(source: str, path: str) -> Iterator[Mutant]:
     for site in _sites(tree, "", range(0), None):
         old, site.holder[site.key] = site.holder[site.key], site.new
         after = ast.unparse(ast.fix_missing_locations(tree)).splitlines()
-        code = compile(tree, path, "exec")
+        code, lines = compile(tree, path, "exec"), list(site.lines)
+        constant, name = _assigned(tree, lines)
+        if constant is not None:
+            lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name]
         site.holder[site.key] = old
         pairs = zip(before, after, strict=False)
         changed = next((f"{line.strip()} -> {new.strip()}" for line, new in pairs if line != new), None)
         if changed is not None:
-            yield Mutant(f"{site.place}: {changed}", code, site.lines, site.function)
+            yield Mutant(f"{site.place}: {changed}", code, lines, site.function, constant)
+
+
+def _assigned(tree: ast.Module, lines: Sequence[int]) -> tuple[CodeType | None, str]:
+    """Return the code of an assignment of a module, and the name that it sets."""
+    for statement in tree.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                if lines[0] == statement.lineno:
+                    return compile(ast.Module([statement], []), "<constant>", "exec"), name
+    return None, ""
 
 
 def _sites(node: Any, place: str, lines: range, function: tuple[str, int] | None) -> Iterator[_Site]:
@@ -149,7 +169,7 @@ def _others(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.Constant(not value)
         case ast.Constant(value=int() | float() as value):
             yield ast.Constant(value + 1)
-        case ast.Constant(value=str() as value):
+        case ast.Constant(value=str() as value) if not WORDING.search(value):
             yield ast.Constant(chr(ord(value) + 1) if len(value) == 1 else f"{value}x")
         case ast.Constant(value=bytes() as value):
             yield ast.Constant(value + b"x")
@@ -237,30 +257,36 @@ class _Loop:
     def status(self, mutant: Mutant) -> int | None:
         """Return what comes of a change."""
         runs = sorted((run.seconds, number) for number, run in enumerate(self._runs) if run.lines & {*mutant.lines})
-        if mutant.function is not None and runs:
-            seconds, numbers = zip(*runs, strict=True)
-            status = _ended(FORK.Process(target=self._replace, args=(mutant, numbers)), sum(seconds))
-            if status != NOT_REPLACED:
+        if runs and (mutant.function or mutant.constant):
+            fork = FORK.Process(target=self._replace, args=(mutant, [number for _, number in runs]))
+            status = _ended(fork, sum(run.seconds for run in self._runs))
+            if status != NOT_REPLACED and (status != 0 or mutant.function):  # others may have imported a constant
                 return status
         process = SPAWN.Process(target=_import, args=(self._module, marshal.dumps(mutant.code), self._tests))
         return _ended(process, sum(run.seconds for run in self._runs))
 
     def _replace(self, mutant: Mutant, numbers: Sequence[int]) -> None:
-        """Run some tests with other code in a function, and end this process with 0 if they notice nothing."""
-        (code,) = (
-            part for part in _functions_in(mutant.code) if (part.co_name, part.co_firstlineno) == mutant.function
-        )
-        replaced = [function for function in gc.get_objects() if self._is_live(function, mutant.function)]
+        """Run some tests with a changed function or constant, and end this process with 0 if they notice nothing."""
         try:
-            for function in replaced:
-                function.__code__ = code
-        except ValueError:  # it does not call super() any more
+            if mutant.constant is None:
+                self._replace_function(mutant)
+            else:
+                exec(mutant.constant, vars(sys.modules[f"freechat_sdk.{self._module}"]))
+        except (ValueError, TypeError):  # it does not call super() any more, or cannot be evaluated
             os._exit(NOT_REPLACED)
         for number in numbers:
+            signal.alarm(int(10 + 5 * self._runs[number].seconds))
             self._run(self._items[number])
             if self._has_failed:
                 os._exit(1)
         os._exit(0)
+
+    def _replace_function(self, mutant: Mutant) -> None:
+        (code,) = (
+            part for part in _functions_in(mutant.code) if (part.co_name, part.co_firstlineno) == mutant.function
+        )
+        for function in [value for value in gc.get_objects() if self._is_live(value, mutant.function)]:
+            function.__code__ = code
 
     def _is_live(self, value: object, function: object) -> bool:
         code = value.__code__ if type(value) is FunctionType else None
@@ -280,13 +306,12 @@ def _functions_in(code: CodeType) -> Iterator[CodeType]:
 def _ended(process: Any, seconds: float) -> int | None:
     """Return the exit status of a process, or None if it takes far longer than the tests do."""
     process.start()
-    process.join(20 + 3 * seconds)
+    process.join(10 + 3 * seconds)
     if process.is_alive():
         process.kill()
         process.join()
         return None
-    status: int = process.exitcode
-    return status
+    return None if process.exitcode == -signal.SIGALRM else int(process.exitcode)
 
 
 _kept: list[_Loop] = []

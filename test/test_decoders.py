@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freechat_sdk import ApiDecodeError, ApiException, ChatMessageRecordDTO, ChatSessionDTO, LlmResultDTO
-from freechat_sdk._decoders import Decoder, as_json, as_text, decode, is_html, nothing, optional
+from freechat_sdk._decoders import Decoder, as_json, as_text, decode, is_html, nothing, optional, undecodable
 
 E = TypeVar("E", bound=ApiException)
 JSON = {"Content-Type": "application/json"}
@@ -75,6 +75,11 @@ def test_another_shape_is_a_decode_error_with_the_body(decoder: Decoder[Any], bo
     with pytest.raises(ApiDecodeError, match=r"GET /thing/{thingId} returned 200 OK: the body is not ") as caught:
         read(decoder, body)
     assert (caught.value.body is not None, caught.value.headers) == (True, JSON)
+
+
+def test_an_error_names_the_first_media_type_that_was_asked_for() -> None:
+    with pytest.raises(ApiDecodeError, match=r"expected text/plain, got a/b2"):
+        raise undecodable(Response(b"Hi", {"Content-Type": "a/b2;c=d"}), "text/plain, application/json")
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from freechat_sdk import ApiClient, ChatApi, ChatCreateDTO, Configuration
 from freechat_sdk.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 TIMEOUT = 60
+GREETING = "Hello! I am Pip, and I live in this sandbox. Whatever you say, I say back."
 
 
 def run(**environment: str) -> subprocess.CompletedProcess[str]:
@@ -27,28 +29,40 @@ def test_it_holds_a_conversation_with_a_sandbox_of_its_own() -> None:
     ran = run()
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.splitlines()[1:] == [
-        "  Hello! I am Pip, and I live in this sandbox. Whatever you say, I say back.",
+        f"assistant: {GREETING}",
         "> Nice to meet you!",
-        "  You said: Nice to meet you!",
+        "You said: Nice to meet you!",
         "> Could you tell me what a stream is?",
-        "  Good question! I am only an echo, but here it is again: Could you tell me what a stream is?",
-        "5 messages so far; 2 answers cost 38 tokens.",
-        "The chat is deleted.",
+        "Good question! I am only an echo, but here it is again: Could you tell me what a stream is?",
+        "> /again",
+        "Good question! I am only an echo, but here it is again: Could you tell me what a stream is?",
+        "> /history",
+        f"assistant: {GREETING}",
+        "user: Nice to meet you!",
+        "assistant: You said: Nice to meet you!",
+        "user: Could you tell me what a stream is?",
+        "assistant: Good question! I am only an echo, but here it is again: Could you tell me what a stream is?",
+        "> /undo",
+        "Taken back: Could you tell me what a stream is?",
+        "> /undo",
+        "Taken back: Nice to meet you!",
+        "> ",
     ]
 
 
-def test_it_talks_to_the_server_of_the_environment_and_leaves_it_as_it_was() -> None:
+def test_it_talks_to_the_server_of_the_environment_and_takes_its_messages_back() -> None:
     with Sandbox() as sandbox:
-        server = {"FREECHAT_HOST": sandbox.host, "FREECHAT_TOKEN": sandbox.token}
-        ran = run(**server, FREECHAT_CHARACTER=sandbox.character.uid)
-        assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "The chat is deleted.")
-        assert "Set FREECHAT_CHARACTER" in run(**server).stdout
+        ran = run(FREECHAT_HOST=sandbox.host, FREECHAT_TOKEN=sandbox.token, FREECHAT_CHARACTER=sandbox.character.uid)
+        assert ran.returncode == 0
+        with ApiClient(Configuration(sandbox.host, access_token=sandbox.token)) as client:
+            chat = ChatApi(client).start_chat(ChatCreateDTO(character_uid=sandbox.character.uid))
+            assert len(ChatApi(client).list_messages(chat)) == 1
 
 
-def test_a_token_that_is_not_taken_is_explained_without_showing_it() -> None:
+def test_a_token_that_is_not_accepted_is_explained_without_showing_it() -> None:
     token = "fc-" + "7" * 32
     with Sandbox() as sandbox:
-        ran = run(FREECHAT_HOST=sandbox.host, FREECHAT_TOKEN=token)
+        ran = run(FREECHAT_HOST=sandbox.host, FREECHAT_TOKEN=token, FREECHAT_CHARACTER=sandbox.character.uid)
     assert ran.returncode == 1
     assert "401" in ran.stderr
     assert "Traceback" not in ran.stderr

@@ -330,10 +330,10 @@ def test_a_file_is_saved_to_the_present_folder_by_default(tmp_path: Path, monkey
 def test_a_folder_that_may_not_be_written_to_is_its_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = Path.open
 
-    def refuse(path: Path, *args: Any) -> Any:
+    def refuse(path: Path, *args: Any, **options: Any) -> Any:
         if path.suffix == ".part":
             raise PermissionError("mine")
-        return opened(path, *args)
+        return opened(path, *args, **options)
 
     monkeypatch.setattr(Path, "open", refuse)
     with api_of(FileApi, whole) as (api, _), pytest.raises(PermissionError, match="mine"):

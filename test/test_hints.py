@@ -50,6 +50,10 @@ def new_error(status: int, error: str, message: str = "") -> Handler:
     return json_response({"code": status, "error": error, "message": message, "path": f"/x/{CHAT}"}, status)
 
 
+def hang_up(_: Request, connection: Connection) -> None:
+    connection.reset()
+
+
 def by_generation(v1: Handler, v2: Handler) -> Handler:
     return lambda request, connection: (v1 if request.path.startswith("/api/v1/") else v2)(request, connection)
 
@@ -81,9 +85,6 @@ def test_an_error_names_method_host_prefix_and_template_but_no_value() -> None:
 
 
 def test_a_call_made_by_hand_names_its_own_address_without_its_query() -> None:
-    def hang_up(_: Request, connection: Connection) -> None:
-        connection.reset()
-
     with chat_api(hang_up) as (api, server), pytest.raises(ApiConnectionError) as caught:
         api.api_client.call_api("GET", "/api/v1/chat?secret=yes")
     assert str(caught.value).startswith(f"GET {server.url}/api/v1/chat failed: the connection was lost")
@@ -207,10 +208,18 @@ def test_what_a_status_means_for_an_operation(handler: Handler, call: Callable[[
     assert said in str(error_of(handler, call))
 
 
-@pytest.mark.parametrize("status", [400, 413])
-def test_a_refused_upload_tells_the_size_of_its_file(status: int) -> None:
-    error = error_of(old_error(status, "x"), lambda api: api.upload_character_picture("uid", b"12345"), CharacterApi)
-    assert "The file has 5 bytes; servers accept up to 10 MiB" in str(error)
+def upload(size: int) -> Callable[[CharacterApi], object]:
+    return lambda api: api.upload_character_picture("uid", b"x" * size)
+
+
+@pytest.mark.parametrize("handler", [old_error(400, "x"), old_error(413, "x"), hang_up])
+def test_an_upload_that_fails_tells_its_size_if_it_may_be_too_large(handler: Handler) -> None:
+    assert "has 1048577 bytes: servers accept up to 10 MiB" in str(error_of(handler, upload(1048577), CharacterApi))
+
+
+def test_a_small_file_that_is_refused_is_not_called_too_large() -> None:
+    assert "MiB" not in str(error_of(old_error(400, "x"), upload(1048576), CharacterApi))
+    assert "The file has 5 bytes: servers accept up to" in str(error_of(old_error(413, "x"), upload(5), CharacterApi))
 
 
 def test_an_object_of_another_service_is_not_an_account() -> None:

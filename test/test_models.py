@@ -416,3 +416,16 @@ def test_a_notebook_shows_answers_and_records_as_markdown() -> None:
     assert LlmResultDTO()._repr_markdown_() is None
     record = ChatMessageRecordDTO(message=ChatMessageDTO.user("- a\n- b"))
     assert record._repr_markdown_() == "**user**\n\n- a\n- b"
+
+
+def test_importing_and_building_a_model_makes_no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    monkeypatch.setattr("freechat_sdk._model.Signature", made.append)
+
+    class Mine(ChatUpdateDTO):
+        mood: str = "good"
+
+    assert Mine.from_json("{}").to_dict() == Mine().to_dict() == {"mood": "good"}
+    assert made == []
+    _ = Mine.__signature__
+    assert len(made) == 1

@@ -17,7 +17,7 @@ from freechat_sdk import (
     StreamFailedError,
     StreamInterruptedError,
 )
-from test.clients import chat_api
+from test.clients import Clock, at_once, chat_api
 from test.hostile import CHUNKED, GZIP, trickle
 from test.server import (
     EVENT_STREAM,
@@ -107,10 +107,10 @@ def test_the_text_the_events_and_the_result_are_collected() -> None:
 def test_thinking_is_not_part_of_the_answer() -> None:
     thought = {"text": "Hm", "message": {"role": "assistant", "thinking": "Hm", "contents": None}}
     blank = {"text": " ", "message": {"role": "assistant", "thinking": None, "contents": None}}
-    with chat_api(events_response(thought, blank, {"text": "Hello"}, FINAL)) as (api, _):
+    with chat_api(events_response(thought, thought, blank, {"text": "Hello"}, FINAL)) as (api, _):
         stream = api.stream_send_message("chat", "Hi")
         assert list(stream.text_deltas()) == [" ", "Hello"]
-        assert (stream.text, stream.thinking) == (" Hello", "Hm")
+        assert (stream.text, stream.thinking) == (" Hello", "HmHm")
 
 
 INLINE = ["<th", "ink>Let me", " see.</thi", "nk>\n\nHello", " <", "you>", " <thi"]
@@ -427,3 +427,95 @@ def test_the_repr_of_a_stream_shows_its_state_and_the_start_of_its_text() -> Non
         given_up = api.stream_send_message("chat", "Hi")
         given_up.close()
         assert repr(given_up) == "SseEmitter(closed before its final event, text='')"
+
+
+def test_a_stream_is_asked_for_as_one() -> None:
+    with chat_api(events_response(FINAL)) as (api, server):
+        api.stream_send_message("chat", "Hi").until_done()
+    assert server.requests[0].header("Accept") == "text/event-stream, application/json"
+
+
+def test_each_event_ends_a_silence() -> None:
+    clock, has_been_read = Clock(), threading.Semaphore(0)
+
+    def serve(_: Request, connection: Connection) -> None:
+        connection.start_stream()
+        for _event in range(6):
+            connection.event({"text": "H"})
+            assert has_been_read.acquire(timeout=MAX_WAIT)
+        connection.event(FINAL)
+        connection.end()
+
+    with chat_api(serve, retries=at_once(clock=clock), stream_idle_timeout=10) as (api, _):
+        for event in api.stream_send_message("chat", "Hi"):
+            clock.now += 6 if event.text else 0
+            has_been_read.release()
+
+
+@pytest.mark.parametrize("framing", ["one chunk", "chunks"])
+def test_the_limit_of_a_response_is_that_of_all_events_together(framing: str) -> None:
+    events = [{"text": "12345"}] * 3
+    size = sum(len(event_bytes(event)) - len(b"data:\n\n") for event in events)
+
+    def serve(_: Request, connection: Connection) -> None:
+        connection.start_stream()
+        parts = [event_bytes(event) for event in events]
+        for part in [b"".join(parts)] if framing == "one chunk" else parts:
+            connection.chunk(part)
+        connection.end()
+
+    for limit, expected in ((size, StreamInterruptedError), (size - 1, ApiDecodeError)):
+        with chat_api(serve, max_response_bytes=limit) as (api, _), pytest.raises(expected):
+            api.stream_send_message("chat", "Hi").until_done()
+
+
+def test_text_deltas_of_a_broken_stream_raise_its_error() -> None:
+    with (
+        chat_api(events_response({"text": "H"})) as (api, _),
+        pytest.raises(StreamInterruptedError, match="without its final event"),
+    ):
+        list(api.stream_send_message("chat", "Hi").text_deltas())
+
+
+def test_close_from_another_thread_ends_next_too() -> None:
+    def serve(_: Request, connection: Connection) -> None:
+        connection.start_stream()
+        connection.event({"text": "H"})
+        assert connection.wait_closed()
+
+    with chat_api(serve) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        closer = threading.Thread(target=stream.close)
+        assert next(stream).text == "H"
+        closer.start()
+        assert next(stream, None) is None
+        closer.join(MAX_WAIT)
+
+
+@pytest.mark.parametrize("ending", ["read", "close", "drop"])
+def test_a_callback_is_called_once_when_the_stream_has_ended(ending: str) -> None:
+    called: list[str] = []
+    with chat_api(events_response({"text": "H"}, FINAL)) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        stream.on_close(lambda: called.append("first"))
+        assert called == []
+        if ending == "read":
+            stream.until_done()
+        elif ending == "close":
+            stream.close()
+        if ending != "drop":
+            assert called == ["first"]
+            stream.on_close(lambda: called.append("late"))
+            stream.close()
+            assert called == ["first", "late"]
+        del stream
+        gc.collect()
+    assert called == (["first"] if ending == "drop" else ["first", "late"])
+
+
+@pytest.mark.parametrize(("length", "shown"), [(60, "x" * 60), (61, "x" * 60 + "...")])
+def test_the_repr_of_a_stream_cuts_a_long_text(length: int, shown: str) -> None:
+    with chat_api(events_response({"text": "x" * length}, FINAL)) as (api, _):
+        stream = api.stream_send_message("chat", "Hi")
+        stream.until_done()
+    assert repr(stream) == f"SseEmitter(complete, text={shown!r})"

@@ -185,3 +185,40 @@ def test_the_default_policy() -> None:
 )
 def test_a_retry_of_urllib3_without_a_total_counts_the_largest(retry: Retry, count: int) -> None:
     assert RetryPolicy.of(retry).retries == count
+
+
+LIMITS = CallTimeouts(10, 2, 3, 4, 20)
+
+
+@pytest.mark.parametrize(
+    ("limits", "is_connecting", "after", "name", "seconds"),
+    [
+        (LIMITS, True, 9.9, "each connect", 2),
+        (LIMITS, False, 9.9, "each wait for bytes", 3),
+        (LIMITS, False, 9.951, "the whole call", 10),
+        (LIMITS, True, 11, "the whole call", 10),
+        (CallTimeouts(10, None), True, 5, "the whole call", 10),
+        (CallTimeouts(10, None), False, 5, "the whole call", 10),
+        (CallTimeouts(None, 2), True, 5, "each connect", 2),
+    ],
+)
+def test_the_limit_that_was_reached_is_named(
+    limits: CallTimeouts, is_connecting: bool, after: float, name: str, seconds: float
+) -> None:
+    clock = Clock()
+    deadline = Deadline(limits, clock)
+    clock.now += after
+    assert deadline.reached(is_connecting) == (name, seconds)
+
+
+@pytest.mark.parametrize(("after", "expected"), [(19.9, ("each silence", 4)), (20, ("the whole stream", 20))])
+def test_the_limit_of_a_stream_that_was_reached_is_named(after: float, expected: tuple[str, float]) -> None:
+    clock = Clock()
+    deadline = Deadline(LIMITS, clock)
+    deadline.begin_stream()
+    clock.now += after
+    assert deadline.reached(False) == expected
+
+
+def test_no_limit_is_named_if_there_is_none() -> None:
+    assert Deadline(UNLIMITED).reached(False) is Deadline(UNLIMITED).reached(True) is None

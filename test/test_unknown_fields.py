@@ -1,5 +1,6 @@
 """A name that is not a field: kept, sent, and warned of where a caller gives it, never in what a server sends."""
 
+import linecache
 import sys
 import warnings
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 import freechat_sdk
 from freechat_sdk import (
@@ -82,6 +83,32 @@ def test_dicts_in_the_values_are_looked_at_and_nothing_else(
 ) -> None:
     found = warned(lambda: built(model, **values))
     assert [line[: len(start)] for line, start in zip(found, said, strict=True)] == said
+
+
+def test_the_warning_of_a_model_names_the_line_of_the_caller() -> None:
+    with pytest.warns(UnknownFieldWarning) as caught:
+        CharacterQueryDTO(colour=1)  # type: ignore[call-arg]
+    (warning,) = caught
+    assert linecache.getline(warning.filename, warning.lineno).strip().startswith("CharacterQueryDTO(colour=1)")
+    advice = "It is kept and sent; pass it in additional_properties if that is intended."
+    assert str(warning.message) == f"CharacterQueryDTO has no field colour. {advice}"
+
+
+def test_the_warning_of_a_call_names_the_line_of_the_caller() -> None:
+    body: Any = {"contnts": []}
+    with chat_api(json_response({})) as (chats, _), pytest.warns(UnknownFieldWarning) as caught:
+        chats.send_message("c", body)
+    (warning,) = caught
+    assert linecache.getline(warning.filename, warning.lineno).strip() == 'chats.send_message("c", body)'
+
+
+def test_a_field_of_the_users_own_has_the_json_name_that_its_class_gives_it() -> None:
+    class Mine(CharacterQueryDTO):
+        order_of_tags: str = Field("name", alias="tagOrder")
+
+    assert warned(lambda: built(Mine, tagOrder="a", order_of_tags="b")) == []
+    (said,) = warned(lambda: built(Mine, orderOfTags="a"))
+    assert said == "Mine has no field orderOfTags; did you mean order_of_tags"
 
 
 def test_a_model_that_was_read_is_passed_on_without_a_warning() -> None:

@@ -237,11 +237,11 @@ def test_a_file_that_is_not_there_is_an_os_error_before_anything_is_sent(tmp_pat
 def test_an_error_names_the_size_of_the_file() -> None:
     error = json_response({"code": 400, "message": "File size should be less than 2097152"}, 400)
     with api_of(PictureApi, in_order(error, json_response({}, 413))) as (api, _):
-        with pytest.raises(BadRequestException, match=r"256000 bytes") as caught:
-            api.upload(CONTENT)
+        with pytest.raises(BadRequestException, match=r"2560000 bytes") as caught:
+            api.upload(CONTENT * 10)
         assert "2097152" in str(caught.value)
-        with pytest.raises(ApiException, match=r"(?s)413.*256000 bytes"):
-            api.upload(CONTENT)
+        with pytest.raises(ApiException, match=r"(?s)413.*2560000 bytes"):
+            api.upload(CONTENT * 10)
 
 
 def hang_up(_: Request, connection: Connection) -> None:
@@ -250,8 +250,8 @@ def hang_up(_: Request, connection: Connection) -> None:
 
 def test_a_server_that_hangs_up_is_not_sent_the_file_again() -> None:
     with api_of(PictureApi, hang_up) as (api, server):
-        with pytest.raises(ApiConnectionError, match=r"256000 bytes") as caught:
-            api.upload(CONTENT)
+        with pytest.raises(ApiConnectionError, match=r"2560000 bytes") as caught:
+            api.upload(CONTENT * 10)
         assert (caught.value.request_sent, len(server.requests)) == (True, 1)
 
 

@@ -15,7 +15,6 @@ On the command line: `python -m freechat_sdk.sandbox`.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from freechat_sdk.sandbox._chat_store import Character as Character
     from freechat_sdk.sandbox._faults import Busy as Busy
     from freechat_sdk.sandbox._faults import CloseDelimited as CloseDelimited
     from freechat_sdk.sandbox._faults import Cut as Cut
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from freechat_sdk.sandbox._faults import Stall as Stall
     from freechat_sdk.sandbox._faults import Status as Status
     from freechat_sdk.sandbox._journal import JournalEntry as JournalEntry
+    from freechat_sdk.sandbox._sandbox import Character as Character
     from freechat_sdk.sandbox._sandbox import Sandbox as Sandbox
     from freechat_sdk.sandbox._sandbox import Snapshot as Snapshot
     from freechat_sdk.sandbox.completions import Completion as Completion
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from freechat_sdk.sandbox.completions import Prompt as Prompt
     from freechat_sdk.sandbox.completions import Usage as Usage
     from freechat_sdk.sandbox.completions.echo import echo as echo
+    from freechat_sdk.sandbox.completions.forward import forward as forward
 
 _HOMES = {
     "Busy": "_faults",
-    "Character": "_chat_store",
+    "Character": "_sandbox",
     "CloseDelimited": "_faults",
     "Completion": "completions",
     "Cut": "_faults",
-    "echo": "completions.echo",
     "Fault": "_faults",
     "Garbage": "_faults",
     "Gzip": "_faults",
@@ -65,6 +65,8 @@ _HOMES = {
     "Stall": "_faults",
     "Status": "_faults",
     "Usage": "completions",
+    "echo": "completions.echo",
+    "forward": "completions.forward",
 }
 """Each public name is loaded when it is first used, so that importing the package needs no extra."""
 __all__ = sorted(_HOMES)  # noqa: PLE0605

@@ -95,7 +95,7 @@ class App:
         """Return the release's operations, each bound to its method by its name or its group's."""
         routes = Routes[_Route]()
         for operation in OPERATIONS:
-            if self._release.generation in operation.generations and operation.name not in self._release.lacks:
+            if self._release.generation in operation.generations:
                 resource = resources.get(operation.tag)
                 method = getattr(resource, operation.name, None) or getattr(resource, operation.group, None)
                 routes.add(operation.method, self._prefix + operation.path, _Route(operation, method))
@@ -166,12 +166,15 @@ class App:
 
     def _match(self, request: Request, path: str) -> tuple[_Route, Mapping[str, str]]:
         try:
-            return self._routes.match(request.method, path)
+            route, values = self._routes.match(request.method, path)
         except WrongMethodError as wrong:
             message = f"Method '{request.method}' is not supported."
             raise Refused(405, message, headers=(("Allow", ", ".join(wrong.allowed)),)) from None
         except NoRouteError:
             raise Refused(404, f"No static resource {path[1:]}.") from None
+        if route.operation.name in self._release.lacks:
+            raise Refused(404)
+        return route, values
 
     def _call(self, request: Request, route: _Route, values: Mapping[str, str], caller: Caller, now: int) -> Response:
         operation = route.operation
@@ -277,8 +280,8 @@ class App:
         if operation.kind == "download":
             return self._download(value)
         if operation.kind == "text":
-            label = request.preferred(TEXT, *operation.media_types) if operation.media_types != (TEXT,) else TEXT
-            content_type = "text/plain;charset=UTF-8" if label == TEXT else str(label)
+            label = TEXT if operation.media_types == (TEXT,) else request.preferred() or TEXT
+            content_type = label if label.endswith("json") else f"{label};charset=UTF-8"
             common = () if operation.name in self._release.bare_operations else self._release.headers
             headers = (*disposition(request.path), *common, ("Content-Type", content_type))
             return Response(200, headers, value.encode())

@@ -99,8 +99,8 @@ class Status(Fault):
 
     @property
     def leaves_doubt(self) -> bool:
-        """Whether the request may have been carried out, as far as the client knows."""
-        return self.status in (500, 502, 503, 504)
+        """Whether the request may have been carried out, as far as the client knows; 503 means a busy chat."""
+        return self.status in (500, 502, 504)
 
     def on(self, connection: Connection) -> None:
         """Refuse."""
@@ -109,21 +109,19 @@ class Status(Fault):
 
 
 @dataclass(frozen=True)
-class Busy(Fault):
-    """The chat is busy with another message: 503, as servers up to 2.6 respond. Nothing is stored."""
+class Busy(Status):
+    """The chat is busy with another message, as servers up to 2.6 say. Nothing is stored."""
 
-    def on(self, connection: Connection) -> None:
-        """Refuse."""
-        connection.write(connection.ask(Refused(503, "Failed to chat.")))
+    status: int = 503
+    message: str = "Failed to chat."
 
 
 @dataclass(frozen=True)
-class QuotaUsedUp(Fault):
-    """The quota of the chat is used up: 429. Nothing is stored."""
+class QuotaUsedUp(Status):
+    """The quota of the chat is used up. Nothing is stored."""
 
-    def on(self, connection: Connection) -> None:
-        """Refuse."""
-        connection.write(connection.ask(Refused(429, "Usage 10 exceeds limit 10")))
+    status: int = 429
+    message: str = "Usage 10 exceeds limit 10"
 
 
 @dataclass(frozen=True)
@@ -217,10 +215,12 @@ class Slow(Fault):
         connection.write(response, partial(self._through, connection))
 
     def _through(self, connection: Connection, pieces: Pieces) -> Pieces:
+        is_next = False
         for piece in pieces:
-            yield piece
-            if piece.endswith(_END_OF_EVENT):
+            if is_next:
                 connection.pause(self.seconds)
+            yield piece
+            is_next = piece.endswith(_END_OF_EVENT)
 
 
 @dataclass(frozen=True)

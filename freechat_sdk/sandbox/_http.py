@@ -60,12 +60,14 @@ class Request:
 
     def accepts(self, *media_types: str) -> bool:
         """Return whether the client takes one of some media types (RFC 9110, 12.5.1)."""
-        return self.preferred(*media_types) is not None
+        return self._accepted().best_match(media_types) is not None
 
-    def preferred(self, *media_types: str) -> str | None:
-        """Return which of some media types the client likes best."""
-        accepted: MIMEAccept = parse_accept_header(self.headers.get("accept", "*/*"), MIMEAccept)
-        return accepted.best_match(media_types)
+    def preferred(self) -> str | None:
+        """Return the media type that the client likes best; None if it names none."""
+        return next((media_type for media_type in self._accepted().values() if "*" not in media_type), None)
+
+    def _accepted(self) -> MIMEAccept:
+        return parse_accept_header(self.headers.get("accept", "*/*"), MIMEAccept)
 
     def decoded_path(self) -> str:
         """Return the path without its percent-encoding.

@@ -55,6 +55,10 @@ class Release:
     downloads_have_length: bool = False
     splits_events: bool = False
     """Whether an event of a stream comes in three chunks."""
+    leaves_two_defaults: bool = _fault()
+    """Whether a backend that is made the default leaves the other one the default too."""
+    needs_is_default: bool = _fault()
+    """Whether adding a backend tells its id only if the request says whether it is the default."""
     messages_in_deltas: str = "all"
     """Whether the event of a token holds it as a message too, for whom: `all`, `users` (not administrators) or `none`.
 
@@ -74,6 +78,12 @@ class Release:
     """Whether the message of a stored chat prompt is filled in as the JSON text of another schema."""
     inverts_drafts: bool = _fault(default=True)
     """Whether tasks of drafts read back as tasks of prompts, and the other way round."""
+    hides_version_statistics: bool = _fault(default=True)
+    """Whether lists of versions show no counts."""
+    fails_to_rank_characters: bool = _fault(default=True)
+    """Whether lists of characters by a statistic fail."""
+    fails_to_rank_nothing: bool = _fault(default=True)
+    """Whether lists by a statistic fail if nothing has been counted."""
     json_types: tuple[str, ...] = ("application/json", "application/*+json", "application/yaml")
     """The media types in which JSON is read and written."""
     unwritten_fields: frozenset[tuple[str, str]] = frozenset({("ChatMessageRecordDTO", "messageId")})
@@ -86,6 +96,27 @@ class Release:
     """The operations whose responses lack `headers`."""
     lacks: frozenset[str] = frozenset()
     """The operations of the generation that came after the release."""
+
+    chat_stream_seconds: int = 600
+    """How long a stream of a chat may last from its first event on; a longer answer is stored once it is whole."""
+    refuses_when_busy: bool = False
+    """Whether a send to a chat that is busy is refused; else it waits."""
+    keeps_partial_answers: bool = True
+    """Whether the part of an answer that came before the model failed is stored."""
+    cuts_early_ends: bool = False
+    """Whether a stream whose model just ends is cut; else it ends well, without its final event."""
+    loading_shows_failures: bool = False
+    """Whether a list fails if the model does when it is asked for the answer to the newest message."""
+    shows_deleted_chats: bool = False
+    """Whether the messages of a chat can be listed after it was deleted."""
+    omits_unknown_usage: bool = False
+    """Whether nothing is noted with an answer whose model does not tell its usage."""
+    clearing_fails: bool = _fault()
+    """Clearing a memory fails after the work is done, and sends fail until the chat's session is dropped."""
+    rollback_breaks: bool = _fault(default=True)
+    """After the greeting has been rolled back, sends fail until the chat's session is dropped."""
+    needs_backends: bool = _fault(default=True)
+    """A chat that has lost its backend makes the list of chats fail."""
 
     def without_faults(self) -> "Release":
         """Return the release as it was meant to be."""
@@ -103,10 +134,15 @@ _V2_6 = Release(
     has_error_messages=False,
     has_error_pages=True,
     has_length=False,
+    leaves_two_defaults=True,
+    needs_is_default=True,
     messages_in_deltas="users",
     needs_usage=True,
     bare_operations=frozenset(),
     lacks=frozenset({"list_telegram_messages"}),
+    refuses_when_busy=True,
+    omits_unknown_usage=True,
+    clearing_fails=True,
 )
 _V2_0 = replace(
     _V2_6,
@@ -121,6 +157,7 @@ _V2_0 = replace(
     prompt_stream_seconds=30,
     ended_stream_text=None,
     needs_usage=False,
+    fails_to_rank_nothing=False,
     demands_api_key=True,
     null_schemas=frozenset({"PromptRefDTO", "TokenUsageDTO"}),
     has_zero_statistics=True,
@@ -128,6 +165,13 @@ _V2_0 = replace(
     json_types=("application/json", "application/*+json", "application/cbor"),
     unwritten_fields=frozenset(),
     lacks=frozenset(),
+    chat_stream_seconds=30,
+    omits_unknown_usage=False,
+    keeps_partial_answers=False,
+    cuts_early_ends=True,
+    loading_shows_failures=True,
+    shows_deleted_chats=True,
+    needs_backends=False,
 )
 
 RELEASES = {release.name: release for release in (_V2_0, _V2_6, Release())}

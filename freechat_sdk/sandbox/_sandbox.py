@@ -3,61 +3,68 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
-from uuid import uuid4
 
 from typing_extensions import Self
 
-from freechat_sdk.sandbox import _chat_app, _chat_store
 from freechat_sdk.sandbox._app import App
-from freechat_sdk.sandbox._chat_store import Backend, Character
-from freechat_sdk.sandbox._chats import Chats
-from freechat_sdk.sandbox._contract import OPERATIONS, Operation
-from freechat_sdk.sandbox._dialect import DIALECTS
+from freechat_sdk.sandbox._contract import OPERATIONS
 from freechat_sdk.sandbox._faults import Fault, matches, obedient
-from freechat_sdk.sandbox._http import Request, Response
 from freechat_sdk.sandbox._journal import JournalEntry
 from freechat_sdk.sandbox._release import RELEASES
+from freechat_sdk.sandbox._resource import new_uid
 from freechat_sdk.sandbox._server import Server
-from freechat_sdk.sandbox._store import Store
+from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._users import Users
 from freechat_sdk.sandbox._verdict import verdict
+from freechat_sdk.sandbox._versioned import PRIVATE, PUBLIC
 from freechat_sdk.sandbox.completions import Model, paced
 from freechat_sdk.sandbox.completions.echo import echo
+from freechat_sdk.sandbox.resources.chat import new_chat
 
-_CHARACTER_FIELDS = frozenset(
-    {"nickname", "description", "greeting", "gender", "lang", "default_scene", "visibility", "priority"}
-)
+_CHARACTER_FIELDS = {
+    "nickname": "nickname",
+    "description": "description",
+    "profile": "profile",
+    "greeting": "greeting",
+    "gender": "gender",
+    "lang": "lang",
+    "default_scene": "defaultScene",
+    "visibility": "visibility",
+    "priority": "priority",
+}
+"""What `add_character` takes, with the names on the wire."""
+CHARACTER_UID = f"{1:032x}"
+"""The built-in character's."""
+_ADMIN = "admin"
 _OWNER = "sandbox"
 _USER = "you"
 _GREETING = "Hello! I am Pip, and I live in this sandbox. Whatever you say, I say back."
+_PROMPT = {
+    "system": "You are {{{CHARACTER_NICKNAME}}}.",
+    "messageToSend": {"role": "user", "contents": [{"type": "text", "content": "{{{input}}}"}]},
+}
 
 
-class _Both:
-    """Chats by the chat part that is not a resource yet, all else by the resources."""
+@dataclass(frozen=True)
+class Character:
+    """A character of a sandbox."""
 
-    def __init__(self, app: App, chats: _chat_app.App, generation: str) -> None:
-        self._app = app
-        self._chats = chats
-        self._prefix = f"/api/{generation}/chat"
-
-    def operation_of(self, request: Request) -> tuple[Operation, Mapping[str, str]] | None:
-        return self._app.operation_of(request)
-
-    def respond(self, request: Request) -> Response:
-        """Return the response to a request."""
-        is_chat = f"{request.path}/".startswith(f"{self._prefix}/") and request.body is not None and not request.refusal
-        return self._chats.respond(request) if is_chat else self._app.respond(request)
+    id: int
+    uid: str
+    name: str
+    nickname: str | None
+    greeting: str | None
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """What a sandbox held at some time, for `Sandbox.restore`."""
 
-    copies: tuple[sqlite3.Connection, ...]
+    copy: sqlite3.Connection
 
 
 class Sandbox:
@@ -71,9 +78,11 @@ class Sandbox:
             by word. Default `echo`.
         delay: seconds before each token. Default 0.
         faithful: whether to do wrong what the recorded servers do wrong. Default False.
+        token: the first user's token; None makes one, or takes one from the file.
+        admin_token: an administrator's token; None adds no administrator.
 
     Raises:
-        ValueError: for an unknown release or a negative delay.
+        ValueError: for an unknown release, a negative delay or a token that is somebody else's.
         OSError: when the port is taken.
     """
 
@@ -86,11 +95,13 @@ class Sandbox:
         model: Model = echo,
         delay: float = 0.0,
         faithful: bool = False,
+        token: str | None = None,
+        admin_token: str | None = None,
         sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if release not in DIALECTS:
-            raise ValueError(f"release is one of {', '.join(DIALECTS)}, not {release!r}")
+        if release not in RELEASES:
+            raise ValueError(f"release is one of {', '.join(RELEASES)}, not {release!r}")
         if delay < 0:
             raise ValueError(f"delay is a number of seconds from 0 on, not {delay}")
         facts = RELEASES[release] if faithful else RELEASES[release].without_faults()
@@ -100,34 +111,45 @@ class Sandbox:
         self._clock = clock
         self._store = Store(db)
         self._users = Users(self._store)
-        self._chat_store = _chat_store.Store(f"{db}.chats" if db else None)
-        dialect = DIALECTS[release]()
-        chats = _chat_app.App(self._chat_store, Chats(self._chat_store, dialect, ask, faithful=faithful), dialect)
         app = App(self._store, facts, ask, clock=clock)
         self.requests: list[JournalEntry] = app.journal
         """The requests that reached an operation, in order."""
         try:
-            self._server = Server(_Both(app, chats, facts.generation), port, sleep=sleep, clock=clock)
+            self.token = self._token_of(_USER, token)
+            """The token of a first user."""
+            if admin_token is not None:
+                self._token_of(_ADMIN, admin_token, is_admin=True)
+            self._server = Server(app, port, sleep=sleep, clock=clock)
         except BaseException:
-            self._close_stores()
+            self._store.close()
             raise
         self._thread: threading.Thread | None = None
         self.release = release
         self.port = self._server.port
         self.host = f"http://127.0.0.1:{self.port}"
         """Where it listens: `Configuration(host=...)`."""
-        self.token = self._chat_store.token_of(_USER) or self.add_user(_USER)
-        """The token of a first user."""
         self.character = self._built_in()
         """The built-in character: `uid`, `id`, `greeting` and so on."""
 
+    def _token_of(self, name: str, token: str | None, *, is_admin: bool = False) -> str:
+        """Return a valid token of a user, made if there is none: a given one, or any."""
+        known = [row["token"] for row in self._users.valid_tokens(name, int(self._clock()))]
+        if token is None and known:
+            return str(known[0])
+        if token in known:
+            return str(token)
+        if self._users.tokens.count(token=token):
+            raise ValueError(f"the token for {name!r} has ended or is somebody else's")
+        return self.add_user(name, token, admin=is_admin)
+
     def _built_in(self) -> Character:
-        """Return the built-in character, made where the database has none."""
-        known = self._chat_store.characters_of(_OWNER)
-        if known:
-            return known[0]
+        """Return the built-in character, made if the database has none."""
+        known = self._store.table("characters").first(username=_OWNER)
+        if known is not None:
+            return _described(known)
         self.add_user(_OWNER)
-        return self.add_character("pip", owner=_OWNER, nickname="Pip", greeting=_GREETING, description="An echo.")
+        described = {"nickname": "Pip", "greeting": _GREETING, "description": "An echo."}
+        return self.add_character("pip", owner=_OWNER, uid=CHARACTER_UID, **described)
 
     def add_user(self, name: str, token: str | None = None, *, admin: bool = False) -> str:
         """Add a user, or another token of one, and return the token."""
@@ -135,13 +157,11 @@ class Sandbox:
         with self._store.transaction():
             if self._users.find(name) is None:
                 self._users.add(name, now, is_admin=admin, nickname=name)
-            value = self._users.add_token(name, now, token=token)
-        self._chat_store.add_user(name, value)
-        return value
+            return self._users.add_token(name, now, token=token)
 
     def snapshot(self) -> Snapshot:
         """Return a copy of everything that the sandbox holds; takes a few milliseconds."""
-        return Snapshot((self._store.snapshot(), self._chat_store.snapshot()))
+        return Snapshot(self._store.snapshot())
 
     def restore(self, snapshot: Snapshot) -> None:
         """Make the sandbox hold what it held when the snapshot was made.
@@ -154,8 +174,7 @@ class Sandbox:
         self._server.faults.clear()
         self._server.journal.clear()
         self.requests.clear()
-        self._store.restore(snapshot.copies[0])
-        self._chat_store.restore(snapshot.copies[1])
+        self._store.restore(snapshot.copy)
 
     def add_character(
         self,
@@ -167,19 +186,30 @@ class Sandbox:
         tags: Sequence[str] = (),
         **fields: Any,
     ) -> Character:
-        """Add a character with a backend and return it.
+        """Add a published character with a backend and return it.
 
-        `fields` are `nickname`, `description`, `greeting`, `gender`, `lang`, `default_scene`, `visibility`, `priority`.
+        `fields` are `nickname`, `description`, `profile`, `greeting`, `gender`, `lang`, `default_scene`, `visibility`,
+        `priority`.
 
         Raises:
             TypeError: for another field.
         """
-        if unknown := sorted(fields.keys() - _CHARACTER_FIELDS):
+        if unknown := sorted(fields.keys() - _CHARACTER_FIELDS.keys()):
             raise TypeError(f"a character has no {unknown[0]!r}")
-        given = {"name": name, "owner": owner, "uid": uid or uuid4().hex, "tags": list(tags), **fields}
-        character = self._chat_store.add_character(given)
-        self.add_backend(character.uid, backend)
-        return character
+        given = {_CHARACTER_FIELDS[field]: value for field, value in fields.items() if value is not None}
+        row: Row = {
+            "visibility": PUBLIC,
+            "isPublished": True,
+            "version": 1,
+            "gender": "other",
+            "lang": "en",
+            "priority": 1,
+        }
+        row |= {"priority": 1, "name": name, "username": owner, "uid": uid or new_uid(), "tags": list(tags), **given}
+        with self._store.transaction():
+            row_id = self._store.table("characters").add(**row, **self._dates())
+            self.add_backend(row["uid"], backend)
+        return _described({**row, "id": row_id})
 
     def add_backend(
         self, character: str, backend: str | None = None, *, quota_type: str = "none", quota: int = 0
@@ -188,20 +218,42 @@ class Sandbox:
 
         A chat with it may have `quota` answers or tokens, as `quota_type` says: "messages", "tokens" or "none".
         """
-        number = backend or uuid4().hex
-        self._chat_store.add_backend(Backend(number, character, quota_type, quota, is_removed=False))
-        return number
+        table, backend_id = self._store.table("backends"), backend or new_uid()
+        character_row = self._store.table("characters").first(uid=character)
+        owner = {"username": character_row["username"] if character_row else _OWNER, **self._dates()}
+        with self._store.transaction():
+            template = {"name": "chat", "type": "chat", "format": "mustache", "chatTemplate": _PROMPT}
+            prompt = {"visibility": PRIVATE, "version": 1, "uid": new_uid(), "lang": "en", "tags": [], **template}
+            ref = {"promptId": self._store.table("prompts").add(**prompt, **owner)}
+            task = {"promptTaskId": new_uid(), "promptRef": ref, "modelId": "[open_ai]echo", "status": "pending"}
+            self._store.table("prompt_tasks").add(**task, **owner)
+            table.add(
+                backendId=backend_id,
+                characterUid=character,
+                chatPromptTaskId=task["promptTaskId"],
+                isDefault=table.first(characterUid=character) is None,
+                messageWindowSize=50,
+                quotaType=quota_type,
+                initQuota=quota,
+                **owner,
+            )
+        return backend_id
+
+    def _dates(self) -> dict[str, int]:
+        return dict.fromkeys(("gmtCreate", "gmtModified"), int(self._clock()))
 
     def add_chat(self, character: str, chat: str | None = None, *, user: str = _USER) -> str:
         """Start a chat of a user with a character's default backend, under an id of the caller's, and return the id."""
-        backend = self._chat_store.default_backend(character)
+        backend = self._store.table("backends").first(characterUid=character, isDefault=True)
         if backend is None:
             raise ValueError(f"there is no character {character!r} with a backend")
-        return self._chat_store.add_chat(user, backend.id, {}, chat)
+        row = new_chat({"uid": character}, backend, {}, username=user, chat_id=chat)
+        self._store.table("chats").add(**row, **self._dates())
+        return str(row["chatId"])
 
     def remove_backend(self, backend: str) -> None:
         """Remove a backend; its chats stay and can no longer be used."""
-        self._chat_store.remove_backend(backend)
+        self._store.table("backends").delete_where(backendId=backend)
 
     def fail(
         self, operation: str, fault: Fault, times: int | None = None, *, probability: float = 1.0, seed: int = 0
@@ -247,11 +299,7 @@ class Sandbox:
             self._thread = None
         self._hurry.set()
         self._server.server_close()
-        self._close_stores()
-
-    def _close_stores(self) -> None:
         self._store.close()
-        self._chat_store.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -264,3 +312,7 @@ class Sandbox:
 
     def __repr__(self) -> str:
         return f"Sandbox(host={self.host!r})"
+
+
+def _described(row: Row) -> Character:
+    return Character(row["id"], row["uid"], row["name"], row.get("nickname"), row.get("greeting"))

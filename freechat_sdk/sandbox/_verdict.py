@@ -40,8 +40,8 @@ def _overlapping(exchanges: list[Exchange]) -> Iterator[str]:
     for exchange in exchanges:
         if exchange.overlaps:
             yield (
-                f"{exchange.name} was called while another message to the same chat was under way. Wait for its answer, "
-                "or close its stream, before you send the next one."
+                f"{exchange.name} was called while another message to the same chat was under way. Wait for its "
+                "answer, or close its stream, before you send the next one."
             )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from freechat_sdk.sandbox._models import described
 from freechat_sdk.sandbox._resource import Call, Page, Refused, new_uid, own_or_refuse
+from freechat_sdk.sandbox._stats import Stats
 from freechat_sdk.sandbox._store import Row, Store
 
 PUBLIC, PRIVATE, PUBLIC_ORG, HIDDEN = "public", "private", "public_org", "hidden"
@@ -33,6 +34,7 @@ class Versioned:
 
     def __init__(self, store: Store, kind: str, *, renames_clones: bool = True, owner_sees_hidden: bool = True) -> None:
         self.rows = store.table(f"{kind}s", "uid", "username", "name")
+        self._stats = Stats(store)
         self._kind = kind
         self._renames_clones = renames_clones
         self._owner_sees_hidden = owner_sees_hidden
@@ -101,10 +103,11 @@ class Versioned:
         return self._copy(row, changes)
 
     def clone(self, call: Call, row_id: int) -> int | None:
-        """Make a private copy of a version that the caller may see, and return its id."""
+        """Make a private copy of a version that the caller may see, and return its id; the original counts it."""
         row = self.visible(call, row_id)
         if row is None:
             return None
+        self._stats.add(call, self._kind, row["uid"], "refer_count")
         name = self.new_name(call, row["name"]) if self._renames_clones else row["name"]
         dates = {"gmtCreate": call.now, "gmtModified": call.now}
         owner = {"username": call.user, "uid": new_uid()}

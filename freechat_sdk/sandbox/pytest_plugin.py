@@ -1,7 +1,7 @@
 """The fixtures that the sandbox gives to pytest, and their marker. Importing it loads nothing but pytest.
 
-    @pytest.mark.freechat(release="2.6.0", faults=[("ChatApi.send_message", Reset(), 1)])
-    def test_my_program(freechat_sandbox): ...
+@pytest.mark.freechat(release="2.6.0", faults=[("ChatApi.send_message", Reset(), 1)])
+def test_my_program(freechat_sandbox): ...
 """
 
 from collections.abc import Callable, Iterator
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from freechat_sdk import ApiClient
     from freechat_sdk.sandbox import Character, Sandbox, Snapshot
 
-_MARKER = """freechat(release="2.9.0", faults=(), faithful=False, model=echo, verdict=True): how the sandbox of a test is. \
-release: which server to be. faults: arguments for `Sandbox.fail`, a tuple for each fault. faithful, model: as for \
-`Sandbox`. verdict: whether the test fails if it misused the server."""
+_MARKER = (
+    'freechat(release="2.9.0", faithful=False, model=echo, faults=(), verdict=True): what the sandbox of a test is. '
+    "release, faithful and model are those of `Sandbox`; faults holds the arguments of `Sandbox.fail` as tuples; "
+    "verdict says whether a test fails that misused the server."
+)
 _VERDICT: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
 
 
@@ -88,7 +90,7 @@ def freechat_sandbox(
 
 
 def _settings(node: pytest.Item) -> dict[str, Any]:
-    """Return what the markers of a test say, the nearest ones first to be heard."""
+    """Return what the markers of a test say; the nearest one wins."""
     settings: dict[str, Any] = {}
     for marker in node.iter_markers("freechat"):
         settings = {**marker.kwargs, **settings}

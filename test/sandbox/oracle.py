@@ -10,11 +10,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from itertools import zip_longest
+from itertools import groupby, zip_longest
+from threading import Event
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -28,6 +30,7 @@ from freechat_sdk.sandbox._users import Users
 from freechat_sdk.sandbox.completions import paced
 from test.recordings import Exchange, exchanges
 from test.sandbox.model import Model
+from test.server import MAX_WAIT
 
 RELEASE_OF = {
     "v1": "2.0.0",
@@ -38,10 +41,19 @@ RELEASE_OF = {
     "user-v2": "2.9.0",
 }
 """The recorded files, with the release that each was made with."""
+AT_ONCE = "two at once, "
+"""How the names of exchanges begin that were under way at the same time."""
 ADMIN_TOKEN = "fc-00000000000000000000000000000001"
 IGNORED_HEADERS = frozenset({"connection", "content-length", "date", "keep-alive"})
 """`Connection` is the sockets' affair; how a body is framed shows in `Transfer-Encoding`."""
 LISTS = frozenset({"accept", "allow", "vary"})
+EARLIER_VIEWS = {
+    "referType": "prompt",
+    "referId": "0" * 32,
+    "viewCount": 5,
+    **dict.fromkeys(("referCount", "recommendCount", "scoreCount", "score"), 0),
+}
+"""What the plain users' servers had counted before the first recorded exchange; a place in a list shows it."""
 UNRECORDED = {"get_default_config", "encrypt_text"}
 """Operations whose text is the recorded server's own."""
 OPERATIONS_OF = {(operation.tag, operation.name): operation for operation in OPERATIONS}
@@ -158,22 +170,56 @@ class Replay:
         self.store = store = Store()
         release = RELEASES[RELEASE_OF[file]]
         self.release = release
-        self.app = App(store, release, paced(Model(self.clock.sleep), 0, self.clock.sleep), clock=self.clock)
+        self._gate: tuple[Event, Event] | None = None
+        self.app = App(store, release, paced(Model(self._sleep), 0, self._sleep), clock=self.clock)
         first = next(exchanges(file))
         self.clock.move_to(date_of(first))
         users = Users(store)
         users.add("admin", int(self.clock()), is_admin=True, nickname="Admin")
         users.add_token("admin", int(self.clock()), token=ADMIN_TOKEN)
+        if file.startswith("user-"):
+            store.table("stats", "referId").add(**EARLIER_VIEWS)
 
     def close(self) -> None:
         self.store.close()
 
     def differences(self) -> Iterator[Difference]:
         """Yield what is not as recorded, in order."""
-        for exchange in exchanges(self.file):
-            got = self.send(exchange)
+        for exchange, got in self.sent():
             yield from self.compare(exchange, got)
-            self.learn(exchange, got)
+
+    def sent(self) -> Iterator[tuple[Exchange, Got]]:
+        """Yield the exchanges with what the sandbox responds."""
+        for are_together, group in groupby(exchanges(self.file), lambda exchange: exchange.name.startswith(AT_ONCE)):
+            for exchange, got in (self._send_together if are_together else self._send_each)(group):
+                yield exchange, got
+                self.learn(exchange, got)
+
+    def _send_each(self, group: Iterator[Exchange]) -> Iterator[tuple[Exchange, Got]]:
+        return ((exchange, self.send(exchange)) for exchange in group)
+
+    def _sleep(self, seconds: float) -> None:
+        if self._gate is None:
+            self.clock.sleep(seconds)
+        else:
+            entered, opened = self._gate
+            entered.set()
+            assert opened.wait(MAX_WAIT)
+
+    def _send_together(self, exchanges_: Iterator[Exchange]) -> Iterator[tuple[Exchange, Got]]:
+        """Send all others while the model is at the one that is slow."""
+        group = list(exchanges_)
+        self._gate = entered, opened = Event(), Event()
+        with ThreadPoolExecutor(len(group)) as pool:
+            slow = next(exchange for exchange in group if b"#slow" in exchange.request_body)
+            sent = {slow.name: pool.submit(self.send, slow)}
+            assert entered.wait(MAX_WAIT)
+            sent |= {other.name: pool.submit(self.send, other) for other in group if other is not slow}
+            if self.release.refuses_when_busy:
+                wait([future for name, future in sent.items() if name != slow.name], MAX_WAIT)
+            opened.set()
+        self._gate = None
+        return ((exchange, sent[exchange.name].result()) for exchange in group)
 
     def send(self, exchange: Exchange) -> Got:
         """Make a recorded request of the sandbox."""
@@ -386,8 +432,7 @@ def main() -> None:
 
 def show(replay: Replay, options: argparse.Namespace) -> None:
     file, count, total = replay.file, Counter[str](), Counter[str]()
-    for exchange in exchanges(file):
-        got = replay.send(exchange)
+    for exchange, got in replay.sent():
         found = list(replay.compare(exchange, got))
         total[exchange.api] += 1
         count[exchange.api] += bool(found)
@@ -395,7 +440,6 @@ def show(replay: Replay, options: argparse.Namespace) -> None:
             print(*found, sep="\n", end="\n" if found else "")
             for line in values(replay, exchange, got) if options.values and not found else ():
                 print(f"{exchange.name} | {exchange.method_name}\n{line}")
-        replay.learn(exchange, got)
     print(f"{file}: " + ", ".join(f"{api} {total[api] - count[api]}/{total[api]}" for api in sorted(total)))
 
 

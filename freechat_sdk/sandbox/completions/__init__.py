@@ -49,9 +49,9 @@ class Prompt:
     api_key: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Completion:
-    """What the model answers."""
+    """What the model answers; its end may be filled in while the tokens are taken."""
 
     tokens: Iterable[str]
     """The parts of the answer, in the order in which they are streamed."""
@@ -80,11 +80,17 @@ def paced(model: Model, delay: float, sleep: Callable[[float], object]) -> Ask:
     def ask(prompt: Prompt) -> Completion:
         answer = model(prompt)
         completion = Completion.of(answer, prompt) if isinstance(answer, str) else answer
-        return replace(completion, tokens=tokens(completion.tokens)) if delay else completion
+        return slowed(completion) if delay else completion
 
-    def tokens(given: Iterable[str]) -> Iterator[str]:
-        for token in given:
+    def slowed(completion: Completion) -> Completion:
+        slow = replace(completion, tokens=())
+        slow.tokens = tokens(completion, slow)
+        return slow
+
+    def tokens(completion: Completion, slow: Completion) -> Iterator[str]:
+        for token in completion.tokens:
             sleep(delay)
             yield token
+        slow.usage, slow.finish_reason = completion.usage, completion.finish_reason
 
     return ask

@@ -54,7 +54,7 @@ class Agent:
     def list_agent_versions_by_name(self, call: Call, name: str) -> list[Row]:
         """Return the versions of a name."""
         rows = self._agents.of_name(call, name)
-        return [{**self._shown(row), "stats": self._stats.of(call, "agent", row["uid"])} for row in rows]
+        return [{**self._shown(row), "stats": self._stats.of_version(call, "agent", row["uid"])} for row in rows]
 
     def search_agent_summary(self, call: Call) -> list[Row]:
         """Return a page of agents."""

@@ -75,8 +75,9 @@ class Prompt:
 
     def list_prompt_versions_by_name(self, call: Call, name: str) -> list[Row]:
         """Return the versions of a name."""
+        stats = self._stats.of_version
         rows = self._prompts.of_name(call, name)
-        return [{**self._prompts.shown(row), "stats": self._stats.of(call, "prompt", row["uid"])} for row in rows]
+        return [{**self._prompts.shown(row), "stats": stats(call, "prompt", row["uid"])} for row in rows]
 
     def search_prompt_summary(self, call: Call) -> list[Row]:
         """Return a page of prompts."""
