@@ -21,6 +21,11 @@ LOADED = (ApiClient, ChatApi, ChatCreateDTO, Sandbox)
 ROOT = Path(__file__).parents[2]
 
 
+def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    """Run the test's own tests, without Hypothesis, which loads itself anew for each run."""
+    return pytester.runpytest("-W", "error", "-p", "no:hypothesispytest", *options)
+
+
 def test_a_short_test_passes(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
@@ -32,7 +37,7 @@ def test_a_short_test_passes(pytester: pytest.Pytester) -> None:
             assert chats.send_message(chat, "Hi").answer == "You said: Hi"
         """
     )
-    pytester.runpytest("--strict-markers", "-W", "error").assert_outcomes(passed=1)
+    run(pytester, "--strict-markers").assert_outcomes(passed=1)
 
 
 def test_the_environment_names_the_sandbox_and_each_test_finds_the_same_state(pytester: pytest.Pytester) -> None:
@@ -61,7 +66,7 @@ def test_the_environment_names_the_sandbox_and_each_test_finds_the_same_state(py
             assert "FREECHAT_HOST" not in os.environ
         """
     )
-    pytester.runpytest("-W", "error").assert_outcomes(passed=4)
+    run(pytester).assert_outcomes(passed=4)
 
 
 def test_the_marker_chooses_release_and_faults_and_the_nearest_one_wins(pytester: pytest.Pytester) -> None:
@@ -86,7 +91,7 @@ def test_the_marker_chooses_release_and_faults_and_the_nearest_one_wins(pytester
                 ChatApi(freechat_client).list_chats()
         """
     )
-    pytester.runpytest("-W", "error").assert_outcomes(passed=2)
+    run(pytester).assert_outcomes(passed=2)
 
 
 POLLS = """
@@ -104,7 +109,7 @@ def test_a_test_that_misuses_the_server_fails_unless_the_marker_says_otherwise(p
     pytester.makepyfile(
         test_judged=POLLS.format(marker=""), test_not=POLLS.format(marker="@pytest.mark.freechat(verdict=False)")
     )
-    result = pytester.runpytest()
+    result = run(pytester)
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(["E*The program misused the server:", "E*polled faster than once a second*"])
 
@@ -124,7 +129,7 @@ def test_the_verdict_is_given_before_the_client_is_closed(pytester: pytest.Pytes
             next(kept[0])
         """
     )
-    result = pytester.runpytest()
+    result = run(pytester)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["E*a stream was left open*"])
 
