@@ -5,6 +5,7 @@ import socketserver
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -40,7 +41,12 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, app: Responder, port: int, *, sleep: Callable[[float], object], clock: Callable[[], float]
+        self,
+        app: Responder,
+        port: int,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.app = app
         self.sleep = sleep
