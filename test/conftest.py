@@ -1,5 +1,6 @@
 """What every test starts from."""
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -19,3 +20,14 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ApiClient._default.close()
     ApiClient.set_default(None)
     Configuration.set_default(None)
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Undo what a snippet does to the process's logging."""
+    loggers = [logging.getLogger(), logging.getLogger("freechat_sdk")]
+    before = [(logger.handlers[:], logger.level) for logger in loggers]
+    yield
+    for logger, (handlers, level) in zip(loggers, before, strict=True):
+        logger.handlers[:] = handlers
+        logger.setLevel(level)

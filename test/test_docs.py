@@ -1,11 +1,9 @@
 """README and docs/: every snippet runs, every link leads somewhere."""
 
-import logging
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,15 +28,7 @@ SHELL = {
 }
 
 
-@pytest.fixture(autouse=True)
-def own_logging() -> Iterator[None]:
-    """Undo what a snippet does to the process's logging."""
-    root, level = logging.getLogger(), logging.getLogger("freechat_sdk").level
-    handlers = root.handlers[:]
-    yield
-    logging.getLogger("freechat_sdk").setLevel(level)
-    root.handlers[:] = handlers
-
+pytestmark = pytest.mark.usefixtures("own_logging")
 
 SCRIPTS = "docs/scaling.md"
 """Its snippets start processes, which import what they run: each is a script of its own."""
@@ -48,9 +38,9 @@ OWN_TEST = "docs/copying-characters.md"
 """test_copying_characters.py runs it."""
 
 SNIPPETS = list(snippets())
-TOOLS = "docs/integrations.md"
-"""`make integrations` runs its snippets, because they need the tools."""
-PYTHON = [snippet for snippet in SNIPPETS if snippet.language == "python" and snippet.page != TOOLS]
+TOOLS, SERVICES = "docs/integrations.md", "docs/services.md"
+"""`make integrations` runs the snippets of both pages, because they need the tools."""
+PYTHON = [snippet for snippet in SNIPPETS if snippet.language == "python" and snippet.page not in (TOOLS, SERVICES)]
 """Runs against the sandbox; the test responds with an example to what that does not have."""
 
 

@@ -20,6 +20,7 @@ from freechat_sdk.sandbox._users import Users
 from freechat_sdk.sandbox._versioned import PRIVATE, PUBLIC
 from freechat_sdk.sandbox.completions import Model, paced
 from freechat_sdk.sandbox.completions.echo import echo
+from freechat_sdk.sandbox.resources.character import NEW_BACKEND, NEW_CHARACTER
 from freechat_sdk.sandbox.resources.chat import new_chat
 
 _CHARACTER_FIELDS = {
@@ -183,15 +184,8 @@ class Sandbox:
         if unknown := sorted(fields.keys() - _CHARACTER_FIELDS.keys()):
             raise TypeError(f"a character has no {unknown[0]!r}")
         given = {_CHARACTER_FIELDS[field]: value for field, value in fields.items() if value is not None}
-        row: Row = {
-            "visibility": PUBLIC,
-            "isPublished": True,
-            "version": 1,
-            "gender": "other",
-            "lang": "en",
-            "priority": 1,
-        }
-        row |= {"priority": 1, "name": name, "username": owner, "uid": uid or new_uid(), "tags": list(tags), **given}
+        row: Row = {**NEW_CHARACTER, "visibility": PUBLIC, "isPublished": True, "version": 1}
+        row |= {"name": name, "username": owner, "uid": uid or new_uid(), "tags": list(tags), **given}
         with self._store.transaction():
             row_id = self._store.table("characters").add(**row, **self._dates())
             self.add_backend(row["uid"], backend)
@@ -213,16 +207,10 @@ class Sandbox:
             ref = {"promptId": self._store.table("prompts").add(**prompt, **owner)}
             task = {"promptTaskId": new_uid(), "promptRef": ref, "modelId": "[open_ai]echo", "status": "pending"}
             self._store.table("prompt_tasks").add(**task, **owner)
-            table.add(
-                backendId=backend_id,
-                characterUid=character,
-                chatPromptTaskId=task["promptTaskId"],
-                isDefault=table.first(characterUid=character) is None,
-                messageWindowSize=50,
-                quotaType=quota_type,
-                initQuota=quota,
-                **owner,
-            )
+            ids = {"backendId": backend_id, "characterUid": character, "chatPromptTaskId": task["promptTaskId"]}
+            quotas = {"quotaType": quota_type, "initQuota": quota}
+            is_default = table.first(characterUid=character) is None
+            table.add(**{**NEW_BACKEND, **ids, **quotas, "isDefault": is_default, **owner})
         return backend_id
 
     def _dates(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The snippets of docs/integrations.md run as they stand."""
+"""The snippets of docs/integrations.md and docs/services.md run as they stand."""
 
 import warnings
 from pathlib import Path
@@ -8,15 +8,37 @@ import pytest
 from freechat_sdk import ForeignConnectionWarning
 from freechat_sdk.sandbox import Sandbox
 from test.snippets import Snippet
-from test.test_docs import SNIPPETS, TOOLS
+from test.test_docs import SERVICES, SNIPPETS, TOOLS
+
+OUTPUT = {
+    "def count_messages": "1 messages",
+    'ContextVar[str] = ContextVar("token")': "Nobody has signed in, so nothing was sent.\n1 chats\n1 chats\n",
+    "def add_request_id": " freechat_sdk: GET /chat status=200 ",
+    "prometheus_client": 'freechat_seconds_count{method="GET",path="/chat",status="200"} 1.0',
+    "to_markdown": "**Character:** Hello! I am Pip",
+}
+"""What snippets of docs/services.md print, log or write, by a part of their code."""
+PAGES = [snippet for snippet in SNIPPETS if snippet.language == "python" and snippet.page in (TOOLS, SERVICES)]
+SCRIPTS = [snippet for snippet in PAGES if "\napp = " not in snippet.code]
+"""Those that are not a service of their own: test_services.py runs these."""
 
 
-@pytest.mark.parametrize("snippet", [snippet for snippet in SNIPPETS if snippet.page == TOOLS], ids=str)
-def test_a_snippet_runs_as_it_stands(snippet: Snippet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("own_logging")
+@pytest.mark.parametrize("snippet", SCRIPTS, ids=str)
+def test_a_snippet_runs_as_it_stands(
+    snippet: Snippet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     with Sandbox() as sandbox, warnings.catch_warnings():
         warnings.simplefilter("ignore", ForeignConnectionWarning)
+        if snippet.page == SERVICES:
+            sandbox.add_chat(sandbox.character.uid)
         monkeypatch.setenv("FREECHAT_HOST", sandbox.host)
         monkeypatch.setenv("FREECHAT_TOKEN", sandbox.token)
         exec(compile(snippet.code, str(snippet), "exec"), {"__name__": "__main__"})
-    assert all(sandbox.token not in file.read_text("utf-8") for file in tmp_path.iterdir())
+    files = "".join(file.read_text("utf-8") for file in tmp_path.rglob("*.*"))
+    shown = "".join((*capsys.readouterr(), files))
+    assert sandbox.token not in shown
+    expected = [output for part, output in OUTPUT.items() if part in snippet.code]
+    assert len(expected) == (snippet.page == SERVICES)
+    assert all(output in shown for output in expected)
