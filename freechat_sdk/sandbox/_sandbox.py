@@ -73,7 +73,7 @@ class Sandbox:
         port: where to listen on 127.0.0.1; 0 takes a free port.
         db: file to keep everything in; None keeps it in memory.
         model: what stands for the model: a function from a `Prompt` to a `Completion`, or to a str that is said word
-            by word. Default `echo`.
+            by word. Default `echo`; `forward` asks the server of a task's `baseUrl`.
         delay: seconds before each token. Default 0.
         faithful: whether to do wrong what the recorded servers do wrong. Default False.
         token: the first user's token; None makes one, or takes one from the file.

@@ -153,6 +153,14 @@ def test_the_latest_id_of_a_name_is_that_of_a_version_that_is_not_hidden(server:
     assert server.post("ann", "/character/latest/ally") == published
 
 
+@pytest.mark.parametrize("field", ["name", "description", "profile", "chatStyle"])
+def test_a_text_is_looked_for_in_what_describes_a_character(server: Server, field: str) -> None:
+    row_id, _ = server.character(**{field: "loves green tea"})
+    found = server.post("ann", "/character/search", {"where": {"visibility": "private", "text": "green"}})
+    assert [character["characterId"] for character in found] == [row_id]
+    assert server.post("ann", "/character/count", {"where": {"visibility": "private", "text": "black"}}) == 0
+
+
 def test_without_faults_nobody_sees_what_is_not_theirs(store: Store) -> None:
     server = Server(store, "2.9.0", faithful=False)
     row_id, _ = server.character()
