@@ -2507,7 +2507,9 @@ register(
     "upload",
     {
         "first_call": call(*UPLOADS["bytes"], text("http://server/key")),
-        "import_character": call("CharacterApi", lambda api: api.import_character(("c.tar.gz", b"x")), said(5)),
+        "import_character": call(
+            "CharacterApi", after_another_call(lambda api: api.import_character(("c.tar.gz", b"x"))), said(5)
+        ),
         "refused": call("CharacterApi", lambda api: api.upload_character_picture("c1", PNG), text("too large", 413)),
     },
 )
