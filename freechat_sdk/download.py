@@ -143,7 +143,7 @@ class Download:
                 with path.open("wb") as device:
                     self._write(chunks, device, progress)
             else:
-                self._replace(_followed(path), chunks, progress)
+                self._replace(Path(os.path.realpath(path)), chunks, progress)
         except BaseException as error:  # noqa: BLE001 - raised again
             self.close()
             raise without_frames(error)  # noqa: B904 - the same error
@@ -246,18 +246,6 @@ def _free_of_links(path: Path) -> Path:
         message = "The name that the server suggests belongs to a link, a folder or a device. Give a path"
         raise FileExistsError(errno.EEXIST, message, str(path))
     return path
-
-
-def _followed(path: Path) -> Path:
-    """Return what a path stands for, whatever links it has.
-
-    Raises:
-        OSError: if its links lead nowhere but to each other.
-    """
-    found = Path(os.path.realpath(path))
-    if found.is_symlink():
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-    return found
 
 
 def _closing(response: StreamedResponse) -> Generator[bytes, None, bool]:

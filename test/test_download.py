@@ -89,6 +89,7 @@ def test_a_file_can_be_read_twice() -> None:
     with api_of(FileApi, whole) as (api, _):
         download = api.export()
         assert download.read() == download.read() == CONTENT
+        assert download.__buffer__(0) == CONTENT
 
 
 def test_a_file_says_what_it_is() -> None:
@@ -405,6 +406,29 @@ def test_a_named_pipe_that_nobody_reads_ends_as_a_timeout(tmp_path: Path, monkey
             api.export(_request_timeout=10).save(pipe)
         os.close(reader)
         assert (pipe.is_fifo(), [path.name for path in tmp_path.iterdir()]) == (True, ["pipe"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_named_pipe_that_may_not_be_opened_is_its_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("mine")
+
+    os.mkfifo(tmp_path / "pipe")
+    with api_of(FileApi, whole) as (api, _):
+        download = api.export()
+        monkeypatch.setattr(os, "open", refuse)
+        with pytest.raises(PermissionError, match="mine"):
+            download.save(tmp_path / "pipe")
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals of this kind")
+def test_a_device_gets_the_bytes() -> None:
+    reader, writer = os.openpty()
+    with api_of(FileApi, says(response(b"file", *HEADERS))) as (api, _):
+        api.export().save(os.ttyname(writer))
+    assert os.read(reader, 10) == b"file"
+    os.close(reader)
+    os.close(writer)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

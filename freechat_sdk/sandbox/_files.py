@@ -6,17 +6,23 @@ from urllib.parse import quote
 from freechat_sdk.sandbox._resource import Call, File, Upload, new_uid
 from freechat_sdk.sandbox._store import Row, Store
 
+_PRIVATE = "character/"
+"""How the folders begin whose files nobody can fetch; those of others begin with the owner's id."""
+
 
 class Files:
-    """The files of a store; `folder` names what they belong to: `character/picture/<uid>`."""
+    """The files of a store; `folder` names what they belong to: `1/character/picture/<uid>`."""
 
     def __init__(self, store: Store) -> None:
         self._files = store.table("files", "key", "folder")
 
     def add(self, folder: str, upload: Upload) -> str:
-        """Store a file and return its key."""
-        path = f"{folder}/{new_uid()}-{upload.name}"
-        key = b64encode(path.encode()).decode()
+        """Store a file under a name that no other has, and return its key."""
+        return self.put(folder, Upload(f"{new_uid()}-{upload.name}", upload.media_type, upload.data))
+
+    def put(self, folder: str, upload: Upload) -> str:
+        """Store a file under its own name and return its key."""
+        key = key_of(f"{folder}/{upload.name}")
         data = b64encode(upload.data).decode()
         self._files.add(key=key, folder=folder, name=upload.name, mediaType=upload.media_type, data=data)
         return key
@@ -34,9 +40,22 @@ class Files:
         self._files.delete_where(key=key)
 
     def load(self, key: str) -> File | None:
-        """Return a file to respond with."""
-        row = self.get(key)
+        """Return a file that anybody may fetch."""
+        row = None if path_of(key).startswith(_PRIVATE) else self.get(key)
         return File(data_of(row), row["mediaType"]) if row else None
+
+
+def key_of(path: str) -> str:
+    """Return the key of a file."""
+    return b64encode(path.encode()).decode()
+
+
+def path_of(key: str) -> str:
+    """Return the path of a key: its folder and its name; nothing if it is not a key."""
+    try:
+        return b64decode(key, validate=True).decode()
+    except ValueError:
+        return ""
 
 
 def data_of(row: Row) -> bytes:
@@ -45,5 +64,5 @@ def data_of(row: Row) -> bytes:
 
 
 def address(call: Call, kind: str, key: str) -> str:
-    """Return where a file can be fetched: `kind` is `image`, `video` or `audio`."""
-    return f"{call.host}/public/{kind}/{quote(key, safe='=')}"
+    """Return where a file can be fetched: `kind` is `image`, `video` or `document`, which only web pages fetch."""
+    return f"{call.host}/{'my' if kind == 'document' else 'public'}/{kind}/{quote(key, safe='=')}"

@@ -59,6 +59,18 @@ class Release:
     """Whether a backend that is made the default leaves the other one the default too."""
     needs_is_default: bool = _fault()
     """Whether adding a backend tells its id only if the request says whether it is the default."""
+    refuses_avatars: bool = _fault()
+    """Whether only administrators may upload pictures as avatars."""
+    keeps_one_more_file: bool = _fault()
+    """Whether a character may have one file more than the limit says."""
+    leaks_details: bool = _fault(default=True)
+    """Whether who may not see a character gets it all the same while the server remembers it from who may."""
+    needs_archive_folders: bool = _fault(default=True)
+    """Whether an import fails half-way if one of `archive_folders` is missing, and leaves what it has made."""
+    archive_folders: tuple[str, ...] = ("avatar", "pictures", "documents", "videos", "voices")
+    """The folders of a character's archive, in the order in which they are imported."""
+    ignores_rag_updates: bool = _fault(default=True)
+    """Whether an update of a RAG task changes nothing."""
     messages_in_deltas: str = "all"
     """Whether the event of a token holds it as a message too, for whom: `all`, `users` (not administrators) or `none`.
 
@@ -152,6 +164,9 @@ _V2_0 = replace(
     date_form="offset",
     empties_errors=True,
     splits_events=True,
+    refuses_avatars=True,
+    keeps_one_more_file=True,
+    archive_folders=("avatar", "pictures", "documents"),
     messages_in_deltas="none",
     opens_streams=True,
     prompt_stream_seconds=30,

@@ -12,7 +12,7 @@ from freechat_sdk.sandbox._store import Row, Store
 PUBLIC, PRIVATE, PUBLIC_ORG, HIDDEN = "public", "private", "public_org", "hidden"
 _ORDERS = {"version": "version", "modifyTime": "gmtModified", "createTime": "gmtCreate"}
 _JSON_FIELDS = frozenset({"config", "ext", "inputs"})
-_TEXTS = ("name", "description", "template", "chatTemplate", "example")
+_TEXTS = ("name", "description", "profile", "chatStyle", "template", "chatTemplate", "example")
 """Where `text` is looked for."""
 _FILTERS: dict[str, Callable[[Row, Any], bool]] = {
     "name": lambda row, name: str(row.get("name") or "").startswith(name),

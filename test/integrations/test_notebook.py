@@ -27,7 +27,7 @@ def test_the_notebook_shows_answers_a_table_and_a_plot(monkeypatch: pytest.Monke
     (streamed,) = outputs(notebook, "conversation.stream(")
     assert streamed.data["text/markdown"].startswith("I hear you: Tell me about *streams*")
     (table,) = outputs(notebook, "rows = ")
-    assert table.data["text/markdown"].splitlines()[2] == "| 1 | What is a token? | 4 | 16 | 20 |"
+    assert table.data["text/markdown"].splitlines()[2] == "| What is a token? | 4 | 16 | 20 |"
     (plot,) = outputs(notebook, "plt.show()")
     assert plot.data["image/png"]
     (records,) = outputs(notebook, "to_records(conv")

@@ -23,6 +23,7 @@ from urllib.parse import quote, unquote
 from freechat_sdk.sandbox._app import App
 from freechat_sdk.sandbox._contract import OPERATIONS, Operation
 from freechat_sdk.sandbox._events import CutError
+from freechat_sdk.sandbox._files import key_of, path_of
 from freechat_sdk.sandbox._http import MAX_BODY_BYTES, Request, Response
 from freechat_sdk.sandbox._release import RELEASES
 from freechat_sdk.sandbox._store import Store
@@ -255,8 +256,13 @@ class Replay:
         if kind and text.isdigit():
             return str(self.names.numbers.get((kind, int(text)), text))
         plain = unquote(text)
-        changed = self.names.in_text(plain)
+        changed = self._key(plain) if plain not in self.names.texts else self.names.in_text(plain)
         return text if changed == plain else quote(changed, safe="=")
+
+    def _key(self, text: str) -> str:
+        """Return a text with the sandbox's names, also if they stand in a path that it is the Base64 of."""
+        path = path_of(text)
+        return key_of(self.names.in_text(path)) if "/" in path else self.names.in_text(text)
 
     def learn(self, exchange: Exchange, got: Got) -> None:
         if exchange.status != 200 or got.status != 200:

@@ -8,7 +8,22 @@ from typing import Any
 import pytest
 import trustme
 
-from freechat_sdk import ApiClient, ApiException, Configuration, PromptAiParamDTO, PromptApi
+from freechat_sdk import (
+    ApiClient,
+    ApiException,
+    CharacterApi,
+    CharacterBackendDTO,
+    CharacterCreateDTO,
+    ChatApi,
+    ChatCreateDTO,
+    Configuration,
+    PromptAiParamDTO,
+    PromptApi,
+    PromptCreateDTO,
+    PromptRefDTO,
+    PromptTaskApi,
+    PromptTaskDTO,
+)
 from freechat_sdk.sandbox import Completion, Message, ModelError, Prompt, Sandbox, Usage, forward
 from freechat_sdk.sandbox.completions import paced
 from test.server import (
@@ -118,6 +133,39 @@ def test_tokens_pass_through_the_sandbox_as_they_come() -> None:
             assert deltas == ["Hi ", "there"]
             assert stream.result is not None
             assert stream.result.finish_reason == "stop"
+
+
+def test_a_chat_asks_the_server_of_its_characters_task() -> None:
+    with (
+        RecordingServer(streamed(*PARTS)) as server,
+        Sandbox(model=forward) as sandbox,
+        ApiClient(Configuration(sandbox.host, access_token=sandbox.token)) as client,
+    ):
+        chats = ChatApi(client)
+        chat = chats.start_chat(ChatCreateDTO(character_uid=character_of_its_own(client, server.url)))
+        assert chats.stream_send_message(chat, "Hi").until_done().answer == "Hi there"
+        assert [message.text for message in chats.list_messages(chat)] == ["Hi", "Hi there"]
+    request = server.requests[0]
+    assert request.header("Authorization") == f"Bearer {KEY}"
+    assert request.json["messages"] == [
+        {"role": "system", "content": "You are ally."},
+        {"role": "user", "content": "Hi"},
+    ]
+    assert (request.json["model"], request.json["temperature"]) == ("gpt-4o", 0.3)
+
+
+def character_of_its_own(client: ApiClient, url: str) -> str:
+    """Make a character whose task names a server and a key, and return its uid."""
+    prompts, tasks, characters = PromptApi(client), PromptTaskApi(client), CharacterApi(client)
+    to_send = {"role": "user", "contents": [{"type": "text", "content": "{{{input}}}"}]}
+    template = {"system": "You are {{CHARACTER_NICKNAME}}.", "messageToSend": to_send}
+    prompt = prompts.create_prompt(PromptCreateDTO.from_dict({"name": "p", "chatTemplate": template}))
+    ref, params = PromptRefDTO(prompt_id=prompt), {"baseUrl": url, "temperature": 0.3}
+    task = tasks.create_prompt_task(PromptTaskDTO(prompt_ref=ref, model_id=MODEL, api_key_value=KEY, params=params))
+    character = characters.get_character_summary(characters.create_character(CharacterCreateDTO(name="ally")))
+    uid = str(character.character_uid)
+    characters.add_character_backend(uid, CharacterBackendDTO(chat_prompt_task_id=task, is_default=True))
+    return uid
 
 
 def test_a_servers_failure_is_a_failure_of_the_sandbox() -> None:

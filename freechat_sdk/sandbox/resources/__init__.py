@@ -14,6 +14,7 @@ from freechat_sdk.sandbox.resources.organization import Organization
 from freechat_sdk.sandbox.resources.plugin import Plugin
 from freechat_sdk.sandbox.resources.prompt import Prompt
 from freechat_sdk.sandbox.resources.prompt_task import PromptTask
+from freechat_sdk.sandbox.resources.rag import Rag
 from freechat_sdk.sandbox.resources.tag_manager_for_biz_admin import TagManagerForBizAdmin
 from freechat_sdk.sandbox.resources.telegram_manager_for_admin import TelegramManagerForAdmin
 from freechat_sdk.sandbox.resources.tts_service import TTSService
@@ -33,6 +34,7 @@ RESOURCES = (
     Plugin,
     Prompt,
     PromptTask,
+    Rag,
     TTSService,
     TagManagerForBizAdmin,
     TelegramManagerForAdmin,

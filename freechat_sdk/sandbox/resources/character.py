@@ -1,17 +1,34 @@
-"""CharacterApi: characters with their versions, backends and files."""
+"""CharacterApi: characters with their versions, backends, files and archives."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partialmethod
 from operator import itemgetter
 from typing import Any
+from urllib.parse import quote_plus
 
-from freechat_sdk.sandbox._resource import Call, Refused, new_uid, own_or_refuse
+from freechat_sdk.sandbox._character_archive import FAILURE, KINDS, Archives
+from freechat_sdk.sandbox._character_files import (
+    AVATAR,
+    DOCUMENT,
+    PICTURE,
+    VIDEO,
+    VOICE,
+    CharacterFiles,
+    Kind,
+    owner_uid,
+)
+from freechat_sdk.sandbox._files import address, key_of
+from freechat_sdk.sandbox._resource import Call, File, Refused, Upload, new_uid, own_or_refuse
 from freechat_sdk.sandbox._stats import Stats
 from freechat_sdk.sandbox._store import Row, Store
+from freechat_sdk.sandbox._users import CACHE_SECONDS
 from freechat_sdk.sandbox._versioned import HIDDEN, PUBLIC, Versioned, check_public
+from freechat_sdk.sandbox.resources.rag import new_task
 
-_NEW = {"gender": "other", "lang": "en", "priority": 1, "tags": []}
-_NEW_BACKEND = {
+NEW_CHARACTER = {"gender": "other", "lang": "en", "priority": 1, "tags": []}
+NEW_BACKEND = {
     "isDefault": False,
     "messageWindowSize": 50,
     "longTermMemoryWindowSize": 5,
@@ -22,6 +39,7 @@ _NEW_BACKEND = {
     "enableTts": False,
     "ttsSpeakerType": "idx",
 }
+_DRAFTED = ("chatExample", "chatStyle", "greeting", "profile")
 _RANGES = {
     "messageWindowSize": ("Message window size", 10, 500),
     "longTermMemoryWindowSize": ("Long term memory window size", 0, 30),
@@ -36,10 +54,14 @@ class Character:
         self._backends = store.table("backends", "backendId", "characterUid")
         self._tasks = store.table("prompt_tasks", "promptTaskId", "username")
         self._stats = Stats(store)
+        self._remembered = store.table("remembered_characters", "characterId")
+        self._files = CharacterFiles(store)
+        self._archives = Archives(store)
+        self._rag_tasks = store.table("rag_tasks", "characterUid")
 
     def create_character(self, call: Call) -> int:
         """Add a character."""
-        return self._characters.add(call, {**_NEW, **call.body})
+        return self._characters.add(call, {**NEW_CHARACTER, **call.body})
 
     def get_character_summary(self, call: Call, character_id: int) -> Row:
         """Return a character."""
@@ -47,15 +69,21 @@ class Character:
 
     def get_character_details(self, call: Call, character_id: int) -> Row:
         """Return a character with its backends."""
-        return self._details(self._characters.found(call, character_id))
+        return self._details(self._seen(call, character_id) or self._characters.found(call, character_id))
 
     def update_character(self, call: Call, character_id: int) -> bool:
         """Change what is given."""
-        return self._characters.update(call, character_id, call.body)
+        is_updated = self._characters.update(call, character_id, call.body)
+        self._remembered.delete_where(characterId=character_id)
+        return is_updated
 
     def publish_character(self, call: Call, character_id: int, visibility: str = PUBLIC) -> int | None:
-        """Publish a version."""
-        return self._characters.publish(call, character_id, visibility)
+        """Publish a version; what stands in its draft becomes a part of it."""
+        row_id = self._characters.publish(call, character_id, visibility)
+        self._remembered.delete_where(characterId=character_id)
+        if row_id is not None and (draft := (self._characters.rows.get(row_id) or {}).get("draft")):
+            self._characters.rows.update(row_id, **_drafted(draft), draft=None)
+        return row_id
 
     def clone_character(self, call: Call, character_id: int) -> int | None:
         """Copy a character, without its backends and files."""
@@ -126,7 +154,7 @@ class Character:
         self._check_backend(call)
         uid = new_uid()
         dates = {"gmtCreate": call.now, "gmtModified": call.now}
-        self._backends.add(**{**_NEW_BACKEND, **call.body, **dates, "backendId": uid, "characterUid": character_uid})
+        self._backends.add(**{**NEW_BACKEND, **call.body, **dates, "backendId": uid, "characterUid": character_uid})
         if call.release.needs_is_default and "isDefault" not in call.body:
             return None
         self._settle_default(call, character_uid, uid)
@@ -167,6 +195,102 @@ class Character:
     def list_character_backend_ids(self, call: Call, character_uid: str) -> list[str]:
         """Return the ids of the backends of a character."""
         return [backend["backendId"] for backend in self.list_character_backends(call, character_uid)]
+
+    def _upload(self, kind: Kind, call: Call, character_uid: str) -> str:
+        """Store a file and return its address; the character has an avatar only once it is updated."""
+        if kind is AVATAR and call.release.refuses_avatars and not call.is_admin:
+            raise Refused(403)
+        self._own(call, character_uid)
+        return address(call, kind.address, self._files.add(call, kind, character_uid))
+
+    upload_character_avatar = partialmethod(_upload, AVATAR)
+    upload_character_picture = partialmethod(_upload, PICTURE)
+    upload_character_document = partialmethod(_upload, DOCUMENT)
+    upload_character_video = partialmethod(_upload, VIDEO)
+
+    def _addresses(self, kind: Kind, call: Call, character_uid: str) -> list[str]:
+        """Return the addresses of files; that of a document ends with what a RAG task calls its source."""
+        self._own(call, character_uid)
+        return [address(call, kind.address, row["key"]) for row in self._files.find(call, kind, character_uid)]
+
+    list_character_pictures = partialmethod(_addresses, PICTURE)
+    list_character_documents = partialmethod(_addresses, DOCUMENT)
+    list_character_videos = partialmethod(_addresses, VIDEO)
+
+    def _delete_file(self, kind: Kind, call: Call, key: str) -> bool:
+        """Delete a file of a character of the caller's; not even administrators may delete others'."""
+        character = self._characters.rows.first(uid=owner_uid(key))
+        if character is None or character["username"] != call.user:
+            raise Refused(403, f"{kind.label} doesn't belong to you")
+        return self._files.delete(key)
+
+    delete_character_picture = partialmethod(_delete_file, PICTURE)
+    delete_character_document = partialmethod(_delete_file, DOCUMENT)
+    delete_character_video = partialmethod(_delete_file, VIDEO)
+
+    def upload_character_voice(self, call: Call, character_backend_id: str) -> str:
+        """Store a voice and return the name of the speaker that it makes."""
+        self._own_backend(call, character_backend_id)
+        self._files.add(call, VOICE, character_backend_id)
+        return "voice-1.wav"
+
+    def list_character_voices(self, call: Call, character_backend_id: str) -> list[str]:
+        """Return the keys of the voices of a backend."""
+        self._own_backend(call, character_backend_id)
+        return [row["name"] for row in self._files.find(call, VOICE, character_backend_id)]
+
+    def delete_character_voice(self, call: Call, character_backend_id: str, key: str) -> bool:
+        """Delete a voice of a backend."""
+        self._own_backend(call, character_backend_id)
+        return self._files.delete(key_of(f"character/voice/{character_backend_id}/{key}"))
+
+    def export_character(self, call: Call, character_id: int, include_connectors: bool = False) -> File:
+        """Return the archive of a character; no recorded server has connectors."""
+        character = self._seen(call, character_id)
+        if character is None:
+            raise Refused(500)
+        data = self._archives.export(call, character, self._backends_of(character["uid"]))
+        name = quote_plus(f"{character['name']}.tar.gz", safe="*").replace("~", "%7E")
+        disposition = f"attachment; filename=\"{name}\"; filename*=UTF-8''{name}"
+        return File(data, "application/gzip", (("Content-Disposition", disposition),))
+
+    def import_character(self, call: Call) -> int:
+        """Make a character of an archive and return its id."""
+        contents = self._archives.read(call)
+        name = self._characters.new_name(call, contents.character.get("name", ""))
+        row_id = self._characters.add(call, {**NEW_CHARACTER, **contents.character, "name": name})
+        uid = self._characters.rows.find(id=row_id)[0]["uid"]
+        for configuration in contents.backends:
+            self.add_character_backend(replace(call, body=self._archives.add_tasks(call, configuration)), uid)
+        for folder in call.release.archive_folders:
+            names = [path for path in contents.files if path.startswith(f"{folder}/")]
+            if not names and call.release.needs_archive_folders:
+                raise Refused(500, FAILURE, keeps_changes=True)
+            for path in names:
+                self._import_file(call, row_id, folder, Upload(path.rpartition("/")[2], "", contents.files[path]))
+        return row_id
+
+    def _seen(self, call: Call, character_id: int) -> Row | None:
+        """Return a character that the caller may see, or that the server remembers as it should not."""
+        remembered = self._remembered.first(characterId=character_id)
+        is_leaked = remembered is not None and call.now < remembered["rememberedAt"] + CACHE_SECONDS
+        if is_leaked and call.release.leaks_details:
+            return self._characters.rows.get(character_id)
+        character = self._characters.visible(call, character_id)
+        if character is not None:
+            self._remembered.delete_where(characterId=character_id)
+            self._remembered.add(characterId=character_id, rememberedAt=call.now)
+        return character
+
+    def _import_file(self, call: Call, character_id: int, folder: str, upload: Upload) -> None:
+        """Store a file of an archive; a document gets a RAG task that can be started."""
+        uid = self._characters.rows.find(id=character_id)[0]["uid"]
+        owner = self._backends_of(uid)[0]["backendId"] if folder == "voices" else uid
+        key = self._files.put(call, KINDS[folder], owner, upload)
+        if folder == "avatar":
+            self._characters.rows.update(character_id, avatar=address(call, AVATAR.address, key))
+        if folder == "documents":
+            self._rag_tasks.add(**new_task(call, uid, {"sourceType": "file", "source": key}))
 
     def _details(self, character: Row) -> Row:
         return {**self._characters.shown(character), "backends": self._backends_of(character["uid"])}
@@ -212,6 +336,15 @@ class Character:
         for backend in backends:
             if backend["isDefault"] != (is_default := backend in chosen[:1]):
                 self._backends.update(backend["id"], isDefault=is_default, gmtModified=call.now)
+
+
+def _drafted(draft: str) -> Row:
+    """Return the fields that stand in a draft."""
+    try:
+        fields = json.loads(draft)
+        return {name: fields[name] for name in _DRAFTED if fields.get(name) is not None}
+    except (AttributeError, ValueError):
+        return {}
 
 
 def _with_where(query: Mapping[str, Any]) -> Row:

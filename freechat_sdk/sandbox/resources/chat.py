@@ -139,16 +139,20 @@ class Chat:
         return newest_first[::-1]
 
     def _shown(self, call: Call, chat: Row, reach: int) -> list[Row]:
-        """Return a chat's messages. A window that reaches the first one needs the chat's session."""
+        """Return a chat's messages. A window that reaches the first one needs the chat's session.
+
+        If that makes the model answer the last message, the list of next time shows it.
+        """
         if self._prompts.character(chat["characterUid"]) is None:
             return self._messages.without_greeting(chat)
-        if reach >= len(self._messages.visible(chat)) and not self._messages.is_broken(call, chat):
+        messages = self._messages.visible(chat)
+        if reach >= len(messages) and not self._messages.is_broken(call, chat):
             try:
                 self._load(call, chat)
             except Refused:
                 if call.release.loading_shows_failures:
                     raise
-        return self._messages.visible(chat)
+        return messages or self._messages.visible(chat)
 
     def rollback_messages(self, call: Call, chat_id: str, count: int) -> list[int]:
         """Hide the newest messages and return their ids, the newest first."""

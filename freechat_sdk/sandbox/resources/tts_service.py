@@ -29,7 +29,7 @@ class TTSService:
 
     def list_tts_builtin_speakers(self, call: Call) -> list[str]:
         """Return the names of all speakers."""
-        return " ".join(_SPEAKERS.split()).split(", ")
+        return [name.strip() for name in _SPEAKERS.split(",")]
 
     def play_sample(self, call: Call, speaker_type: str, speaker: str) -> File:
         """Let a speaker speak, a known one or not."""
