@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -158,9 +159,14 @@ class Terminal:
         return before
 
     def interrupt(self) -> None:
+        """Interrupt the chat once it waits: just before it does, Python would not see a signal until the next byte."""
+        state = Path(f"/proc/{self.process.pid}/stat")
+        while state.exists() and state.read_text().rpartition(")")[2].split()[0] != "S":
+            os.sched_yield()
         self.process.send_signal(signal.SIGINT)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_an_answer_and_not_the_chat() -> None:
     stopped = threading.Event()
 
