@@ -35,10 +35,12 @@ def breaks(prompt: Any) -> Any:
     return f"You said: {prompt.text}"
 
 
-@pytest.fixture(params=RELEASES)
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(release=request.param, faithful=True, model=breaks) as sandbox:
-        yield sandbox
+pytestmark = pytest.mark.freechat(faithful=True, model=breaks)
+
+
+@pytest.fixture(params=[pytest.param(release, marks=pytest.mark.freechat(release=release)) for release in RELEASES])
+def sandbox(freechat_sandbox: Sandbox) -> Sandbox:
+    return freechat_sandbox
 
 
 @pytest.fixture
