@@ -60,19 +60,15 @@ class Character:
         self._rag_tasks = store.table("rag_tasks", "characterUid")
 
     def create_character(self, call: Call) -> int:
-        """Add a character."""
         return self._characters.add(call, {**NEW_CHARACTER, **call.body})
 
     def get_character_summary(self, call: Call, character_id: int) -> Row:
-        """Return a character."""
         return self._characters.shown(self._characters.found(call, character_id))
 
     def get_character_details(self, call: Call, character_id: int) -> Row:
-        """Return a character with its backends."""
         return self._details(self._seen(call, character_id) or self._characters.found(call, character_id))
 
     def update_character(self, call: Call, character_id: int) -> bool:
-        """Change what is given."""
         is_updated = self._characters.update(call, character_id, call.body)
         self._remembered.delete_where(characterId=character_id)
         return is_updated
@@ -90,62 +86,48 @@ class Character:
         return self._characters.clone(call, character_id)
 
     def delete_character(self, call: Call, character_id: int) -> bool:
-        """Delete a version."""
         return self._characters.delete(call, character_id)
 
     def delete_character_by_name(self, call: Call, name: str) -> list[int]:
-        """Delete all versions of a name."""
         return self._characters.delete_where(call, name=name)
 
     def delete_character_by_uid(self, call: Call, character_uid: str) -> list[int]:
-        """Delete all versions of a character."""
         return self._characters.delete_where(call, uid=character_uid)
 
     def exists_character_name(self, call: Call, name: str) -> bool:
-        """Return whether the caller has a character of a name."""
         return self._characters.exists(call, name)
 
     def new_character_name(self, call: Call, desired: str) -> str:
-        """Return a name that the caller has no character of."""
         return self._characters.new_name(call, desired)
 
     def list_character_versions_by_name(self, call: Call, name: str) -> list[Row]:
-        """Return the versions of a name."""
         stats = self._stats.of_version
         rows = self._characters.of_name(call, name)
         return [{**self._characters.shown(row), "stats": stats(call, "character", row["uid"])} for row in rows]
 
     def get_character_latest_id_by_name(self, call: Call, name: str) -> int | None:
-        """Return the id of the latest version of a name."""
         rows = [row for row in self._characters.of_name(call, name) if row["visibility"] != HIDDEN]
         return rows[0]["id"] if rows else None
 
     def search_character_summary(self, call: Call) -> list[Row]:
-        """Return a page of characters."""
         return self._characters.page(call, _with_where(call.body))
 
     def search_character_details(self, call: Call) -> list[Row]:
-        """Return a page of characters with their backends."""
         return [self._details(row) for row in self._characters.search(call, _with_where(call.body))]
 
     def batch_search_character_summary(self, call: Call) -> list[list[Row]]:
-        """Return a page of characters for each of some searches."""
         return [self.search_character_summary(replace(call, body=query)) for query in call.body]
 
     def batch_search_character_details(self, call: Call) -> list[list[Row]]:
-        """Return a page of characters with their backends for each of some searches."""
         return [self.search_character_details(replace(call, body=query)) for query in call.body]
 
     def search_public_character_summary(self, call: Call) -> list[Row]:
-        """Return a page of published characters."""
         return self._characters.page(call, check_public(call.body))
 
     def count_characters(self, call: Call) -> int:
-        """Return how many characters a search finds."""
         return self._characters.count(call, _with_where(call.body))
 
     def count_public_characters(self, call: Call) -> int:
-        """Return how many published characters a search finds."""
         return self._characters.count(call, check_public(call.body))
 
     def add_character_backend(self, call: Call, character_uid: str) -> str | None:
@@ -161,7 +143,6 @@ class Character:
         return uid
 
     def update_character_backend(self, call: Call, character_backend_id: str) -> bool:
-        """Change what is given."""
         backend = self._own_backend(call, character_backend_id)
         if backend is None:
             raise Refused(404, f"Failed to find character backend: {character_backend_id}")
@@ -169,7 +150,6 @@ class Character:
         return self._update_backend(call, backend, call.body)
 
     def set_default_character_backend(self, call: Call, character_backend_id: str) -> bool:
-        """Make a backend the one that chats have if they do not name one."""
         return self._update_backend(call, self._known_backend(call, character_backend_id), {"isDefault": True})
 
     def remove_character_backend(self, call: Call, character_backend_id: str) -> bool:
@@ -188,12 +168,10 @@ class Character:
         return backends[0] if backends else None
 
     def list_character_backends(self, call: Call, character_uid: str) -> list[Row]:
-        """Return the backends of a character."""
         self._own(call, character_uid)
         return self._backends_of(character_uid)
 
     def list_character_backend_ids(self, call: Call, character_uid: str) -> list[str]:
-        """Return the ids of the backends of a character."""
         return [backend["backendId"] for backend in self.list_character_backends(call, character_uid)]
 
     def _upload(self, kind: Kind, call: Call, character_uid: str) -> str:
@@ -235,12 +213,10 @@ class Character:
         return "voice-1.wav"
 
     def list_character_voices(self, call: Call, character_backend_id: str) -> list[str]:
-        """Return the keys of the voices of a backend."""
         self._own_backend(call, character_backend_id)
         return [row["name"] for row in self._files.find(call, VOICE, character_backend_id)]
 
     def delete_character_voice(self, call: Call, character_backend_id: str, key: str) -> bool:
-        """Delete a voice of a backend."""
         self._own_backend(call, character_backend_id)
         return self._files.delete(key_of(f"character/voice/{character_backend_id}/{key}"))
 

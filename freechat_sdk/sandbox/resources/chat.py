@@ -65,7 +65,6 @@ class Chat:
     def get_default_chat_id(
         self, call: Call, character_id: int | None = None, character_uid: str | None = None
     ) -> str | None:
-        """Return the caller's chat with the default backend of a character."""
         version = self._prompts.characters.rows.get(character_id) if character_id is not None else None
         character = self._prompts.character(version["uid"] if version else character_uid)
         backend = self._prompts.default_backend(character)
@@ -82,7 +81,6 @@ class Chat:
         return self._chats.update(chat["id"], **changes, gmtModified=call.now)
 
     def delete_chat(self, call: Call, chat_id: str) -> bool:
-        """Delete a chat."""
         chat = self._own(call, chat_id)
         return chat is not None and self._chats.delete(chat["id"])
 
@@ -155,7 +153,6 @@ class Chat:
         return messages or self._messages.visible(chat)
 
     def rollback_messages(self, call: Call, chat_id: str, count: int) -> list[int]:
-        """Hide the newest messages and return their ids, the newest first."""
         chat = self._own(call, chat_id)
         if count <= 0:
             raise Refused(500)
@@ -195,7 +192,6 @@ class Chat:
         return {"messageUsage": chat["answers"], "tokenUsage": cost["tokenUsage"]}
 
     def send_message(self, call: Call, chat_id: str) -> Row:
-        """Store a message, ask the model and store its answer."""
         chat = self._for_sending(call, chat_id)
         with self._turn(call, chat_id):
             completion = _asked(call, self._take(call, chat, is_streamed=False))
@@ -203,7 +199,6 @@ class Chat:
             return {"text": text, **self._answered(call, chat, text, completion)}
 
     def stream_send_message(self, call: Call, chat_id: str) -> Iterator[Row]:
-        """Store a message, ask the model, yield its answer as it comes, and store it."""
         chat = self._for_sending(call, chat_id)
         _check_quota(chat)
         if call.release.refuses_when_busy and self._turn_of(chat_id).locked():
@@ -241,7 +236,6 @@ class Chat:
         return {"text": text, **result(text, completion)}
 
     def stream_send_assistant(self, call: Call, chat_id: str, assistant_uid: str) -> Iterator[Row]:
-        """Do as `send_assistant` does, and yield the line as it comes."""
         return self._stream_assistant(call, self._assistant_prompt(call, chat_id, assistant_uid, is_streamed=True))
 
     def _stream_assistant(self, call: Call, prompt: Prompt) -> Iterator[Row]:

@@ -12,21 +12,17 @@ class Plugin:
         self._plugins = Versioned(store, "plugin")
 
     def create_plugin(self, call: Call) -> int:
-        """Add a plugin."""
         return self._plugins.add(call, _new(call, call.body))
 
     def create_plugins(self, call: Call) -> list[int]:
-        """Add plugins."""
         return [self._plugins.add(call, _new(call, fields)) for fields in call.body]
 
     def get_plugin_summary(self, call: Call, plugin_id: int) -> Row:
-        """Return a plugin."""
         return self._plugins.shown(self._plugins.found(call, plugin_id))
 
     get_plugin_details = get_plugin_summary
 
     def update_plugin(self, call: Call, plugin_id: int) -> bool:
-        """Change what is given."""
         return self._plugins.update(call, plugin_id, call.body)
 
     def refresh_plugin_info(self, call: Call, plugin_id: int) -> None:
@@ -37,27 +33,22 @@ class Plugin:
         self._plugins.rows.update(plugin_id, **_tools(row))
 
     def delete_plugin(self, call: Call, plugin_id: int) -> bool:
-        """Delete a plugin."""
         return self._plugins.delete(call, plugin_id)
 
     def delete_plugins(self, call: Call) -> list[int]:
-        """Delete plugins."""
         return self._plugins.delete_all(call, call.body)
 
     def search_plugin_summary(self, call: Call) -> list[Row]:
-        """Return a page of plugins."""
         return self._plugins.page(call, call.body)
 
     search_plugin_details = search_plugin_summary
 
     def batch_search_plugin_summary(self, call: Call) -> list[list[Row]]:
-        """Return a page of plugins for each of some searches."""
         return [self._plugins.page(call, query) for query in call.body]
 
     batch_search_plugin_details = batch_search_plugin_summary
 
     def count_plugins(self, call: Call) -> int:
-        """Return how many plugins a search finds."""
         return self._plugins.count(call, call.body)
 
 

@@ -24,41 +24,32 @@ class Prompt:
         self._stats = Stats(store)
 
     def create_prompt(self, call: Call) -> int:
-        """Add a prompt."""
         return self._prompts.add(call, _new(call.body))
 
     def create_prompts(self, call: Call) -> list[int]:
-        """Add prompts."""
         return [self._prompts.add(call, _new(fields)) for fields in call.body]
 
     def get_prompt_summary(self, call: Call, prompt_id: int) -> Row:
-        """Return a prompt."""
         return self._prompts.shown(self._prompts.found(call, prompt_id))
 
     get_prompt_details = get_prompt_summary
 
     def update_prompt(self, call: Call, prompt_id: int) -> bool:
-        """Change what is given."""
         return self._prompts.update(call, prompt_id, _content(call.body))
 
     def publish_prompt(self, call: Call, prompt_id: int, visibility: str) -> int | None:
-        """Publish a version."""
         return self._prompts.publish(call, prompt_id, visibility)
 
     def clone_prompt(self, call: Call, prompt_id: int) -> int | None:
-        """Copy a prompt."""
         return self._prompts.clone(call, prompt_id)
 
     def clone_prompts(self, call: Call) -> list[int]:
-        """Copy prompts."""
         return self._prompts.clone_all(call, call.body)
 
     def delete_prompt(self, call: Call, prompt_id: int) -> bool:
-        """Delete a version."""
         return self._prompts.delete(call, prompt_id)
 
     def delete_prompts(self, call: Call) -> list[int]:
-        """Delete versions."""
         return self._prompts.delete_all(call, call.body)
 
     def delete_prompt_by_name(self, call: Call, name: str) -> list[int]:
@@ -66,45 +57,36 @@ class Prompt:
         return self._prompts.delete_where(call, name=name)
 
     def exists_prompt_name(self, call: Call, name: str) -> bool:
-        """Return whether the caller has a prompt of a name."""
         return self._prompts.exists(call, name)
 
     def new_prompt_name(self, call: Call, desired: str) -> str:
-        """Return a name that the caller has no prompt of."""
         return self._prompts.new_name(call, desired)
 
     def list_prompt_versions_by_name(self, call: Call, name: str) -> list[Row]:
-        """Return the versions of a name."""
         stats = self._stats.of_version
         rows = self._prompts.of_name(call, name)
         return [{**self._prompts.shown(row), "stats": stats(call, "prompt", row["uid"])} for row in rows]
 
     def search_prompt_summary(self, call: Call) -> list[Row]:
-        """Return a page of prompts."""
         return self._prompts.page(call, call.body)
 
     search_prompt_details = search_prompt_summary
 
     def batch_search_prompt_summary(self, call: Call) -> list[list[Row]]:
-        """Return a page of prompts for each of some searches."""
         return [self._prompts.page(call, query) for query in call.body]
 
     batch_search_prompt_details = batch_search_prompt_summary
 
     def search_public_prompt_summary(self, call: Call) -> list[Row]:
-        """Return a page of published prompts."""
         return self._prompts.page(call, check_public(call.body))
 
     def count_prompts(self, call: Call) -> int:
-        """Return how many prompts a search finds."""
         return self._prompts.count(call, call.body)
 
     def count_public_prompts(self, call: Call) -> int:
-        """Return how many published prompts a search finds."""
         return self._prompts.count(call, check_public(call.body))
 
     def apply_prompt_template(self, call: Call) -> str:
-        """Fill in a template that is given."""
         filled = _filled(call.body, call.body)
         if filled is None:
             raise Refused(500)
@@ -118,7 +100,6 @@ class Prompt:
         return _dumped(filled)
 
     def send_prompt(self, call: Call) -> Row:
-        """Ask a model and return its whole answer."""
         question = self._question(call, is_streamed=False)
         try:
             completion = call.ask(question)
@@ -130,7 +111,6 @@ class Prompt:
         return {"text": text, **result(text, completion)}
 
     def stream_send_prompt(self, call: Call) -> Iterator[Row]:
-        """Ask a model and yield its answer as it comes."""
         return prompt_events(call, self._question(call, is_streamed=True))
 
     def _question(self, call: Call, *, is_streamed: bool) -> completions.Prompt:

@@ -13,7 +13,6 @@ class PromptTask:
         self._prompts = Versioned(store, "prompt")
 
     def create_prompt_task(self, call: Call) -> str:
-        """Add a task of a prompt of the caller's."""
         if "promptRef" not in call.body:
             raise Refused(500)
         self._refuse_others_prompt(call)
@@ -22,7 +21,6 @@ class PromptTask:
         return uid
 
     def get_prompt_task(self, call: Call, prompt_task_id: str) -> Row | None:
-        """Return a task, its key in clear."""
         task = self._own(call, prompt_task_id)
         if task is None:
             return None
@@ -31,13 +29,11 @@ class PromptTask:
         return {**task, "taskId": task["promptTaskId"]}
 
     def update_prompt_task(self, call: Call, prompt_task_id: str) -> bool:
-        """Change what is given."""
         task = self._own(call, prompt_task_id)
         self._refuse_others_prompt(call)
         return task is not None and self._tasks.update(task["id"], **call.body, gmtModified=call.now)
 
     def delete_prompt_task(self, call: Call, prompt_task_id: str) -> bool:
-        """Delete a task."""
         task = self._own(call, prompt_task_id)
         return task is not None and self._tasks.delete(task["id"])
 

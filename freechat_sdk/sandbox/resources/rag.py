@@ -27,17 +27,14 @@ class Rag:
         self._files = Files(store)
 
     def create_rag_task(self, call: Call, character_uid: str) -> int:
-        """Add a task."""
         self._refuse_others(call, character_uid)
         _check_sizes(call.body)
         return self._tasks.add(**new_task(call, character_uid, call.body))
 
     def get_rag_task(self, call: Call, task_id: int) -> Row | None:
-        """Return a task."""
         return self._own(call, task_id)
 
     def list_rag_tasks(self, call: Call, character_uid: str) -> list[Row]:
-        """Return the tasks of a character."""
         self._refuse_others(call, character_uid)
         return [self._settled(call, task) for task in self._tasks.find(characterUid=character_uid)]
 
@@ -51,7 +48,6 @@ class Rag:
         return self._tasks.update(task_id, **call.body, gmtModified=call.now)
 
     def delete_rag_task(self, call: Call, task_id: int) -> bool:
-        """Delete a task."""
         self._own(call, task_id)
         return self._tasks.delete(task_id)
 
@@ -64,7 +60,6 @@ class Rag:
         return str(task["status"])
 
     def start_rag_task(self, call: Call, task_id: int) -> bool:
-        """Start a task, also one that has ended."""
         task = self._own(call, task_id)
         if task is None or task["isStarted"]:
             return task is not None
@@ -76,7 +71,6 @@ class Rag:
         return True
 
     def cancel_rag_task(self, call: Call, task_id: int) -> bool:
-        """End a task that is under way."""
         task = self._own(call, task_id)
         return task is not None and task["isStarted"] and self._end(call, task_id, "canceled")
 
