@@ -21,7 +21,7 @@ class AIService:
             raise Refused(429, "Too many api keys.")
         if "enabled" not in key:
             raise Refused(500)
-        return self._keys.add(**key, username=call.user, gmtCreate=call.now, gmtModified=call.now)
+        return self._keys.add(**key, username=call.user, **call.dates)
 
     def list_ai_api_keys(self, call: Call, provider: str) -> list[Row]:
         return [_shown(key) for key in self._keys.find(username=call.user, provider=provider, enabled=True)]

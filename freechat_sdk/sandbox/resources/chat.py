@@ -13,7 +13,7 @@ from freechat_sdk.sandbox._messages import Messages, cost_of, record, text_of
 from freechat_sdk.sandbox._resource import Call, Refused, new_uid, own_or_refuse
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._templates import message_text
-from freechat_sdk.sandbox._versioned import PUBLIC
+from freechat_sdk.sandbox._versioned import PUBLIC, shown
 from freechat_sdk.sandbox.completions import Completion, ModelError, Prompt, Usage
 
 MAX_MESSAGES = 1000
@@ -46,7 +46,7 @@ class Chat:
             if self._prompts.template(backend)[0] is None:
                 raise Refused(406, "Failed to start a chat.")
             chat = new_chat(character or {}, backend, call.body, username=call.user)
-            chat["id"] = self._chats.add(**chat, gmtCreate=call.now, gmtModified=call.now)
+            chat["id"] = self._chats.add(**chat, **call.dates)
             self._load(call, chat)
         return str(chat["chatId"])
 
@@ -65,7 +65,7 @@ class Chat:
     def get_default_chat_id(
         self, call: Call, character_id: int | None = None, character_uid: str | None = None
     ) -> str | None:
-        version = self._prompts.characters.rows.get(character_id) if character_id is not None else None
+        version = self._prompts.characters.get(character_id) if character_id is not None else None
         character = self._prompts.character(version["uid"] if version else character_uid)
         backend = self._prompts.default_backend(character)
         chat = self._chats.first(username=call.user, backendId=backend["backendId"]) if backend else None
@@ -104,7 +104,7 @@ class Chat:
         model_id = self._prompts.task(backend).get("modelId") or ""
         return {
             "context": {**chat, "requestId": None},
-            "character": {**self._prompts.characters.shown(character), "requestId": call.request_id},
+            "character": {**shown("character", character), "requestId": call.request_id},
             "provider": model_id.partition("]")[0].removeprefix("[") or None,
             "latestMessageRecord": record(latest[0], with_ext=is_owner) if latest else None,
             "proactiveChatWaitingTime": backend.get("proactiveChatWaitingTime") or 0,

@@ -6,7 +6,7 @@ from typing import Any
 from freechat_sdk.sandbox._resource import Call, Page, Refused
 from freechat_sdk.sandbox._stats import KINDS, ZEROS, Stats
 from freechat_sdk.sandbox._store import Row, Store
-from freechat_sdk.sandbox._versioned import PUBLIC, Versioned
+from freechat_sdk.sandbox._versioned import PUBLIC, shown
 
 
 class InteractiveStatistics:
@@ -14,7 +14,7 @@ class InteractiveStatistics:
 
     def __init__(self, store: Store) -> None:
         self._stats = Stats(store)
-        self._things = {kind: Versioned(store, kind) for kind in KINDS}
+        self._things = {kind: store.table(f"{kind}s", "uid", "username", "name") for kind in KINDS}
 
     def increase_statistic(self, call: Call, info_type: str, info_id: str, stats_type: str) -> int:
         return self._stats.add(call, info_type, info_id, stats_type)
@@ -32,7 +32,7 @@ class InteractiveStatistics:
         return self._stats.score_by(call.user, info_type, info_id)
 
     def list_hot_tags(self, call: Call, info_type: str, page_size: int, text: str = "") -> list[Row]:
-        public = self._things[info_type].rows.find(visibility=PUBLIC) if info_type in KINDS else []
+        public = self._things[info_type].find(visibility=PUBLIC) if info_type in KINDS else []
         tags = Counter(tag for row in public for tag in row.get("tags") or () if text in tag)
         return [{"content": tag, "count": count} for tag, count in Page(page_size).cut(tags.most_common())]
 
@@ -58,6 +58,6 @@ class InteractiveStatistics:
         counted = {row["referId"]: row for row in Page(page_size, page_num).cut(ranked)}
         if not counted and call.release.fails_to_rank_nothing:
             raise Refused(500)
-        things = self._things[kind]
-        own = [row for row in things.rows.find(username=call.user, visibility=PUBLIC) if row["uid"] in counted]
-        return [{**things.shown(row), **{name: counted[row["uid"]][name] for name in ZEROS}} for row in own]
+        public = self._things[kind].find(username=call.user, visibility=PUBLIC)
+        own = [row for row in public if row["uid"] in counted]
+        return [{**shown(kind, row), **{name: counted[row["uid"]][name] for name in ZEROS}} for row in own]

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 from freechat_sdk.sandbox._files import Files
 from freechat_sdk.sandbox._resource import Call, Refused, own_or_refuse
 from freechat_sdk.sandbox._store import Row, Store
-from freechat_sdk.sandbox._versioned import Versioned
 
 RUN_SECONDS, RUN_POLLS = 2, 2
 """A task that runs is done after a while, or when its status has been asked for often enough."""
@@ -23,7 +22,7 @@ class Rag:
 
     def __init__(self, store: Store) -> None:
         self._tasks = store.table("rag_tasks", "characterUid")
-        self._characters = Versioned(store, "character")
+        self._characters = store.table("characters", "uid")
         self._files = Files(store)
 
     def create_rag_task(self, call: Call, character_uid: str) -> int:
@@ -86,7 +85,7 @@ class Rag:
         return self._settled(call, task) if task else None
 
     def _refuse_others(self, call: Call, uid: str) -> None:
-        own_or_refuse(call, self._characters.rows.first(uid=uid))
+        own_or_refuse(call, self._characters.first(uid=uid))
 
     def _settled(self, call: Call, task: Row) -> Row:
         """Return a task with the state that it has by now."""
@@ -109,7 +108,7 @@ class Rag:
 def new_task(call: Call, character_uid: str, fields: Row) -> Row:
     """Return the row of a new task."""
     sizes = {"maxSegmentSize": 300, "maxOverlapSize": 30}
-    state = {"status": "pending", "isStarted": False, "polls": 0, "gmtCreate": call.now, "gmtModified": call.now}
+    state = {"status": "pending", "isStarted": False, "polls": 0, **call.dates}
     return {**sizes, **fields, **state, "characterUid": character_uid}
 
 
