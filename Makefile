@@ -1,6 +1,6 @@
-# Targets: demo (a conversation), test (everything), check (test without pytest), bench (how fast it is),
-# test-oldest (pytest with the oldest dependencies), compat (held against the official packages),
-# docs (the pages as a site), integrations (held against vcrpy, OpenTelemetry, Sentry and others),
+# Targets: demo (a conversation), test (everything), check (test without pytest), bench (how fast it is;
+# writes docs/performance.md), test-oldest (pytest with the oldest dependencies),
+# compat (held against the official packages), docs (the pages as a site), integrations (held against vcrpy, OpenTelemetry, Sentry and others),
 # soak (100,000 calls through a proxy that harms connections), mutants (whether the tests notice small changes), clean.
 # Another Python or place: make test PYTHON=python3.10 VENV=.venv-3.10
 
@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 OLDEST_VENV ?= .venv-oldest
 COMPAT_VENV ?= .venv-compat
+BENCH_VENV ?= .venv-bench
 DOCS_VENV ?= .venv-docs
 INTEGRATIONS_VENV ?= .venv-integrations
 
@@ -23,8 +24,9 @@ demo: $(VENV)/installed
 	@$(BIN)/python docs/examples/demo.py
 
 .PHONY: bench
-bench: $(VENV)/installed
-	@$(BIN)/python -m pytest -q --no-header --benchmark-enable --benchmark-quiet test/benchmarks
+bench: $(VENV)/bench-installed $(BENCH_VENV)/installed
+	@FREECHAT_BENCH_PYTHON=$(abspath $(BENCH_VENV))/bin/python \
+		$(BIN)/python -m pytest -q --no-header --benchmark-enable --benchmark-quiet test/benchmarks
 
 .PHONY: check
 check: $(VENV)/installed
@@ -63,13 +65,23 @@ mutants: $(VENV)/installed
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(OLDEST_VENV) $(COMPAT_VENV) $(DOCS_VENV) $(INTEGRATIONS_VENV)
+	rm -rf $(VENV) $(OLDEST_VENV) $(COMPAT_VENV) $(BENCH_VENV) $(DOCS_VENV) $(INTEGRATIONS_VENV)
 	rm -rf build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find codegen freechat_sdk test -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/installed: $(METADATA)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codegen,sandbox,test]'
+	touch $@
+
+$(VENV)/bench-installed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	touch $@
+
+# The official client has the name of this package, so the other clients have an environment of their own.
+$(BENCH_VENV)/installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check freechat-sdk==2.10.0 httpx msgspec openai
 	touch $@
 
 $(DOCS_VENV)/installed: $(METADATA)

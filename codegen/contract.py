@@ -25,6 +25,7 @@ def _operation(tag: str, operation: Operation) -> str:
         repr(operation.response.media_types),
         *(repr(value) for value in (operation.group or operation.name, operation.waits_for_model)),
         _generations(operation.generations),
+        repr(operation.retry),
     ]
     return f"Operation({', '.join(values)})"
 

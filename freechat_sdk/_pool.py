@@ -28,13 +28,13 @@ from urllib3.util.connection import is_connection_dropped
 from freechat_sdk._addresses import SUPPORTED_SOCKS_PROXIES, check_proxy, is_loopback
 from freechat_sdk._connection import (
     Connection,
-    Exchange,
     HTTPConnection,
     HTTPSConnection,
     ShownTarget,
     TlsConnection,
     as_unread,
 )
+from freechat_sdk._exchange import Exchange
 from freechat_sdk._headers import checked_headers
 from freechat_sdk._timeouts import Deadline, shortest
 from freechat_sdk.configuration import Configuration

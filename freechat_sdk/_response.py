@@ -21,7 +21,8 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.response import BaseHTTPResponse
 
-from freechat_sdk._connection import BodyTimeoutError, Exchange, FramingError, is_unpacked_whole, read_chunks
+from freechat_sdk._connection import FramingError, is_unpacked_whole, read_chunks
+from freechat_sdk._exchange import BodyTimeoutError, Exchange
 from freechat_sdk._hints import may_be_too_large, size_advice
 from freechat_sdk._operation import ONCE
 from freechat_sdk._secrets import without_frames

@@ -23,7 +23,8 @@ from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import Retry, Timeout
 
 from freechat_sdk._addresses import SUPPORTED_SOCKS_PROXIES
-from freechat_sdk._connection import BodyError, BodyTimeoutError, Exchange, as_unread
+from freechat_sdk._connection import as_unread
+from freechat_sdk._exchange import BodyError, BodyTimeoutError, Exchange
 from freechat_sdk._generation import Generation
 from freechat_sdk._headers import is_token
 from freechat_sdk._operation import IDEMPOTENT, ONCE, ORDINARY, READ

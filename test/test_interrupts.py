@@ -21,7 +21,8 @@ from test.server import MAX_WAIT, Connection, Request, chats_and_streams
 
 PACKAGE = Path(freechat_sdk.__file__).parent
 TRACED = {
-    str(PACKAGE / f"{name}.py") for name in ("_pool", "_connection", "_response", "rest", "streaming", "download")
+    str(PACKAGE / f"{name}.py")
+    for name in ("_pool", "_exchange", "_connection", "_response", "rest", "streaming", "download")
 }
 STEP = int(os.environ.get("TEST_INTERRUPT_STEP", "1"))
 """After how many lines the next one is interrupted: 1 takes each."""

@@ -15,6 +15,20 @@ On the command line: `python -m freechat_sdk.sandbox`.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from freechat_sdk.sandbox._faults import Busy as Busy
+    from freechat_sdk.sandbox._faults import CloseDelimited as CloseDelimited
+    from freechat_sdk.sandbox._faults import Cut as Cut
+    from freechat_sdk.sandbox._faults import Fault as Fault
+    from freechat_sdk.sandbox._faults import Garbage as Garbage
+    from freechat_sdk.sandbox._faults import Gzip as Gzip
+    from freechat_sdk.sandbox._faults import Html as Html
+    from freechat_sdk.sandbox._faults import ModelFails as ModelFails
+    from freechat_sdk.sandbox._faults import QuotaUsedUp as QuotaUsedUp
+    from freechat_sdk.sandbox._faults import Reset as Reset
+    from freechat_sdk.sandbox._faults import Slow as Slow
+    from freechat_sdk.sandbox._faults import SlowFirstToken as SlowFirstToken
+    from freechat_sdk.sandbox._faults import Stall as Stall
+    from freechat_sdk.sandbox._faults import Status as Status
     from freechat_sdk.sandbox._journal import JournalEntry as JournalEntry
     from freechat_sdk.sandbox._sandbox import Character as Character
     from freechat_sdk.sandbox._sandbox import Sandbox as Sandbox
@@ -28,14 +42,28 @@ if TYPE_CHECKING:
     from freechat_sdk.sandbox.completions.forward import forward as forward
 
 _HOMES = {
+    "Busy": "_faults",
     "Character": "_sandbox",
+    "CloseDelimited": "_faults",
     "Completion": "completions",
+    "Cut": "_faults",
+    "Fault": "_faults",
+    "Garbage": "_faults",
+    "Gzip": "_faults",
+    "Html": "_faults",
     "JournalEntry": "_journal",
     "Message": "completions",
     "ModelError": "completions",
+    "ModelFails": "_faults",
     "Prompt": "completions",
+    "QuotaUsedUp": "_faults",
+    "Reset": "_faults",
     "Sandbox": "_sandbox",
+    "Slow": "_faults",
+    "SlowFirstToken": "_faults",
     "Snapshot": "_sandbox",
+    "Stall": "_faults",
+    "Status": "_faults",
     "Usage": "completions",
     "echo": "completions.echo",
     "forward": "completions.forward",

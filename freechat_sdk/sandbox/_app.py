@@ -116,6 +116,14 @@ class App:
             _log.exception("A request failed: %s %s", request.method, request.path)
             return self._error(request, Refused(500))
 
+    def operation_of(self, request: Request) -> tuple[Operation, Mapping[str, str]] | None:
+        """Return the operation that a request leads to, with the values of its path; None if there is none."""
+        try:
+            route, values = self._match(request, request.decoded_path())
+        except (BadPathError, ContainerRefusedError, Refused):
+            return None
+        return route.operation, values
+
     def _respond(self, request: Request) -> Response:
         path = request.decoded_path()
         if request.body is None:
@@ -176,6 +184,8 @@ class App:
         call = self._read(request, operation, caller, now)
         entry = JournalEntry(route.name, caller.username, arguments, call.body)
         try:
+            if request.refusal is not None:
+                raise request.refusal
             if route.method is None:
                 raise Refused(501, f"{route.name} is not in the sandbox.")
             response = self._write(request, operation, call, self._run(route, call, arguments))

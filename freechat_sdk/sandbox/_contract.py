@@ -23,7 +23,10 @@ class Parameter(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """An operation; `body` is the type of its JSON, or `file`; `kind` is json, text, events, download or nothing."""
+    """An operation; `body` is the type of its JSON, or `file`; `kind` is json, text, events, download or nothing.
+
+    `retry` is read, idempotent or once: whether a client may send it a second time.
+    """
 
     tag: str
     name: str
@@ -37,6 +40,7 @@ class Operation(NamedTuple):
     group: str
     asks_model: bool
     generations: tuple[str, ...]
+    retry: str
 
 
 class Field(NamedTuple):
@@ -61,6 +65,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "add_ai_api_key",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "AIServiceApi",
@@ -75,6 +80,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_ai_api_key",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AIServiceApi",
@@ -89,6 +95,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "disable_ai_api_key",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AIServiceApi",
@@ -103,6 +110,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "enable_ai_api_key",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AIServiceApi",
@@ -117,6 +125,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_ai_api_key",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AIServiceApi",
@@ -131,6 +140,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_ai_model_info",
         False,
         ("v1",),
+        "read",
     ),
     Operation(
         "AIServiceApi",
@@ -145,6 +155,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_ai_api_keys",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AIServiceApi",
@@ -162,6 +173,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_ai_model_info",
         False,
         ("v1",),
+        "read",
     ),
     Operation(
         "AIServiceApi",
@@ -176,6 +188,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_ai_model_info",
         False,
         ("v1",),
+        "read",
     ),
     Operation(
         "AIServiceApi",
@@ -190,6 +203,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_ai_model_info",
         False,
         ("v1",),
+        "read",
     ),
     Operation(
         "AccountApi",
@@ -204,6 +218,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_token",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "AccountApi",
@@ -218,6 +233,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_token",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "AccountApi",
@@ -232,6 +248,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_token",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "AccountApi",
@@ -246,6 +263,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_token_by_id",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AccountApi",
@@ -260,6 +278,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "disable_token",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "AccountApi",
@@ -274,6 +293,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "disable_token_by_id",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AccountApi",
@@ -288,6 +308,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_token_by_id",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AccountApi",
@@ -302,6 +323,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_user_basic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AccountApi",
@@ -316,6 +338,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_user_basic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AccountApi",
@@ -330,6 +353,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_user_details",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AccountApi",
@@ -344,6 +368,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_tokens",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AccountApi",
@@ -358,6 +383,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_user_info",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AccountApi",
@@ -372,6 +398,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "upload_user_picture",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -389,6 +416,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_token_for_user",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -403,6 +431,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_user",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -417,6 +446,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_token_for_user",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -431,6 +461,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_user",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -445,6 +476,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "disable_token_for_user",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -459,6 +491,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_details_of_user",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -473,6 +506,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_user_by_token",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -487,6 +521,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_authorities_of_user",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -501,6 +536,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_tokens_of_user",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -518,6 +554,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_users",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -532,6 +569,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_users",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -546,6 +584,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_users",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -560,6 +599,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_authorities_of_user",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AccountManagerForAdminApi",
@@ -574,6 +614,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_user",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AgentApi",
@@ -588,6 +629,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "batch_search_agent_details",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AgentApi",
@@ -602,6 +644,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "batch_search_agent_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AgentApi",
@@ -616,6 +659,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "clone_agent",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "AgentApi",
@@ -630,6 +674,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "clone_agents",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "AgentApi",
@@ -644,6 +689,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "count_agents",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AgentApi",
@@ -658,6 +704,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_agent",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "AgentApi",
@@ -672,6 +719,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_agents",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "AgentApi",
@@ -686,6 +734,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_agent",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AgentApi",
@@ -700,6 +749,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_agents",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AgentApi",
@@ -714,6 +764,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_agent_details",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AgentApi",
@@ -728,6 +779,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_agent_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AgentApi",
@@ -742,6 +794,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_agent_versions_by_name",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AgentApi",
@@ -759,6 +812,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "publish_agent",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "AgentApi",
@@ -773,6 +827,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "search_agent_details",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AgentApi",
@@ -787,6 +842,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "search_agent_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "AgentApi",
@@ -801,6 +857,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_agent",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "AppConfigForAdminApi",
@@ -815,6 +872,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_app_configs",
         False,
         ("v1",),
+        "read",
     ),
     Operation(
         "AppConfigForAdminApi",
@@ -829,6 +887,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_default_config",
         False,
         ("v2",),
+        "read",
     ),
     Operation(
         "AppMetaForAdminApi",
@@ -846,6 +905,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "expose",
         False,
         ("v1",),
+        "read",
     ),
     Operation(
         "AppMetaForAdminApi",
@@ -860,6 +920,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_app_meta",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -874,6 +935,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "add_character_backend",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "CharacterApi",
@@ -888,6 +950,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "batch_search_character_details",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -902,6 +965,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "batch_search_character_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -916,6 +980,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "clone_character",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "CharacterApi",
@@ -930,6 +995,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "count_characters",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -944,6 +1010,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "count_public_characters",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -958,6 +1025,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_character",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "CharacterApi",
@@ -972,6 +1040,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_character",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "CharacterApi",
@@ -986,6 +1055,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_character_by_name",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "CharacterApi",
@@ -1000,6 +1070,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_character_by_uid",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "CharacterApi",
@@ -1014,6 +1085,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_character_document",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "CharacterApi",
@@ -1028,6 +1100,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_character_picture",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "CharacterApi",
@@ -1042,6 +1115,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_character_video",
         False,
         ("v2",),
+        "idempotent",
     ),
     Operation(
         "CharacterApi",
@@ -1059,6 +1133,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_character_voice",
         False,
         ("v2",),
+        "idempotent",
     ),
     Operation(
         "CharacterApi",
@@ -1073,6 +1148,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "exists_character_name",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1090,6 +1166,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "export_character",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1104,6 +1181,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_character_details",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1118,6 +1196,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_character_latest_id_by_name",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1132,6 +1211,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_character_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1146,6 +1226,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_default_character_backend",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1160,6 +1241,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "import_character",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "CharacterApi",
@@ -1174,6 +1256,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_character_backend_ids",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1188,6 +1271,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_character_backends",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1202,6 +1286,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_character_documents",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1216,6 +1301,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_character_pictures",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1230,6 +1316,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_character_versions_by_name",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1244,6 +1331,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_character_videos",
         False,
         ("v2",),
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1258,6 +1346,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_character_voices",
         False,
         ("v2",),
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1272,6 +1361,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "new_character_name",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1286,6 +1376,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "publish_character",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "CharacterApi",
@@ -1303,6 +1394,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "publish_character",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "CharacterApi",
@@ -1317,6 +1409,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "remove_character_backend",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "CharacterApi",
@@ -1331,6 +1424,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "search_character_details",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1345,6 +1439,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "search_character_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1359,6 +1454,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "search_public_character_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "CharacterApi",
@@ -1373,6 +1469,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "set_default_character_backend",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "CharacterApi",
@@ -1387,6 +1484,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_character",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "CharacterApi",
@@ -1401,6 +1499,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_character_backend",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "CharacterApi",
@@ -1415,6 +1514,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "upload_character_avatar",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "CharacterApi",
@@ -1429,6 +1529,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "upload_character_document",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "CharacterApi",
@@ -1443,6 +1544,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "upload_character_picture",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "CharacterApi",
@@ -1457,6 +1559,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "upload_character_video",
         False,
         ("v2",),
+        "once",
     ),
     Operation(
         "CharacterApi",
@@ -1471,6 +1574,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "upload_character_voice",
         False,
         ("v2",),
+        "once",
     ),
     Operation(
         "ChatApi",
@@ -1485,6 +1589,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "clear_memory",
         True,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "ChatApi",
@@ -1499,6 +1604,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_chat",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "ChatApi",
@@ -1516,6 +1622,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_default_chat_id",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "ChatApi",
@@ -1530,6 +1637,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_memory_usage",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "ChatApi",
@@ -1544,6 +1652,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_chats",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "ChatApi",
@@ -1561,6 +1670,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_debug_messages",
         True,
         BOTH,
+        "read",
     ),
     Operation(
         "ChatApi",
@@ -1579,6 +1689,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_debug_messages",
         True,
         BOTH,
+        "read",
     ),
     Operation(
         "ChatApi",
@@ -1593,6 +1704,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_debug_messages",
         True,
         BOTH,
+        "read",
     ),
     Operation(
         "ChatApi",
@@ -1607,6 +1719,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_messages",
         True,
         BOTH,
+        "read",
     ),
     Operation(
         "ChatApi",
@@ -1625,6 +1738,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_messages",
         True,
         BOTH,
+        "read",
     ),
     Operation(
         "ChatApi",
@@ -1642,6 +1756,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_messages",
         True,
         BOTH,
+        "read",
     ),
     Operation(
         "ChatApi",
@@ -1659,6 +1774,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "rollback_messages",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "ChatApi",
@@ -1676,6 +1792,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "send_assistant",
         True,
         BOTH,
+        "once",
     ),
     Operation(
         "ChatApi",
@@ -1690,6 +1807,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "send_message",
         True,
         BOTH,
+        "once",
     ),
     Operation(
         "ChatApi",
@@ -1704,6 +1822,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "start_chat",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "ChatApi",
@@ -1721,6 +1840,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "stream_send_assistant",
         True,
         BOTH,
+        "once",
     ),
     Operation(
         "ChatApi",
@@ -1735,6 +1855,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "stream_send_message",
         True,
         BOTH,
+        "once",
     ),
     Operation(
         "ChatApi",
@@ -1749,6 +1870,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_chat",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "ConnectorApi",
@@ -1763,6 +1885,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_connector",
         False,
         ("v2",),
+        "once",
     ),
     Operation(
         "ConnectorApi",
@@ -1780,6 +1903,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_connector",
         False,
         ("v2",),
+        "once",
     ),
     Operation(
         "ConnectorApi",
@@ -1794,6 +1918,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_connector",
         False,
         ("v2",),
+        "read",
     ),
     Operation(
         "ConnectorApi",
@@ -1808,6 +1933,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_connectors",
         False,
         ("v2",),
+        "read",
     ),
     Operation(
         "ConnectorApi",
@@ -1825,6 +1951,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "test_connector",
         False,
         ("v2",),
+        "once",
     ),
     Operation(
         "ConnectorApi",
@@ -1839,6 +1966,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_connector",
         False,
         ("v2",),
+        "once",
     ),
     Operation(
         "EncryptionManagerForAdminApi",
@@ -1853,6 +1981,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "encrypt_text",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -1872,6 +2001,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "add_statistic",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -1889,6 +2019,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_score",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -1907,6 +2038,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_statistic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -1924,6 +2056,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_statistics",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -1942,6 +2075,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "increase_statistic",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -1960,6 +2094,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_agents_by_statistic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -1979,6 +2114,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_agents_by_statistic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -1996,6 +2132,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_agents_by_statistic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -2013,6 +2150,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_characters_by_statistic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -2032,6 +2170,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_characters_by_statistic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -2050,6 +2189,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_characters_by_statistic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -2068,6 +2208,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_hot_tags",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -2086,6 +2227,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_plugins_by_statistic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -2105,6 +2247,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_plugins_by_statistic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -2122,6 +2265,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_plugins_by_statistic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -2140,6 +2284,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_prompts_by_statistic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -2159,6 +2304,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_prompts_by_statistic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "InteractiveStatisticsApi",
@@ -2176,6 +2322,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_prompts_by_statistic",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "OrganizationApi",
@@ -2190,6 +2337,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_owners",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "OrganizationApi",
@@ -2204,6 +2352,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_owners_dot",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "OrganizationApi",
@@ -2221,6 +2370,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_subordinate_owners",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "OrganizationApi",
@@ -2238,6 +2388,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_subordinate_subordinates",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "OrganizationApi",
@@ -2252,6 +2403,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_subordinates",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "OrganizationApi",
@@ -2266,6 +2418,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_subordinates_dot",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "OrganizationApi",
@@ -2280,6 +2433,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_subordinate_authorities",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "OrganizationApi",
@@ -2294,6 +2448,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "remove_subordinate_subordinates_tree",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "OrganizationApi",
@@ -2308,6 +2463,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_subordinate_authorities",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "OrganizationApi",
@@ -2322,6 +2478,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_subordinate_owners",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "OrganizationApi",
@@ -2336,6 +2493,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_subordinate_subordinates",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "PluginApi",
@@ -2350,6 +2508,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "batch_search_plugin_details",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PluginApi",
@@ -2364,6 +2523,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "batch_search_plugin_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PluginApi",
@@ -2378,6 +2538,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "count_plugins",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PluginApi",
@@ -2392,6 +2553,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_plugin",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "PluginApi",
@@ -2406,6 +2568,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_plugins",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "PluginApi",
@@ -2420,6 +2583,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_plugin",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "PluginApi",
@@ -2434,6 +2598,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_plugins",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "PluginApi",
@@ -2448,6 +2613,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_plugin_details",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PluginApi",
@@ -2462,6 +2628,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_plugin_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PluginApi",
@@ -2476,6 +2643,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "refresh_plugin_info",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "PluginApi",
@@ -2490,6 +2658,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "search_plugin_details",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PluginApi",
@@ -2504,6 +2673,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "search_plugin_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PluginApi",
@@ -2518,6 +2688,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_plugin",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "PromptApi",
@@ -2532,6 +2703,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "apply_prompt_ref",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2546,6 +2718,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "apply_prompt_template",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2560,6 +2733,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "batch_search_prompt_details",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2574,6 +2748,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "batch_search_prompt_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2588,6 +2763,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "clone_prompt",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "PromptApi",
@@ -2602,6 +2778,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "clone_prompts",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "PromptApi",
@@ -2616,6 +2793,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "count_prompts",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2630,6 +2808,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "count_public_prompts",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2644,6 +2823,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_prompt",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "PromptApi",
@@ -2658,6 +2838,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_prompts",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "PromptApi",
@@ -2672,6 +2853,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_prompt",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "PromptApi",
@@ -2686,6 +2868,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_prompt_by_name",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "PromptApi",
@@ -2700,6 +2883,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_prompts",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "PromptApi",
@@ -2714,6 +2898,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "exists_prompt_name",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2728,6 +2913,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_prompt_details",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2742,6 +2928,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_prompt_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2756,6 +2943,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_prompt_versions_by_name",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2770,6 +2958,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "new_prompt_name",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2787,6 +2976,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "publish_prompt",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "PromptApi",
@@ -2801,6 +2991,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "search_prompt_details",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2815,6 +3006,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "search_prompt_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2829,6 +3021,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "search_public_prompt_summary",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptApi",
@@ -2843,6 +3036,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "send_prompt",
         True,
         BOTH,
+        "once",
     ),
     Operation(
         "PromptApi",
@@ -2857,6 +3051,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "stream_send_prompt",
         True,
         BOTH,
+        "once",
     ),
     Operation(
         "PromptApi",
@@ -2871,6 +3066,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_prompt",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "PromptTaskApi",
@@ -2885,6 +3081,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_prompt_task",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "PromptTaskApi",
@@ -2899,6 +3096,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_prompt_task",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "PromptTaskApi",
@@ -2913,6 +3111,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_prompt_task",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "PromptTaskApi",
@@ -2927,6 +3126,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_prompt_task",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "RagApi",
@@ -2941,6 +3141,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "cancel_rag_task",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "RagApi",
@@ -2955,6 +3156,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_rag_task",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "RagApi",
@@ -2969,6 +3171,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_rag_task",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "RagApi",
@@ -2983,6 +3186,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_rag_task",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "RagApi",
@@ -2997,6 +3201,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_rag_task_status",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "RagApi",
@@ -3011,6 +3216,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_rag_tasks",
         False,
         BOTH,
+        "read",
     ),
     Operation(
         "RagApi",
@@ -3025,6 +3231,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "start_rag_task",
         False,
         BOTH,
+        "once",
     ),
     Operation(
         "RagApi",
@@ -3039,6 +3246,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_rag_task",
         False,
         BOTH,
+        "idempotent",
     ),
     Operation(
         "SkillApi",
@@ -3053,6 +3261,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "confirm_skill",
         False,
         ("v2",),
+        "once",
     ),
     Operation(
         "SkillApi",
@@ -3070,6 +3279,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_skill",
         False,
         ("v2",),
+        "once",
     ),
     Operation(
         "SkillApi",
@@ -3084,6 +3294,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_skill",
         False,
         ("v2",),
+        "read",
     ),
     Operation(
         "SkillApi",
@@ -3098,6 +3309,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get_skill_allowed_hosts",
         False,
         ("v2",),
+        "read",
     ),
     Operation(
         "SkillApi",
@@ -3112,6 +3324,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_skills",
         False,
         ("v2",),
+        "read",
     ),
     Operation(
         "SkillApi",
@@ -3126,6 +3339,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "prepare_skill",
         False,
         ("v2",),
+        "once",
     ),
     Operation(
         "SkillApi",
@@ -3140,6 +3354,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "update_skill",
         False,
         ("v2",),
+        "once",
     ),
     Operation(
         "TTSServiceApi",
@@ -3154,6 +3369,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_tts_builtin_speakers",
         False,
         ("v2",),
+        "read",
     ),
     Operation(
         "TTSServiceApi",
@@ -3171,6 +3387,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "play_sample",
         True,
         ("v2",),
+        "read",
     ),
     Operation(
         "TTSServiceApi",
@@ -3185,6 +3402,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "speak_message",
         True,
         ("v2",),
+        "read",
     ),
     Operation(
         "TagManagerForBizAdminApi",
@@ -3203,6 +3421,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_tag",
         False,
         ("v2",),
+        "once",
     ),
     Operation(
         "TagManagerForBizAdminApi",
@@ -3221,6 +3440,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete_tag",
         False,
         ("v2",),
+        "idempotent",
     ),
     Operation(
         "TelegramManagerForAdminApi",
@@ -3238,6 +3458,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "find_telegram_chat",
         False,
         ("v2",),
+        "read",
     ),
     Operation(
         "TelegramManagerForAdminApi",
@@ -3256,6 +3477,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_telegram_messages",
         False,
         ("v2",),
+        "read",
     ),
 )
 

@@ -39,6 +39,8 @@ class Request:
     """By name in lower case."""
     body: bytes | None = b""
     """None if it is above the limit."""
+    refusal: Refused | None = None
+    """What the operation refuses it with, whatever it asks for."""
 
     @property
     def path(self) -> str:
@@ -118,3 +120,12 @@ class Response:
     headers: Headers = ()
     body: bytes = b""
     chunks: Iterator[bytes] | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the body is a stream of events."""
+        return ("Content-Type", EVENTS) in self.headers
+
+    def pieces(self) -> Iterator[bytes]:
+        """Return the body in pieces: its chunks, or all of it."""
+        return iter([self.body]) if self.chunks is None else self.chunks

@@ -11,12 +11,15 @@ from typing import Any
 from typing_extensions import Self
 
 from freechat_sdk.sandbox._app import App
+from freechat_sdk.sandbox._contract import OPERATIONS
+from freechat_sdk.sandbox._faults import Fault, matches, obedient
 from freechat_sdk.sandbox._journal import JournalEntry
 from freechat_sdk.sandbox._release import RELEASES
 from freechat_sdk.sandbox._resource import new_uid
 from freechat_sdk.sandbox._server import Server
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._users import Users
+from freechat_sdk.sandbox._verdict import verdict
 from freechat_sdk.sandbox._versioned import PRIVATE, PUBLIC
 from freechat_sdk.sandbox.completions import Model, paced
 from freechat_sdk.sandbox.completions.echo import echo
@@ -95,7 +98,7 @@ class Sandbox:
         faithful: bool = False,
         token: str | None = None,
         admin_token: str | None = None,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if release not in RELEASES:
@@ -103,7 +106,9 @@ class Sandbox:
         if delay < 0:
             raise ValueError(f"delay is a number of seconds from 0 on, not {delay}")
         facts = RELEASES[release] if faithful else RELEASES[release].without_faults()
-        ask = paced(model, delay, sleep)
+        self._hurry = threading.Event()
+        sleep = sleep or self._hurry.wait
+        ask = obedient(paced(model, delay, sleep), sleep)
         self._clock = clock
         self._store = Store(db)
         self._users = Users(self._store)
@@ -115,7 +120,7 @@ class Sandbox:
             """The token of a first user."""
             if admin_token is not None:
                 self._token_of(_ADMIN, admin_token, is_admin=True)
-            self._server = Server(app, port)
+            self._server = Server(app, port, sleep=sleep, clock=clock)
         except BaseException:
             self._store.close()
             raise
@@ -160,7 +165,16 @@ class Sandbox:
         return Snapshot(self._store.snapshot())
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Make the sandbox hold what it held when the snapshot was made; no request may be under way."""
+        """Make the sandbox hold what it held when the snapshot was made.
+
+        It closes its connections and waits until what is under way has ended. Faults and `requests` are forgotten.
+        """
+        self._hurry.set()
+        self._server.settle()
+        self._hurry.clear()
+        self._server.faults.clear()
+        self._server.journal.clear()
+        self.requests.clear()
         self._store.restore(snapshot.copy)
 
     def add_character(
@@ -229,6 +243,36 @@ class Sandbox:
         """Remove a backend; its chats stay and can no longer be used."""
         self._store.table("backends").delete_where(backendId=backend)
 
+    def fail(
+        self, operation: str, fault: Fault, times: int | None = None, *, probability: float = 1.0, seed: int = 0
+    ) -> None:
+        """Make requests to an operation fail, such as `ChatApi.send_message`; `ChatApi.*` or `*` means several.
+
+        Args:
+            operation: the operation, or a pattern with `*`.
+            fault: what goes wrong.
+            times: how often; None means each time.
+            probability: how likely it is each time, from 0 to 1.
+            seed: what the chances depend on; the same seed gives the same ones.
+
+        Raises:
+            ValueError: if the release has no such operation.
+        """
+        if not any(matches(operation, known) for known in OPERATIONS):
+            raise ValueError(f"there is no operation {operation!r}; write it like ChatApi.send_message or ChatApi.*")
+        self._server.faults.add(operation, fault, times, probability, seed)
+
+    def assert_well_behaved(self) -> None:
+        """Fail if the program misused the server since the sandbox started or was restored; the error says how.
+
+        Raises:
+            AssertionError: if it sent a message again although it may have arrived, sent two at once to a chat, made a
+                new connection for each call, polled more than once a second, left a stream open, or put a token into
+                a query.
+        """
+        if found := list(verdict(self._server.journal.exchanges)):
+            raise AssertionError("\n".join(["The program misused the server:", *(f"- {text}" for text in found)]))
+
     def start(self) -> None:
         """Start answering."""
         if self._thread is None:
@@ -241,6 +285,7 @@ class Sandbox:
             self._server.shutdown()
             self._thread.join()
             self._thread = None
+        self._hurry.set()
         self._server.server_close()
         self._store.close()
 

@@ -3,6 +3,7 @@
     python -m test.benchmarks.peer
 
 prints its port and responds until its standard input ends. `/sockets` tells how many connections there have been.
+A last segment like `grow1000` asks for so many records, events or bytes, and `relay100` for so many events one by one.
 """
 
 import asyncio
@@ -10,8 +11,11 @@ import json
 import sys
 import threading
 from collections.abc import Callable
+from functools import lru_cache
 
 TOKENS = 20_000
+INTERVAL = 0.02
+"""Seconds between the events of a relayed stream."""
 CHAT = "0123456789abcdef0123456789abcdef"
 PREFIX = "/api/v1/chat"
 INSTANT = "2026-11-23T05:22:39.000+00:00"
@@ -123,9 +127,9 @@ def delta_of_v2(number: int) -> dict[str, object]:
     return {"text": text, "message": message, "finishReason": None, "tokenUsage": None, "requestId": None}
 
 
-def events(delta: Callable[[int], dict[str, object]]) -> list[bytes]:
+def events(delta: Callable[[int], dict[str, object]], count: int = TOKENS) -> list[bytes]:
     """Return the events of a stream, framed."""
-    deltas = [delta(number) for number in range(TOKENS)]
+    deltas = [delta(number) for number in range(count)]
     final = {
         "message": {"role": "assistant", "contents": [{"type": "text", "content": "done"}]},
         "finishReason": "stop",
@@ -160,6 +164,16 @@ def routes() -> dict[str, bytes]:
     }
 
 
+@lru_cache(maxsize=2)
+def grown(kind: str, count: int) -> bytes:
+    """Return a response with so many records, events or bytes."""
+    if kind == "messages":
+        return as_json([message(number) for number in range(count)])
+    if kind == "stream":
+        return chunked_response("text/event-stream", events(delta, count))
+    return response("application/octet-stream", bytes(count))
+
+
 class Peer(asyncio.Protocol):
     """Responds to each request of a connection from the table."""
 
@@ -169,23 +183,53 @@ class Peer(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        self.buffer = b""
+        self.buffer = bytearray()
+        self.target: str | None = None
+        self.left = 0
         Peer.connections += 1
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
-        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
-            start = self.buffer[:end]
-            lengths = [line for line in start.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-            size = end + 4 + (int(lengths[0][15:]) if lengths else 0)
-            if len(self.buffer) < size:
+        while self.target is not None or (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            if self.target is None:
+                self.begin(bytes(self.buffer[:end]))
+                del self.buffer[: end + 4]
+            read = min(self.left, len(self.buffer))
+            del self.buffer[:read]
+            self.left -= read
+            if self.left:
                 return
-            self.buffer = self.buffer[size:]
-            self.respond(start.split(b" ", 2)[1].decode())
+            target, self.target = self.target, None
+            assert target is not None
+            self.respond(target)
+
+    def begin(self, start: bytes) -> None:
+        """Note what is asked for, and how many bytes of a body come."""
+        lengths = [line for line in start.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        self.left = int(lengths[0][15:]) if lengths else 0
+        self.target = start.split(b" ", 2)[1].decode()
 
     def respond(self, target: str) -> None:
-        path = target.removeprefix(PREFIX)
-        self.transport.write(as_json(Peer.connections) if path == "/sockets" else self.responses[path])
+        path = target.replace("/v2/", "/v1/").removeprefix(PREFIX)
+        kind, _, last = path.rpartition("/")
+        if path == "/sockets":
+            self.transport.write(as_json(Peer.connections))
+        elif kind.endswith("/export"):
+            self.transport.write(grown("bytes", int(last)))
+        elif last.startswith("grow"):
+            self.transport.write(grown(kind.rpartition("/")[2], int(last[4:])))
+        elif last.startswith("relay"):
+            self.transport.write(head("text/event-stream", "Transfer-Encoding: chunked"))
+            self.relay(events(delta, int(last[5:])), asyncio.get_running_loop().time())
+        else:
+            self.transport.write(self.responses[path])
+
+    def relay(self, waiting: list[bytes], due: float) -> None:
+        """Send the events one by one, in time however late the last one was."""
+        event = waiting.pop(0)
+        self.transport.write(b"%x\r\n%b\r\n" % (len(event), event) + (b"" if waiting else b"0\r\n\r\n"))
+        if waiting:
+            asyncio.get_running_loop().call_at(due + INTERVAL, self.relay, waiting, due + INTERVAL)
 
 
 async def serve() -> None:

@@ -12,15 +12,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
-from pydantic_core import to_json
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from freechat_sdk import ChatMessageDTO, ChatMessageRecordDTO, ChatSessionDTO, LlmResultDTO
-from test.benchmarks.conftest import HEADERS, ROOT, SECONDS, Call, Peer, in_turns, report, report_ratio, report_spread
+from freechat_sdk import ChatMessageRecordDTO, ChatSessionDTO, LlmResultDTO
+from test.benchmarks.conftest import BODY, MESSAGE, ROOT, Call, Peer, in_turns, report, report_ratio, report_spread
 from test.benchmarks.peer import CHAT, PREFIX, TOKENS
-
-MESSAGE = ChatMessageDTO.user("Hi")
-BODY = to_json({"role": "user", "contents": [{"type": "text", "content": "Hi"}]})
 
 
 def small_calls(peer: Peer) -> tuple[Call, Call]:
@@ -74,23 +70,11 @@ def test_a_list_of_1000_messages(benchmark: BenchmarkFixture, peer: Peer) -> Non
 
 @pytest.mark.parametrize(("framing", "goal"), [("length", 1.5), ("chunks", 1.1), ("length-v2", 1.2)])
 def test_a_stream_of_20000_events(benchmark: BenchmarkFixture, peer: Peer, framing: str, goal: float) -> None:
-    validate = TypeAdapter(LlmResultDTO).validate_json
-
     def ours() -> int:
-        return sum(1 for _ in peer.chats.stream_send_message(framing, MESSAGE))
+        return peer.stream(framing)
 
     def floor() -> int:
-        """Split what arrives at blank lines, and validate each event."""
-        url = f"{peer.host}{PREFIX}/send/stream/{framing}"
-        response = peer.pool.request("POST", url, body=BODY, headers=HEADERS, preload_content=False, timeout=SECONDS)
-        count, rest = 0, b""
-        for chunk in response.stream():
-            *blocks, rest = (rest + chunk).split(b"\n\n")
-            for block in blocks:
-                validate(block[5:])
-            count += len(blocks)
-        response.release_conn()
-        return count
+        return peer.floor_stream(framing)
 
     assert ours() == floor() == TOKENS + 1
     report_ratio(f"stream, {framing}", in_turns(benchmark, ours, floor), goal)

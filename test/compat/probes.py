@@ -288,6 +288,16 @@ def counted(run: Thunk) -> Thunk:
     return count
 
 
+def repeated(run: Thunk) -> Thunk:
+    """Return a probe that has whether the request was repeated in place of what was sent: how often is up to time."""
+
+    def look() -> Outcome:
+        outcome = run()
+        return Outcome({**outcome, "sent": "once" if len(outcome["sent"]) == 1 else "again"})
+
+    return look
+
+
 def sends(api: str, use: Callable[[Any], Any], answer: Answer, **settings: Any) -> Thunk:
     """Return a probe of what a call sends, whatever is made of the answer."""
     run = call(api, use, answer, **settings)
@@ -1688,7 +1698,7 @@ def used_with(response: Any) -> Any:
 
 RECORD = {"message": {"role": "assistant", "contents": [{"type": "text", "content": "Yes"}]}, "ext": "e"}
 CHAT = {"context": {"backendId": "b", "chatId": "c", "gmtCreate": WHEN}, "senderStatus": "online", "new": 1}
-MEMORY = {"system": 1, "chat": 2}
+MEMORY = {"requestId": "r1", "messageUsage": 2}
 RESULT = {"text": "Yes", "finishReason": "stop"}
 TOKENS = [{"id": 1, "token": "t", "issuedAt": WHEN}]
 
@@ -2136,7 +2146,11 @@ ODD: dict[str, tuple[str, Callable[[Any], Any], Answer]] = {
     "model_text": ("ChatApi", lambda api: api.get_memory_usage("c"), text("Hi")),
     "model_html": ("ChatApi", lambda api: api.get_memory_usage("c"), text("<html></html>", 200, "text/html")),
     "model_broken_json": ("ChatApi", lambda api: api.get_memory_usage("c"), Answer(b'{"a": ')),
-    "model_without_type": ("ChatApi", lambda api: api.get_memory_usage("c"), Answer(b'{"new": 1}', content_type=None)),
+    "model_without_type": (
+        "ChatApi",
+        lambda api: api.get_memory_usage("c"),
+        Answer(b'{"messageUsage": 1}', content_type=None),
+    ),
     "model_json_with_charset": (
         "AccountApi",
         lambda api: api.get_user_details(),
@@ -2158,7 +2172,12 @@ ODD: dict[str, tuple[str, Callable[[Any], Any], Answer]] = {
         Answer('{"username": "é"}'.encode("latin-1"), content_type="application/json;charset=ISO-8859-1"),
     ),
     "model_bad_utf_8": ("AccountApi", lambda api: api.get_user_details(), Answer(b'{"username": "\xff"}')),
-    "model_extras": ("AccountApi", lambda api: api.get_user_details().additional_properties, said({"new": {"a": 1}})),
+    "model_extras": (
+        "AccountApi",
+        lambda api: api.get_user_details().additional_properties,
+        said({"username": "a", "new": {"a": 1}}),
+    ),
+    "model_without_a_field_of_its_own": ("AccountApi", lambda api: api.get_user_details(), said({"new": {"a": 1}})),
     "model_nulls": ("AccountApi", lambda api: api.get_user_details(), said({"username": None, "enabled": None})),
     "model_wrong_type": ("AccountApi", lambda api: api.get_user_details(), said({"username": 5})),
     "model_lacks_required": ("ChatApi", lambda api: api.list_chats(), said([{"context": {}}])),
@@ -2246,6 +2265,10 @@ def sends_message(api: Any) -> Any:
     return api.send_message("c1", message())
 
 
+def sends_message_within_a_second(api: Any) -> Any:
+    return api.send_message("c1", message(), _request_timeout=1)
+
+
 BODIES: dict[str, Callable[[int], Answer]] = {
     "json": lambda status: said(PROBLEM, status),
     "text": lambda status: text("what is wrong", status),
@@ -2324,8 +2347,10 @@ register(
         "get_404": counted(call("ChatApi", lambda api: api.list_chats(), said(PROBLEM, 404))),
         "get_503": counted(call("ChatApi", lambda api: api.list_chats(), said(PROBLEM, 503))),
         "get_500": counted(call("ChatApi", lambda api: api.list_chats(), said(PROBLEM, 500))),
-        "post_503": counted(call("ChatApi", sends_message, said(PROBLEM, 503))),
-        "post_503_retry_after": counted(call("ChatApi", sends_message, said(PROBLEM, 503, ("Retry-After", "0")))),
+        "post_503": repeated(call("ChatApi", sends_message_within_a_second, said(PROBLEM, 503))),
+        "post_503_retry_after": repeated(
+            call("ChatApi", sends_message_within_a_second, said(PROBLEM, 503, ("Retry-After", "0")))
+        ),
         "get_503_retry_after": counted(
             call("ChatApi", lambda api: api.list_chats(), said(PROBLEM, 503, ("Retry-After", "0")))
         ),
@@ -2461,10 +2486,27 @@ UPLOADS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "http_info": ("CharacterApi", lambda api: api.upload_character_picture_with_http_info("c1", PNG).data),
     "unread": ("CharacterApi", lambda api: api.upload_character_picture_without_preload_content("c1", PNG).data),
 }
-register("upload", {name: call(*parts, text("http://server/key")) for name, parts in UPLOADS.items()})
+
+
+def after_another_call(use: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a use of an API class whose client has met the server before."""
+
+    def run(api: Any) -> Any:
+        with contextlib.suppress(sdk.ApiException):
+            sdk.ChatApi(api.api_client).list_chats()
+        return use(api)
+
+    return run
+
+
+register(
+    "upload",
+    {name: call(api, after_another_call(use), text("http://server/key")) for name, (api, use) in UPLOADS.items()},
+)
 register(
     "upload",
     {
+        "first_call": call(*UPLOADS["bytes"], text("http://server/key")),
         "import_character": call("CharacterApi", lambda api: api.import_character(("c.tar.gz", b"x")), said(5)),
         "refused": call("CharacterApi", lambda api: api.upload_character_picture("c1", PNG), text("too large", 413)),
     },
