@@ -161,7 +161,7 @@ class Conversation:
         end = policy.clock() + timeout
         while True:
             newest = self._chats.list_messages(self.chat_id, 2)
-            if [_role(record) for record in newest] == ["user", "assistant"]:
+            if [record.role for record in newest] == ["user", "assistant"]:
                 return newest[-1]
             if policy.clock() >= end:
                 return None
@@ -227,7 +227,7 @@ class Conversation:
         limit = 2 * exchanges
         while True:
             window = self._chats.list_messages(self.chat_id, limit)
-            starts = [place for place, record in enumerate(window) if _role(record) == "user"][-exchanges:]
+            starts = [place for place, record in enumerate(window) if record.role == "user"][-exchanges:]
             if len(starts) == exchanges or len(window) < limit:
                 return window[starts[0] :] if starts else []
             limit *= 2
@@ -237,10 +237,6 @@ class Conversation:
 
     def __repr__(self) -> str:
         return f"Conversation(chat_id={self.chat_id!r})"
-
-
-def _role(record: ChatMessageRecordDTO) -> str | None:
-    return None if record.message is None else record.message.role
 
 
 def _cast_of(character: CharacterSummaryDTO | None) -> dict[str, Any]:
