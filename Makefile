@@ -1,6 +1,7 @@
 # Targets: demo (a conversation), test (everything), check (test without pytest), bench (how fast it is;
 # writes docs/performance.md), test-oldest (pytest with the oldest dependencies),
-# compat (held against the official packages), docs (the pages as a site), integrations (held against vcrpy, OpenTelemetry, Sentry and others),
+# compat (held against the official packages), docs (the pages as a site),
+# integrations (with vcrpy, FastAPI, Gradio, Sentry and others),
 # soak (100,000 calls through a proxy that harms connections), mutants (whether the tests notice small changes), clean.
 # Another Python or place: make test PYTHON=python3.10 VENV=.venv-3.10
 

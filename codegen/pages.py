@@ -23,6 +23,7 @@ _RETRIES = {
     "idempotent": f"Retried after a lost connection or status {_STATUSES}: a repeated call changes nothing more.",
     "once": "Never retried once a byte of the request has been sent.",
 }
+_PAGES_OF_KINDS = {"events": "SseEmitter", "download": "Download"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _method_page(tag: Tag, operation: Operation, method: Method, document: Docum
         description=operation.description,
         example=operation_script(tag.name, operation, document),
         rows=tuple(_row(argument) for argument in method.arguments),
-        returns_link=_linked(method.returns, _returned_model(operation)),
+        returns_link=_linked(method.returns, _returned_page(operation)),
         content_type=operation.body.media_type if operation.body else "Not defined",
         accept=_accept(operation),
         statuses=tuple(_statuses(operation)),
@@ -116,9 +117,10 @@ def _row(argument: Argument) -> Row:
     return Row(argument.name, _linked(argument.type, argument.model), argument.description, notes)
 
 
-def _returned_model(operation: Operation) -> str:
-    """Return the model in the type that a method returns, or an empty text; the events of a stream are not in it."""
-    return model_in(operation.response.type) if operation.response.kind == "json" else ""
+def _returned_page(operation: Operation) -> str:
+    """Return the page of the type that a method returns, or an empty text; a stream is not typed by its events."""
+    kind = operation.response.kind
+    return model_in(operation.response.type) if kind == "json" else _PAGES_OF_KINDS.get(kind, "")
 
 
 def _linked(type_: str, model: str) -> str:

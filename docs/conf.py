@@ -22,6 +22,7 @@ exclude_patterns = [".*", "build", "codegen", "dist", "docs/examples", "freechat
 myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
+nb_render_markdown_format = "myst"  # the default does not know tables
 
 html_theme = "furo"
 html_static_path = ["_static"]

@@ -206,6 +206,8 @@ class _Loop:
         self.statuses: list[int | None] = []
         """What came of each change: 0 if nothing was noticed, None if it took too long. Empty if a test failed."""
         self._module, self._path, self._tests = module, str(path), tests
+        self.screen = os.dup(1)
+        """Standard output, which pytest takes away while it runs."""
         self.failed: list[str] = []
         """The tests that fail without a change."""
         self._items: Sequence[Any] = ()
@@ -326,7 +328,11 @@ def _run_of(number: int) -> _Ran:
 
 
 def _status_of(number: int) -> int | None:
-    return _kept[0].status(_kept[0].mutants[number])
+    (loop,) = _kept
+    status = loop.status(loop.mutants[number])
+    if status == 0:
+        os.write(loop.screen, f"  not noticed: {loop.mutants[number].change}\n".encode())
+    return status
 
 
 def _import(module: str, code: bytes, tests: Sequence[str]) -> None:

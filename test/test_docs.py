@@ -1,5 +1,6 @@
 """README and docs/: every snippet runs, every link leads somewhere."""
 
+import inspect
 import os
 import re
 import shutil
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import freechat_sdk
+from codegen.runtime import PUBLIC_NAMES
 from freechat_sdk import Configuration
 from freechat_sdk.sandbox import Sandbox
 from test.facts import BY_NAME, Example
@@ -28,6 +31,7 @@ SHELL = {
     "python -m freechat_sdk.sandbox": "test_command.py runs it",
     "python -m pytest": "make integrations runs pytest in several processes",
     "curl": "a test below runs it",
+    "python -m freechat_sdk": "test_main.py runs it",
 }
 
 
@@ -80,8 +84,15 @@ CALLED = {snippet: example for snippet in PYTHON if (example := called(snippet))
     ],
 )
 def test_a_snippet_runs_as_it_stands_and_no_call_in_it_fails(
-    snippet: Snippet, release: str, freechat_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+    snippet: Snippet,
+    release: str,
+    freechat_sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # some save files
+    monkeypatch.setattr("freechat_sdk.teaching._FIRST_PAUSE", 0.0)
     for uid, name in ((CHARACTER, "ally"), (ASSISTANT, "helper")):
         freechat_sandbox.add_character(name, uid=uid, greeting="Hello")
     freechat_sandbox.add_chat(CHARACTER, CHAT)
@@ -162,19 +173,17 @@ def test_pages_have_only_snippets_of_known_kinds() -> None:
     assert [line for line in commands if not line.startswith(tuple(SHELL))] == []
 
 
-def test_the_first_words_of_the_readme_come_true(
+def test_the_snippets_of_the_readme_print_what_they_promise(
     freechat_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, streaming, errors = (snippet for snippet in PYTHON if snippet.page == "README.md")
-    freechat_sandbox.add_character("ally", uid=CHARACTER)
-    freechat_sandbox.add_chat(CHARACTER, CHAT)
+    talk, errors, operations = (snippet for snippet in PYTHON if snippet.page == "README.md")
     for snippet, expected in (
-        (first, "You said: Hi\n"),
-        (streaming, "I hear you: Tell me a story\nstop\n"),
-        (errors, "1 chats\n"),
+        (talk, "You said: Hello!"),
+        (errors, "I hear you: Hello!\n"),
+        (operations, "pip [0-9a-f]{32}\n"),
     ):
         exec(snippet.code, {"__name__": "__main__"})
-        assert capsys.readouterr().out == expected
+        assert re.fullmatch(expected, capsys.readouterr().out)
     monkeypatch.setenv("FREECHAT_TOKEN", "fc-" + "0" * 32)
     Configuration.set_default(None)
     exec(errors.code, {"__name__": "__main__"})
@@ -227,6 +236,41 @@ def test_a_section_of_the_reference_gives_what_that_of_the_official_client_gives
     named = set(re.findall(r"(?m)^\*\*(\w+)\*\* \|", section))
     assert {parameter["name"] for parameter in fact.get("parameters", [])} | {"200"} <= named
     assert f"- **Content-Type**: {fact.get('sends', 'Not defined')}\n" in section
+
+
+HELPERS = [name for home in ("characters", "pagination", "teaching", "transcript") for name in PUBLIC_NAMES[home]]
+DESCRIBED = {
+    "ApiClient": ("ApiClient", "ClientOptions"),
+    "ApiResponse": ("ApiResponse",),
+    "Conversation": ("Conversation",),
+    "Download": ("Download",),
+    "Helpers": tuple(HELPERS),
+    "Hooks": ("Call", "Hooks"),
+    "RequestOptions": ("RequestOptions",),
+    "RetryPolicy": ("RetryPolicy",),
+    "SseEmitter": ("SseEmitter",),
+    "Upload": ("Upload",),
+}
+"""The pages that are written by hand, and the classes and functions that they describe."""
+MADE_BY_CALLS = {"ApiResponse", "Call", "ClientOptions", "Download", "RequestOptions", "SseEmitter"}
+"""Their pages do not tell how to make one."""
+
+
+def names_to_describe(name: str) -> set[str]:
+    """The public members and the arguments of a class or function."""
+    described = getattr(freechat_sdk, name)
+    if not isinstance(described, type):
+        return {name, *inspect.signature(described).parameters} - {"client"}
+    members = {member for member in vars(described) if not member.startswith("_")} | described.__annotations__.keys()
+    arguments = set() if name in MADE_BY_CALLS else set(inspect.signature(described).parameters)
+    return {member for member in members | arguments if name == "RequestOptions" or not member.startswith("_")}
+
+
+@pytest.mark.parametrize("page", DESCRIBED)
+def test_a_page_that_is_written_by_hand_describes_every_member_and_argument(page: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text("utf-8")
+    in_code = {word for code in re.findall(r"`[^`\n]+`|(?m:^> .+$)", text) for word in re.findall(r"\w+", code)}
+    assert set().union(*map(names_to_describe, DESCRIBED[page])) - in_code == set()
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

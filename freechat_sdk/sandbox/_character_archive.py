@@ -16,7 +16,7 @@ from freechat_sdk.sandbox._contract import SCHEMAS
 from freechat_sdk.sandbox._files import data_of
 from freechat_sdk.sandbox._resource import Call, Refused
 from freechat_sdk.sandbox._store import Row, Store
-from freechat_sdk.sandbox._versioned import HIDDEN, PRIVATE, Versioned
+from freechat_sdk.sandbox._versioned import HIDDEN, PRIVATE
 from freechat_sdk.sandbox.resources.prompt import Prompt
 from freechat_sdk.sandbox.resources.prompt_task import PromptTask
 
@@ -43,10 +43,9 @@ class Archives:
     """Archives of the characters of a store."""
 
     def __init__(self, store: Store) -> None:
-        self._prompts = Versioned(store, "prompt")
+        self._prompts = Prompt(store)
         self._tasks = store.table("prompt_tasks", "promptTaskId", "username")
         self._files = CharacterFiles(store)
-        self._prompt = Prompt(store)
         self._prompt_task = PromptTask(store)
 
     def export(self, call: Call, character: Row, backends: list[Row]) -> bytes:
@@ -105,9 +104,9 @@ class Archives:
             fields.pop(f"{role}PromptTaskId", None)
             prompt, task = configuration.get(f"{role}Prompt"), configuration.get(f"{role}PromptTask")
             if prompt is not None and task is not None:
-                name = self._prompts.new_name(call, prompt.get("name", ""))
+                name = self._prompts.new_thing_name(call, prompt.get("name", ""))
                 prompt = {**prompt, "parentUid": None, "name": name, "visibility": PRIVATE, "version": 1}
-                prompt_id = self._prompt.create_prompt(replace(call, body=prompt))
+                prompt_id = self._prompts.add(call, prompt)
                 task_call = replace(call, body={**task, "promptRef": {"promptId": prompt_id}})
                 fields[f"{role}PromptTaskId"] = self._prompt_task.create_prompt_task(task_call)
         return fields

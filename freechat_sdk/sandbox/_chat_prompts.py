@@ -9,7 +9,7 @@ from freechat_sdk.sandbox._messages import text_of
 from freechat_sdk.sandbox._resource import Call, Refused
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._templates import MUSTACHE, fill_chat, message_text, messages_of
-from freechat_sdk.sandbox._versioned import HIDDEN, Versioned
+from freechat_sdk.sandbox._versioned import HIDDEN
 from freechat_sdk.sandbox.completions import Message, Prompt
 
 _CHARACTER_FIELDS = {
@@ -28,7 +28,7 @@ class ChatPrompts:
     """Characters with their backends, and the tasks and prompts behind these."""
 
     def __init__(self, store: Store) -> None:
-        self.characters = Versioned(store, "character")
+        self.characters = store.table("characters", "uid")
         self.backends = store.table("backends", "backendId", "characterUid")
         self._tasks = store.table("prompt_tasks", "promptTaskId")
         self._prompts = store.table("prompts")
@@ -36,7 +36,7 @@ class ChatPrompts:
 
     def character(self, uid: str | None) -> Row | None:
         """Return the version of a character that is not hidden."""
-        versions = self.characters.rows.find(uid=uid) if uid else []
+        versions = self.characters.find(uid=uid) if uid else []
         shown = [version for version in versions if version["visibility"] != HIDDEN]
         return max(shown, key=lambda version: int(version["version"]), default=None)
 

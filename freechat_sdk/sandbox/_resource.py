@@ -99,6 +99,11 @@ class Call:
         return ROLE_ADMIN in self.caller.authorities
 
     @property
+    def dates(self) -> dict[str, int]:
+        """The dates of a row that is new."""
+        return {"gmtCreate": self.now, "gmtModified": self.now}
+
+    @property
     def upload(self) -> Upload:
         """The file that was sent."""
         assert self.file is not None, "the operation takes no file"  # noqa: S101 - a bug in a resource

@@ -55,7 +55,7 @@ class Stats:
     def _change(self, call: Call, kind: str, uid: str, changes: Row) -> None:
         row = self._rows.first(referType=kind, referId=uid)
         if row is None:
-            new = {"referType": kind, "referId": uid, **ZEROS, "gmtCreate": call.now, "gmtModified": call.now}
+            new = {"referType": kind, "referId": uid, **ZEROS, **call.dates}
             self._rows.add(**{**new, **changes})
         elif changes:
             self._rows.update(row["id"], **changes, gmtModified=call.now)

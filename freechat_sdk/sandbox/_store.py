@@ -124,8 +124,7 @@ class Table:
         row = self.get(row_id)
         if row is None:
             return False
-        changed = {name: value for name, value in {**row, **fields}.items() if name != "id"}
-        self._store.run(f"UPDATE {self._name} SET row = ? WHERE id = ?", _dumped(changed), row_id)  # noqa: S608
+        self._store.run(f"UPDATE {self._name} SET row = ? WHERE id = ?", _dumped({**row, **fields}), row_id)  # noqa: S608
         return True
 
     def delete(self, row_id: int) -> bool:
@@ -152,7 +151,7 @@ def _condition(values: Row, *, is_deleted: bool = False) -> tuple[str, list[obje
 
 
 def _dumped(fields: Row) -> str:
-    return json.dumps(fields, ensure_ascii=False)
+    return json.dumps({name: value for name, value in fields.items() if name != "id"}, ensure_ascii=False)
 
 
 def _first(rows: list[Row]) -> Row | None:

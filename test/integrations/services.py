@@ -1,4 +1,4 @@
-"""The services of docs/services.md as processes, under the servers that the page names; and browsers that call them."""
+"""Services as processes under real servers, browsers that call them, and the FreeChat that they call."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from test.server import MAX_WAIT
+from test.server import MAX_WAIT, Connection, Handler, RecordingServer, Request, json_response, text_response
 
 
 @dataclass
@@ -25,10 +26,10 @@ class Service:
     port: int
     process: subprocess.Popen[str]
 
-    def wait_for_log(self, pattern: str) -> None:
-        """Read what the service logs until a line has the pattern."""
-        assert self.process.stderr is not None
-        assert any(re.search(pattern, line) for line in self.process.stderr)
+    def wait_for_log(self, pattern: str) -> str:
+        """Read what the service logs until a line has the pattern, and return what matched."""
+        assert self.process.stdout is not None
+        return next(found[0] for line in self.process.stdout if (found := re.search(pattern, line)))
 
     def get(self, path: str) -> int:
         """Return the status of a GET."""
@@ -47,9 +48,10 @@ def serve(folder: Path, code: str, command: Sequence[str], environment: Mapping[
         process = subprocess.Popen(
             [sys.executable, "-m", *(part.format(fd=listener.fileno()) for part in command)],
             cwd=folder,
-            env={**os.environ, **environment},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
             pass_fds=[listener.fileno()],
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         port = listener.getsockname()[1]
@@ -98,3 +100,46 @@ class Browser:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.leave()
+
+
+def freechat(stream: Handler) -> RecordingServer:
+    """Return a FreeChat that has one character, pip, and answers with a stream of the test's own."""
+    chat, character = "9d2e9cfb87034e379b0ad6e420e4fb20", {"characterUid": "7" * 32, "name": "pip"}
+    responses = {
+        ("POST", "/api/v1/chat"): text_response(chat),
+        ("GET", "/api/v1/chat"): json_response([]),
+        ("POST", "/api/v1/character/search"): json_response([character]),
+        ("GET", "/api/v1/account/details"): json_response({"username": "ann"}),
+    }
+
+    def handle(request: Request, connection: Connection) -> None:
+        responses.get((request.method, request.path), stream)(request, connection)
+
+    return RecordingServer(handle)
+
+
+def first_event_then_silence(closed: threading.Event) -> Handler:
+    """Return the handler of a model that falls silent, and note when the service closes the connection."""
+
+    def handle(_: Request, connection: Connection) -> None:
+        connection.start_stream()
+        connection.event({"text": "Once"})
+        if connection.wait_closed():
+            closed.set()
+
+    return handle
+
+
+def endless(closed: threading.Event) -> Handler:
+    """Return the handler of a model that talks until the service closes the connection."""
+
+    def handle(_: Request, connection: Connection) -> None:
+        connection.start_stream()
+        try:
+            while True:
+                connection.event({"text": "and then "})
+        except ConnectionError:
+            closed.set()
+            raise
+
+    return handle

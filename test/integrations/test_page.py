@@ -19,8 +19,9 @@ OUTPUT = {
 }
 """What snippets of docs/services.md print, log or write, by a part of their code."""
 PAGES = [snippet for snippet in SNIPPETS if snippet.language == "python" and snippet.page in (TOOLS, SERVICES)]
-SCRIPTS = [snippet for snippet in PAGES if "\napp = " not in snippet.code]
-"""Those that are not a service of their own: test_services.py runs these."""
+ELSEWHERE = ("from fastapi", "from flask", "import gradio", "import OpenAI", "import streamlit")
+"""What shows that test_services.py or test_interfaces.py runs a snippet, because it needs a server or a page."""
+SCRIPTS = [snippet for snippet in PAGES if not any(part in snippet.code for part in ELSEWHERE)]
 
 
 @pytest.mark.usefixtures("own_logging")

@@ -12,17 +12,14 @@ import pytest
 from freechat_sdk import ApiClient, ChatApi, Conversation
 from freechat_sdk.sandbox import Sandbox
 from test.clients import TOKEN, configured
-from test.integrations.services import Service, serve
+from test.integrations.services import Service, endless, first_event_then_silence, freechat, serve
 from test.server import (
     MAX_WAIT,
     Connection,
-    Handler,
-    RecordingServer,
     Request,
     final_event,
     json_response,
     refused_port,
-    text_response,
 )
 from test.test_docs import SERVICES, SNIPPETS
 
@@ -49,20 +46,6 @@ def start(tmp_path: Path) -> Start:
     return run
 
 
-def freechat(stream: Handler) -> RecordingServer:
-    """Return a FreeChat that starts any chat, and answers with a stream of the test's own."""
-
-    def handle(request: Request, connection: Connection) -> None:
-        if "/stream/" in request.path:
-            stream(request, connection)
-        elif request.path == "/api/v1/chat" and request.method == "POST":
-            text_response("9d2e9cfb87034e379b0ad6e420e4fb20")(request, connection)
-        else:
-            json_response([] if request.path == "/api/v1/chat" else {"username": "ann"})(request, connection)
-
-    return RecordingServer(handle)
-
-
 @pytest.mark.parametrize("command", CODE)
 def test_users_get_answers_in_their_own_chats(start: Start, command: str) -> None:
     with Sandbox() as sandbox:
@@ -85,18 +68,6 @@ def test_users_get_answers_in_their_own_chats(start: Start, command: str) -> Non
                 assert [text for text in texts if text == f"I am {name}"] == [f"I am {name}"] * 8
 
 
-def first_event_then_silence(closed: threading.Event) -> Handler:
-    """Return the handler of a model that falls silent, and note when the service closes the connection."""
-
-    def handle(_: Request, connection: Connection) -> None:
-        connection.start_stream()
-        connection.event({"text": "Once"})
-        if connection.wait_closed():
-            closed.set()
-
-    return handle
-
-
 def test_fastapi_closes_the_stream_of_a_browser_that_leaves_while_the_model_is_silent(start: Start) -> None:
     closed = threading.Event()
     with freechat(first_event_then_silence(closed)) as server, start(FASTAPI, server.url) as service:
@@ -105,21 +76,6 @@ def test_fastapi_closes_the_stream_of_a_browser_that_leaves_while_the_model_is_s
             assert not closed.is_set()
         assert closed.wait(MAX_WAIT)
         assert service.get("/alive") == 200
-
-
-def endless(closed: threading.Event) -> Handler:
-    """Return the handler of a model that talks until the service closes the connection."""
-
-    def handle(_: Request, connection: Connection) -> None:
-        connection.start_stream()
-        try:
-            while True:
-                connection.event({"text": "and then "})
-        except ConnectionError:
-            closed.set()
-            raise
-
-    return handle
 
 
 @pytest.mark.parametrize("command", CODE)
@@ -172,6 +128,17 @@ def test_a_failure_before_the_answer_is_a_status(start: Start, command: str, sta
     ):
         assert browser.response.status == expected
         assert TOKEN not in browser.response.read().decode()
+
+
+@pytest.mark.parametrize("command", CODE)
+def test_an_unknown_character_is_the_callers_mistake(start: Start, command: str) -> None:
+    with (
+        Sandbox() as sandbox,
+        start(command, sandbox.host) as service,
+        service.ask("nobody", "Hi", sandbox.token) as browser,
+    ):
+        assert browser.response.status == 400
+        assert "no character is named 'nobody'" in browser.response.read().decode()
 
 
 @pytest.mark.parametrize("command", CODE)

@@ -77,6 +77,21 @@ def test_each_method_of_a_resource_is_an_operation() -> None:
         assert public <= names[f"{resource.__name__}Api"], resource
 
 
+NOT_THERE = {"ConnectorApi", "SkillApi"}
+"""No recorded server has their operations."""
+
+
+def test_each_operation_of_the_contract_has_a_method(store: Store) -> None:
+    resources = {f"{kind.__name__}Api": kind(store) for kind in RESOURCES}
+    missing = [
+        operation
+        for operation in OPERATIONS
+        if not any(hasattr(resources.get(operation.tag), name) for name in (operation.name, operation.group))
+    ]
+    assert {operation.tag for operation in missing} == NOT_THERE
+    assert len(missing) == 13
+
+
 # The wire
 
 

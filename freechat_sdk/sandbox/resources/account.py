@@ -24,23 +24,19 @@ class Account:
     get_user_basic1 = get_user_basic
 
     def get_user_details(self, call: Call) -> Row | None:
-        """Return what is stored of the caller."""
         return self._users.find(call.user)
 
     def update_user_info(self, call: Call) -> bool:
-        """Change what is given, the username included."""
         name = call.body.get("username", call.user)
         if name != call.user and self._users.find(name):
             raise Refused(500)
         return self._users.users.update(call.caller.user_id, **call.body)
 
     def upload_user_picture(self, call: Call) -> str:
-        """Store a picture and return its address."""
         call.upload.refuse_above(MAX_PICTURE_MIB)
         return address(call, "image", self._files.add(f"{call.caller.user_id}/picture", call.upload))
 
     def create_token(self, call: Call, duration: int | None = None) -> str:
-        """Make a token and return it; it ends after a number of seconds."""
         if len(self._users.valid_tokens(call.user, call.now)) >= MAX_TOKENS:
             raise Refused(429, "Too many tokens.")
         return self._users.add_token(call.user, call.now, seconds=duration)
@@ -48,11 +44,9 @@ class Account:
     create_token1 = create_token
 
     def list_tokens(self, call: Call) -> list[Row]:
-        """Return the valid tokens, without most of their letters."""
         return [shown(token) for token in self._users.valid_tokens(call.user, call.now)]
 
     def get_token_by_id(self, call: Call, id: int) -> str | None:
-        """Return a token."""
         token = own_or_refuse(call, self._users.tokens.get(id))
         return token["token"] if token else None
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partialmethod
 from operator import itemgetter
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote_plus
 
 from freechat_sdk.sandbox._character_archive import FAILURE, KINDS, Archives
@@ -21,10 +21,9 @@ from freechat_sdk.sandbox._character_files import (
 )
 from freechat_sdk.sandbox._files import address, key_of
 from freechat_sdk.sandbox._resource import Call, File, Refused, Upload, new_uid, own_or_refuse
-from freechat_sdk.sandbox._stats import Stats
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._users import CACHE_SECONDS
-from freechat_sdk.sandbox._versioned import HIDDEN, PUBLIC, Versioned, check_public
+from freechat_sdk.sandbox._versioned import HIDDEN, PUBLIC, Versioned
 from freechat_sdk.sandbox.resources.rag import new_task
 
 NEW_CHARACTER = {"gender": "other", "lang": "en", "priority": 1, "tags": []}
@@ -46,122 +45,59 @@ _RANGES = {
 }
 
 
-class Character:
+class Character(Versioned, kind="character"):
     """Versions of characters, and what belongs to all versions of one: backends and files."""
 
+    _default_where: ClassVar[Row] = {"visibility": PUBLIC}
+
     def __init__(self, store: Store) -> None:
-        self._characters = Versioned(store, "character")
+        super().__init__(store)
         self._backends = store.table("backends", "backendId", "characterUid")
         self._tasks = store.table("prompt_tasks", "promptTaskId", "username")
-        self._stats = Stats(store)
         self._remembered = store.table("remembered_characters", "characterId")
         self._files = CharacterFiles(store)
         self._archives = Archives(store)
         self._rag_tasks = store.table("rag_tasks", "characterUid")
 
-    def create_character(self, call: Call) -> int:
-        """Add a character."""
-        return self._characters.add(call, {**NEW_CHARACTER, **call.body})
+    def _new(self, call: Call, fields: Row) -> Row:
+        return {**NEW_CHARACTER, **fields}
 
-    def get_character_summary(self, call: Call, character_id: int) -> Row:
-        """Return a character."""
-        return self._characters.shown(self._characters.found(call, character_id))
+    def _details(self, row: Row) -> Row:
+        return {**self._shown(row), "backends": self._backends_of(row["uid"])}
 
     def get_character_details(self, call: Call, character_id: int) -> Row:
-        """Return a character with its backends."""
-        return self._details(self._seen(call, character_id) or self._characters.found(call, character_id))
+        return self._details(self._seen(call, character_id) or self.found(call, character_id))
 
     def update_character(self, call: Call, character_id: int) -> bool:
-        """Change what is given."""
-        is_updated = self._characters.update(call, character_id, call.body)
         self._remembered.delete_where(characterId=character_id)
-        return is_updated
+        return self.update_thing(call, character_id)
 
     def publish_character(self, call: Call, character_id: int, visibility: str = PUBLIC) -> int | None:
         """Publish a version; what stands in its draft becomes a part of it."""
-        row_id = self._characters.publish(call, character_id, visibility)
+        row_id = self.publish_thing(call, character_id, visibility)
         self._remembered.delete_where(characterId=character_id)
-        if row_id is not None and (draft := (self._characters.rows.get(row_id) or {}).get("draft")):
-            self._characters.rows.update(row_id, **_drafted(draft), draft=None)
+        if row_id is not None and (draft := (self.rows.get(row_id) or {}).get("draft")):
+            self.rows.update(row_id, **_drafted(draft), draft=None)
         return row_id
 
-    def clone_character(self, call: Call, character_id: int) -> int | None:
-        """Copy a character, without its backends and files."""
-        return self._characters.clone(call, character_id)
-
-    def delete_character(self, call: Call, character_id: int) -> bool:
-        """Delete a version."""
-        return self._characters.delete(call, character_id)
-
-    def delete_character_by_name(self, call: Call, name: str) -> list[int]:
-        """Delete all versions of a name."""
-        return self._characters.delete_where(call, name=name)
-
-    def delete_character_by_uid(self, call: Call, character_uid: str) -> list[int]:
-        """Delete all versions of a character."""
-        return self._characters.delete_where(call, uid=character_uid)
-
-    def exists_character_name(self, call: Call, name: str) -> bool:
-        """Return whether the caller has a character of a name."""
-        return self._characters.exists(call, name)
-
-    def new_character_name(self, call: Call, desired: str) -> str:
-        """Return a name that the caller has no character of."""
-        return self._characters.new_name(call, desired)
-
-    def list_character_versions_by_name(self, call: Call, name: str) -> list[Row]:
-        """Return the versions of a name."""
-        stats = self._stats.of_version
-        rows = self._characters.of_name(call, name)
-        return [{**self._characters.shown(row), "stats": stats(call, "character", row["uid"])} for row in rows]
-
     def get_character_latest_id_by_name(self, call: Call, name: str) -> int | None:
-        """Return the id of the latest version of a name."""
-        rows = [row for row in self._characters.of_name(call, name) if row["visibility"] != HIDDEN]
+        rows = [row for row in self.of_name(call, name) if row["visibility"] != HIDDEN]
         return rows[0]["id"] if rows else None
-
-    def search_character_summary(self, call: Call) -> list[Row]:
-        """Return a page of characters."""
-        return self._characters.page(call, _with_where(call.body))
-
-    def search_character_details(self, call: Call) -> list[Row]:
-        """Return a page of characters with their backends."""
-        return [self._details(row) for row in self._characters.search(call, _with_where(call.body))]
-
-    def batch_search_character_summary(self, call: Call) -> list[list[Row]]:
-        """Return a page of characters for each of some searches."""
-        return [self.search_character_summary(replace(call, body=query)) for query in call.body]
-
-    def batch_search_character_details(self, call: Call) -> list[list[Row]]:
-        """Return a page of characters with their backends for each of some searches."""
-        return [self.search_character_details(replace(call, body=query)) for query in call.body]
-
-    def search_public_character_summary(self, call: Call) -> list[Row]:
-        """Return a page of published characters."""
-        return self._characters.page(call, check_public(call.body))
-
-    def count_characters(self, call: Call) -> int:
-        """Return how many characters a search finds."""
-        return self._characters.count(call, _with_where(call.body))
-
-    def count_public_characters(self, call: Call) -> int:
-        """Return how many published characters a search finds."""
-        return self._characters.count(call, check_public(call.body))
 
     def add_character_backend(self, call: Call, character_uid: str) -> str | None:
         """Add a backend and return its id; None if it was not said whether it is the default, for some releases."""
         self._own(call, character_uid)
         self._check_backend(call)
         uid = new_uid()
-        dates = {"gmtCreate": call.now, "gmtModified": call.now}
-        self._backends.add(**{**NEW_BACKEND, **call.body, **dates, "backendId": uid, "characterUid": character_uid})
+        self._backends.add(
+            **{**NEW_BACKEND, **call.body, **call.dates, "backendId": uid, "characterUid": character_uid}
+        )
         if call.release.needs_is_default and "isDefault" not in call.body:
             return None
         self._settle_default(call, character_uid, uid)
         return uid
 
     def update_character_backend(self, call: Call, character_backend_id: str) -> bool:
-        """Change what is given."""
         backend = self._own_backend(call, character_backend_id)
         if backend is None:
             raise Refused(404, f"Failed to find character backend: {character_backend_id}")
@@ -169,7 +105,6 @@ class Character:
         return self._update_backend(call, backend, call.body)
 
     def set_default_character_backend(self, call: Call, character_backend_id: str) -> bool:
-        """Make a backend the one that chats have if they do not name one."""
         return self._update_backend(call, self._known_backend(call, character_backend_id), {"isDefault": True})
 
     def remove_character_backend(self, call: Call, character_backend_id: str) -> bool:
@@ -188,12 +123,10 @@ class Character:
         return backends[0] if backends else None
 
     def list_character_backends(self, call: Call, character_uid: str) -> list[Row]:
-        """Return the backends of a character."""
         self._own(call, character_uid)
         return self._backends_of(character_uid)
 
     def list_character_backend_ids(self, call: Call, character_uid: str) -> list[str]:
-        """Return the ids of the backends of a character."""
         return [backend["backendId"] for backend in self.list_character_backends(call, character_uid)]
 
     def _upload(self, kind: Kind, call: Call, character_uid: str) -> str:
@@ -219,7 +152,7 @@ class Character:
 
     def _delete_file(self, kind: Kind, call: Call, key: str) -> bool:
         """Delete a file of a character of the caller's; not even administrators may delete others'."""
-        character = self._characters.rows.first(uid=owner_uid(key))
+        character = self.rows.first(uid=owner_uid(key))
         if character is None or character["username"] != call.user:
             raise Refused(403, f"{kind.label} doesn't belong to you")
         return self._files.delete(key)
@@ -235,12 +168,10 @@ class Character:
         return "voice-1.wav"
 
     def list_character_voices(self, call: Call, character_backend_id: str) -> list[str]:
-        """Return the keys of the voices of a backend."""
         self._own_backend(call, character_backend_id)
         return [row["name"] for row in self._files.find(call, VOICE, character_backend_id)]
 
     def delete_character_voice(self, call: Call, character_backend_id: str, key: str) -> bool:
-        """Delete a voice of a backend."""
         self._own_backend(call, character_backend_id)
         return self._files.delete(key_of(f"character/voice/{character_backend_id}/{key}"))
 
@@ -257,9 +188,9 @@ class Character:
     def import_character(self, call: Call) -> int:
         """Make a character of an archive and return its id."""
         contents = self._archives.read(call)
-        name = self._characters.new_name(call, contents.character.get("name", ""))
-        row_id = self._characters.add(call, {**NEW_CHARACTER, **contents.character, "name": name})
-        uid = self._characters.rows.find(id=row_id)[0]["uid"]
+        name = self.new_thing_name(call, contents.character.get("name", ""))
+        row_id = self.add(call, {**contents.character, "name": name})
+        uid = self.rows.find(id=row_id)[0]["uid"]
         for configuration in contents.backends:
             self.add_character_backend(replace(call, body=self._archives.add_tasks(call, configuration)), uid)
         for folder in call.release.archive_folders:
@@ -275,8 +206,8 @@ class Character:
         remembered = self._remembered.first(characterId=character_id)
         is_leaked = remembered is not None and call.now < remembered["rememberedAt"] + CACHE_SECONDS
         if is_leaked and call.release.leaks_details:
-            return self._characters.rows.get(character_id)
-        character = self._characters.visible(call, character_id)
+            return self.rows.get(character_id)
+        character = self.visible(call, character_id)
         if character is not None:
             self._remembered.delete_where(characterId=character_id)
             self._remembered.add(characterId=character_id, rememberedAt=call.now)
@@ -284,23 +215,20 @@ class Character:
 
     def _import_file(self, call: Call, character_id: int, folder: str, upload: Upload) -> None:
         """Store a file of an archive; a document gets a RAG task that can be started."""
-        uid = self._characters.rows.find(id=character_id)[0]["uid"]
+        uid = self.rows.find(id=character_id)[0]["uid"]
         owner = self._backends_of(uid)[0]["backendId"] if folder == "voices" else uid
         key = self._files.put(call, KINDS[folder], owner, upload)
         if folder == "avatar":
-            self._characters.rows.update(character_id, avatar=address(call, AVATAR.address, key))
+            self.rows.update(character_id, avatar=address(call, AVATAR.address, key))
         if folder == "documents":
             self._rag_tasks.add(**new_task(call, uid, {"sourceType": "file", "source": key}))
-
-    def _details(self, character: Row) -> Row:
-        return {**self._characters.shown(character), "backends": self._backends_of(character["uid"])}
 
     def _backends_of(self, uid: str) -> list[Row]:
         return sorted(self._backends.find(characterUid=uid), key=itemgetter("backendId"))
 
     def _own(self, call: Call, uid: str) -> Row | None:
         """Return a version of a character of the caller's; see `own_or_refuse`."""
-        return own_or_refuse(call, self._characters.rows.first(uid=uid))
+        return own_or_refuse(call, self.rows.first(uid=uid))
 
     def _own_backend(self, call: Call, uid: str) -> Row | None:
         """Return a backend of the caller's; None only to an administrator, if there is no such backend."""
@@ -345,8 +273,3 @@ def _drafted(draft: str) -> Row:
         return {name: fields[name] for name in _DRAFTED if fields.get(name) is not None}
     except (AttributeError, ValueError):
         return {}
-
-
-def _with_where(query: Mapping[str, Any]) -> Row:
-    """Return a search, which is for public ones if it has no conditions."""
-    return {"where": {"visibility": PUBLIC}, **query}

@@ -13,7 +13,7 @@ from freechat_sdk.sandbox._messages import Messages, cost_of, record, text_of
 from freechat_sdk.sandbox._resource import Call, Refused, new_uid, own_or_refuse
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._templates import message_text
-from freechat_sdk.sandbox._versioned import PUBLIC
+from freechat_sdk.sandbox._versioned import PUBLIC, shown
 from freechat_sdk.sandbox.completions import Completion, ModelError, Prompt, Usage
 
 MAX_MESSAGES = 1000
@@ -46,7 +46,7 @@ class Chat:
             if self._prompts.template(backend)[0] is None:
                 raise Refused(406, "Failed to start a chat.")
             chat = new_chat(character or {}, backend, call.body, username=call.user)
-            chat["id"] = self._chats.add(**chat, gmtCreate=call.now, gmtModified=call.now)
+            chat["id"] = self._chats.add(**chat, **call.dates)
             self._load(call, chat)
         return str(chat["chatId"])
 
@@ -65,8 +65,7 @@ class Chat:
     def get_default_chat_id(
         self, call: Call, character_id: int | None = None, character_uid: str | None = None
     ) -> str | None:
-        """Return the caller's chat with the default backend of a character."""
-        version = self._prompts.characters.rows.get(character_id) if character_id is not None else None
+        version = self._prompts.characters.get(character_id) if character_id is not None else None
         character = self._prompts.character(version["uid"] if version else character_uid)
         backend = self._prompts.default_backend(character)
         chat = self._chats.first(username=call.user, backendId=backend["backendId"]) if backend else None
@@ -82,7 +81,6 @@ class Chat:
         return self._chats.update(chat["id"], **changes, gmtModified=call.now)
 
     def delete_chat(self, call: Call, chat_id: str) -> bool:
-        """Delete a chat."""
         chat = self._own(call, chat_id)
         return chat is not None and self._chats.delete(chat["id"])
 
@@ -106,7 +104,7 @@ class Chat:
         model_id = self._prompts.task(backend).get("modelId") or ""
         return {
             "context": {**chat, "requestId": None},
-            "character": {**self._prompts.characters.shown(character), "requestId": call.request_id},
+            "character": {**shown("character", character), "requestId": call.request_id},
             "provider": model_id.partition("]")[0].removeprefix("[") or None,
             "latestMessageRecord": record(latest[0], with_ext=is_owner) if latest else None,
             "proactiveChatWaitingTime": backend.get("proactiveChatWaitingTime") or 0,
@@ -155,7 +153,6 @@ class Chat:
         return messages or self._messages.visible(chat)
 
     def rollback_messages(self, call: Call, chat_id: str, count: int) -> list[int]:
-        """Hide the newest messages and return their ids, the newest first."""
         chat = self._own(call, chat_id)
         if count <= 0:
             raise Refused(500)
@@ -195,7 +192,6 @@ class Chat:
         return {"messageUsage": chat["answers"], "tokenUsage": cost["tokenUsage"]}
 
     def send_message(self, call: Call, chat_id: str) -> Row:
-        """Store a message, ask the model and store its answer."""
         chat = self._for_sending(call, chat_id)
         with self._turn(call, chat_id):
             completion = _asked(call, self._take(call, chat, is_streamed=False))
@@ -203,7 +199,6 @@ class Chat:
             return {"text": text, **self._answered(call, chat, text, completion)}
 
     def stream_send_message(self, call: Call, chat_id: str) -> Iterator[Row]:
-        """Store a message, ask the model, yield its answer as it comes, and store it."""
         chat = self._for_sending(call, chat_id)
         _check_quota(chat)
         if call.release.refuses_when_busy and self._turn_of(chat_id).locked():
@@ -241,7 +236,6 @@ class Chat:
         return {"text": text, **result(text, completion)}
 
     def stream_send_assistant(self, call: Call, chat_id: str, assistant_uid: str) -> Iterator[Row]:
-        """Do as `send_assistant` does, and yield the line as it comes."""
         return self._stream_assistant(call, self._assistant_prompt(call, chat_id, assistant_uid, is_streamed=True))
 
     def _stream_assistant(self, call: Call, prompt: Prompt) -> Iterator[Row]:

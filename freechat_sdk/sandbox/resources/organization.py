@@ -18,28 +18,22 @@ class Organization:
         self._users = Users(store)
 
     def get_owners(self, call: Call, all: str = "") -> list[str]:
-        """Return the caller and its owners."""
         return self._reached(call.user, _UP, all)
 
     def get_subordinates(self, call: Call, all: str = "") -> list[str]:
-        """Return the caller and its subordinates."""
         return self._reached(call.user, _DOWN, all)
 
     def get_owners_dot(self, call: Call, all: str = "") -> str:
-        """Return the caller and its owners as a graph."""
         return _dot(self._reached(call.user, _UP, all))
 
     def get_subordinates_dot(self, call: Call, all: str = "") -> str:
-        """Return the caller and its subordinates as a graph."""
         return _dot(self._reached(call.user, _DOWN, all))
 
     def get_subordinate_owners(self, call: Call, username: str, all: str = "") -> list[str]:
-        """Return a user and its owners."""
         self._check_manages(call, username)
         return self._reached(username, _UP, all)[::-1]
 
     def get_subordinate_subordinates(self, call: Call, username: str, all: str = "") -> list[str]:
-        """Return a user and its subordinates."""
         self._check_manages(call, username)
         return self._reached(username, _DOWN, all)[::-1]
 
@@ -48,21 +42,17 @@ class Organization:
         return self._set(call, username, _UP)
 
     def update_subordinate_subordinates(self, call: Call, username: str) -> bool:
-        """Set a user's subordinates; return whether that changes anything."""
         return self._set(call, username, _DOWN)
 
     def remove_subordinate_subordinates_tree(self, call: Call, username: str) -> bool:
-        """Remove all subordinates below a user; return whether there were any."""
         self._check_manages(call, username)
         removed = [self._pairs.delete_where(owner=owner) for owner in self._reached(username, _DOWN, "1")]
         return any(removed)
 
     def list_subordinate_authorities(self, call: Call, username: str) -> list[str]:
-        """Return a user's authorities."""
         return list((self._managed(call, username) or {}).get("authorities", ()))
 
     def update_subordinate_authorities(self, call: Call, username: str) -> bool:
-        """Set a user's authorities; return whether there is such a user."""
         user = self._managed(call, username)
         return user is not None and self._users.users.update(user["id"], authorities=call.body)
 

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 from freechat_sdk.sandbox._files import Files
 from freechat_sdk.sandbox._resource import Call, Refused, own_or_refuse
 from freechat_sdk.sandbox._store import Row, Store
-from freechat_sdk.sandbox._versioned import Versioned
 
 RUN_SECONDS, RUN_POLLS = 2, 2
 """A task that runs is done after a while, or when its status has been asked for often enough."""
@@ -23,21 +22,18 @@ class Rag:
 
     def __init__(self, store: Store) -> None:
         self._tasks = store.table("rag_tasks", "characterUid")
-        self._characters = Versioned(store, "character")
+        self._characters = store.table("characters", "uid")
         self._files = Files(store)
 
     def create_rag_task(self, call: Call, character_uid: str) -> int:
-        """Add a task."""
         self._refuse_others(call, character_uid)
         _check_sizes(call.body)
         return self._tasks.add(**new_task(call, character_uid, call.body))
 
     def get_rag_task(self, call: Call, task_id: int) -> Row | None:
-        """Return a task."""
         return self._own(call, task_id)
 
     def list_rag_tasks(self, call: Call, character_uid: str) -> list[Row]:
-        """Return the tasks of a character."""
         self._refuse_others(call, character_uid)
         return [self._settled(call, task) for task in self._tasks.find(characterUid=character_uid)]
 
@@ -51,7 +47,6 @@ class Rag:
         return self._tasks.update(task_id, **call.body, gmtModified=call.now)
 
     def delete_rag_task(self, call: Call, task_id: int) -> bool:
-        """Delete a task."""
         self._own(call, task_id)
         return self._tasks.delete(task_id)
 
@@ -64,7 +59,6 @@ class Rag:
         return str(task["status"])
 
     def start_rag_task(self, call: Call, task_id: int) -> bool:
-        """Start a task, also one that has ended."""
         task = self._own(call, task_id)
         if task is None or task["isStarted"]:
             return task is not None
@@ -76,7 +70,6 @@ class Rag:
         return True
 
     def cancel_rag_task(self, call: Call, task_id: int) -> bool:
-        """End a task that is under way."""
         task = self._own(call, task_id)
         return task is not None and task["isStarted"] and self._end(call, task_id, "canceled")
 
@@ -92,7 +85,7 @@ class Rag:
         return self._settled(call, task) if task else None
 
     def _refuse_others(self, call: Call, uid: str) -> None:
-        own_or_refuse(call, self._characters.rows.first(uid=uid))
+        own_or_refuse(call, self._characters.first(uid=uid))
 
     def _settled(self, call: Call, task: Row) -> Row:
         """Return a task with the state that it has by now."""
@@ -115,7 +108,7 @@ class Rag:
 def new_task(call: Call, character_uid: str, fields: Row) -> Row:
     """Return the row of a new task."""
     sizes = {"maxSegmentSize": 300, "maxOverlapSize": 30}
-    state = {"status": "pending", "isStarted": False, "polls": 0, "gmtCreate": call.now, "gmtModified": call.now}
+    state = {"status": "pending", "isStarted": False, "polls": 0, **call.dates}
     return {**sizes, **fields, **state, "characterUid": character_uid}
 
 
