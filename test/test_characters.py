@@ -29,7 +29,7 @@ from freechat_sdk import (
     find_character,
 )
 from freechat_sdk.sandbox import Prompt, Sandbox, Status
-from test.clients import configured
+from test.clients import configured, each_release
 
 STEPS = [
     "PromptApi.create_prompt",
@@ -40,20 +40,27 @@ STEPS = [
 ]
 
 
+PROMPTS: list[Prompt] = []
+
+
+def agrees(prompt: Prompt) -> str:
+    PROMPTS.append(prompt)
+    return "Yes."
+
+
+pytestmark = pytest.mark.freechat(faithful=True, model=agrees)
+
+
 @pytest.fixture
 def prompts() -> list[Prompt]:
     """What the model was asked."""
-    return []
+    PROMPTS.clear()
+    return PROMPTS
 
 
-@pytest.fixture(params=["2.0.0", "2.6.0", "2.9.0"])
-def sandbox(request: pytest.FixtureRequest, prompts: list[Prompt]) -> Iterator[Sandbox]:
-    def model(prompt: Prompt) -> str:
-        prompts.append(prompt)
-        return "Yes."
-
-    with Sandbox(release=request.param, faithful=True, model=model) as sandbox:
-        yield sandbox
+@pytest.fixture(params=each_release())
+def sandbox(freechat_sandbox: Sandbox, prompts: list[Prompt]) -> Sandbox:
+    return freechat_sandbox
 
 
 @pytest.fixture

@@ -18,9 +18,7 @@ from freechat_sdk import (
     StreamInterruptedError,
 )
 from freechat_sdk.sandbox import Completion, ModelError, Sandbox
-from test.clients import configured
-
-RELEASES = ["2.0.0", "2.6.0", "2.9.0"]
+from test.clients import configured, each_release
 
 
 def breaks(prompt: Any) -> Any:
@@ -38,7 +36,7 @@ def breaks(prompt: Any) -> Any:
 pytestmark = pytest.mark.freechat(faithful=True, model=breaks)
 
 
-@pytest.fixture(params=[pytest.param(release, marks=pytest.mark.freechat(release=release)) for release in RELEASES])
+@pytest.fixture(params=each_release())
 def sandbox(freechat_sandbox: Sandbox) -> Sandbox:
     return freechat_sandbox
 

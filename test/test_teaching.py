@@ -18,7 +18,7 @@ from freechat_sdk import (
     wait_for_rag_task,
 )
 from freechat_sdk.sandbox import Sandbox
-from test.clients import Clock, at_once, configured
+from test.clients import Clock, at_once, configured, each_release
 
 NOTES = ("notes.txt", b"The library opens at nine.")
 
@@ -37,10 +37,12 @@ class Naps(Clock):
         self.then()
 
 
-@pytest.fixture(params=["2.0.0", "2.6.0", "2.9.0"])
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(release=request.param, faithful=True) as sandbox:
-        yield sandbox
+pytestmark = pytest.mark.freechat(faithful=True, verdict=False)  # to the sandbox, naps are no time at all
+
+
+@pytest.fixture(params=each_release())
+def sandbox(freechat_sandbox: Sandbox) -> Sandbox:
+    return freechat_sandbox
 
 
 @pytest.fixture
