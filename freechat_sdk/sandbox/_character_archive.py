@@ -11,17 +11,15 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from freechat_sdk.sandbox import _wire
-from freechat_sdk.sandbox._character_files import AVATAR, DOCUMENT, PICTURE, VIDEO, VOICE, CharacterFiles
+from freechat_sdk.sandbox._character_files import KINDS
 from freechat_sdk.sandbox._contract import SCHEMAS
-from freechat_sdk.sandbox._files import data_of
+from freechat_sdk.sandbox._files import Files, data_of
 from freechat_sdk.sandbox._resource import Call, Refused
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._versioned import HIDDEN, PRIVATE
 from freechat_sdk.sandbox.resources.prompt import Prompt
 from freechat_sdk.sandbox.resources.prompt_task import PromptTask
 
-KINDS = {"avatar": AVATAR, "pictures": PICTURE, "documents": DOCUMENT, "videos": VIDEO, "voices": VOICE}
-"""The kinds of files by their folders in an archive."""
 FAILURE = "Failed to import character configuration"
 _UNREADABLE = (tarfile.TarError, OSError, EOFError, zlib.error, AttributeError, KeyError, TypeError, ValueError)
 """What goes wrong with a file that is not an archive of a character."""
@@ -45,7 +43,7 @@ class Archives:
     def __init__(self, store: Store) -> None:
         self._prompts = Prompt(store)
         self._tasks = store.table("prompt_tasks", "promptTaskId", "username")
-        self._files = CharacterFiles(store)
+        self._files = Files(store)
         self._prompt_task = PromptTask(store)
 
     def export(self, call: Call, character: Row, backends: list[Row]) -> bytes:
@@ -76,7 +74,7 @@ class Archives:
         rows = {}
         for folder in ("documents", "pictures", "avatar", "videos", "voices"):
             uids = [backend["backendId"] for backend in backends] if folder == "voices" else [character["uid"]]
-            for row in (row for uid in uids for row in self._files.find(call, KINDS[folder], uid)):
+            for row in (row for uid in uids for row in self._files.find(KINDS[folder].folder(call, uid))):
                 if folder != "avatar" or str(character.get("avatar")).endswith(row["key"]):
                     rows[f"{folder}/{row['name']}"] = data_of(row)
         return rows

@@ -35,9 +35,10 @@ class Files:
         """Return the row of a file."""
         return self._files.first(key=key)
 
-    def delete(self, key: str) -> None:
-        """Delete a file."""
+    def delete(self, key: str) -> bool:
+        """Delete a file; true also for what never was."""
         self._files.delete_where(key=key)
+        return True
 
     def load(self, key: str) -> File | None:
         """Return a file that anybody may fetch."""

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from freechat_sdk.sandbox._release import Headers, Release
-from freechat_sdk.sandbox._store import Row
+from freechat_sdk.sandbox._store import Row, Table
 from freechat_sdk.sandbox.completions import Ask
 
 T = TypeVar("T")
@@ -120,6 +120,13 @@ def own_or_refuse(call: Call, row: Row | None) -> Row | None:
         return row
     if row is None or row["username"] != call.user:
         raise Refused(403)
+    return row
+
+
+def own(call: Call, table: Table, **values: Any) -> Row | None:
+    """Return a row of the caller's, which `own_or_refuse` takes for its own even after it was deleted: then None."""
+    row = table.first(**values)
+    own_or_refuse(call, row or table.deleted(**values))
     return row
 
 

@@ -1,7 +1,9 @@
 """AIServiceApi: the caller's stored keys of model providers, and the models that the server knows."""
 
+from functools import partialmethod
+
 from freechat_sdk.sandbox._models import known_models
-from freechat_sdk.sandbox._resource import Call, Page, Refused, masked, own_or_refuse
+from freechat_sdk.sandbox._resource import Call, Page, Refused, masked, own, own_or_refuse
 from freechat_sdk.sandbox._store import Row, Store
 
 MAX_KEYS_PER_PROVIDER = 3
@@ -30,18 +32,15 @@ class AIService:
         key = own_or_refuse(call, self._keys.get(id))
         return _shown(key) if key else None
 
-    def enable_ai_api_key(self, call: Call, id: int) -> bool:
-        return self._set_enabled(call, id, is_enabled=True)
-
-    def disable_ai_api_key(self, call: Call, id: int) -> bool:
-        return self._set_enabled(call, id, is_enabled=False)
-
     def _set_enabled(self, call: Call, id: int, *, is_enabled: bool) -> bool:
         own_or_refuse(call, self._keys.get(id))
         return self._keys.update(id, enabled=is_enabled, gmtModified=call.now)
 
+    enable_ai_api_key = partialmethod(_set_enabled, is_enabled=True)
+    disable_ai_api_key = partialmethod(_set_enabled, is_enabled=False)
+
     def delete_ai_api_key(self, call: Call, id: int) -> bool:
-        own_or_refuse(call, self._keys.get(id) or self._keys.deleted(id=id))
+        own(call, self._keys, id=id)
         return self._keys.delete(id)
 
     def list_ai_model_info(self, call: Call, page_size: int = 100, page_num: int = 0) -> list[Row]:

@@ -10,7 +10,7 @@ from sqlite3 import ProgrammingError
 from freechat_sdk.sandbox._chat_prompts import ChatPrompts, told
 from freechat_sdk.sandbox._events import CutError, delta, result
 from freechat_sdk.sandbox._messages import Messages, cost_of, record, text_of
-from freechat_sdk.sandbox._resource import Call, Refused, new_uid, own_or_refuse
+from freechat_sdk.sandbox._resource import Call, Refused, new_uid, own
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._templates import message_text
 from freechat_sdk.sandbox._versioned import PUBLIC, shown
@@ -261,10 +261,7 @@ class Chat:
         return self._prompts.to_ask(call, chat, backend, (), text=text, is_streamed=is_streamed)
 
     def _own(self, call: Call, chat_id: str) -> Row | None:
-        """Return a chat of the caller's; None if it was deleted."""
-        chat = self._chats.first(chatId=chat_id)
-        own_or_refuse(call, chat or self._chats.deleted(chatId=chat_id))
-        return chat
+        return own(call, self._chats, chatId=chat_id)
 
     def _for_sending(self, call: Call, chat_id: str) -> Row:
         chat = self._own(call, chat_id)

@@ -30,9 +30,6 @@ class Rag:
         _check_sizes(call.body)
         return self._tasks.add(**new_task(call, character_uid, call.body))
 
-    def get_rag_task(self, call: Call, task_id: int) -> Row | None:
-        return self._own(call, task_id)
-
     def list_rag_tasks(self, call: Call, character_uid: str) -> list[Row]:
         self._refuse_others(call, character_uid)
         return [self._settled(call, task) for task in self._tasks.find(characterUid=character_uid)]
@@ -83,6 +80,8 @@ class Rag:
         known = task or self._tasks.deleted(id=task_id) or {"characterUid": ""}
         self._refuse_others(call, known["characterUid"])
         return self._settled(call, task) if task else None
+
+    get_rag_task = _own
 
     def _refuse_others(self, call: Call, uid: str) -> None:
         own_or_refuse(call, self._characters.first(uid=uid))
