@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from freechat_sdk.sandbox import _wire
 from freechat_sdk.sandbox._contract import Type
 from freechat_sdk.sandbox._release import Release
-from freechat_sdk.sandbox._resource import Call
+from freechat_sdk.sandbox._resource import Call, Refused
 from freechat_sdk.sandbox._store import Row
 from freechat_sdk.sandbox.completions import Completion, ModelError, Prompt
 
@@ -32,6 +32,15 @@ def result(text: str, completion: Completion) -> Row:
     counts = {"inputTokenCount": usage.input, "outputTokenCount": usage.output} if usage else {}
     total = {"totalTokenCount": usage.input + usage.output} if usage else {}
     return {"message": spoken(text), "finishReason": completion.finish_reason, "tokenUsage": {**counts, **total}}
+
+
+def whole_answer(call: Call, prompt: Prompt) -> tuple[str, Completion]:
+    """Ask a model for an answer that is not streamed; refuse if it fails."""
+    try:
+        completion = call.ask(prompt)
+        return "".join(completion.tokens), completion
+    except ModelError as error:
+        raise Refused(500) from error
 
 
 def prompt_events(call: Call, prompt: Prompt) -> Iterator[Row]:

@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 
 from freechat_sdk.sandbox._character_archive import FAILURE, Archives
 from freechat_sdk.sandbox._character_files import AVATAR, DOCUMENT, KINDS, PICTURE, VIDEO, VOICE, Kind
+from freechat_sdk.sandbox._chat_prompts import default_backend
 from freechat_sdk.sandbox._files import Files, address, key_of, path_of
 from freechat_sdk.sandbox._resource import Call, File, Refused, Upload, new_uid, own_or_refuse
 from freechat_sdk.sandbox._store import Row, Store
@@ -106,12 +107,8 @@ class Character(Versioned, kind="character"):
         return True
 
     def get_default_character_backend(self, call: Call, character_uid: str) -> Row | None:
-        """Return the default backend; it fails if there are two."""
         self._own(call, character_uid)
-        backends = self._backends.find(characterUid=character_uid, isDefault=True)
-        if len(backends) > 1:
-            raise Refused(500)
-        return backends[0] if backends else None
+        return default_backend(self._backends, {"uid": character_uid})
 
     def list_character_backends(self, call: Call, character_uid: str) -> list[Row]:
         self._own(call, character_uid)

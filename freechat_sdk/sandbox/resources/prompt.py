@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from freechat_sdk.sandbox import completions
-from freechat_sdk.sandbox._events import prompt_events, result
+from freechat_sdk.sandbox._events import prompt_events, result, whole_answer
 from freechat_sdk.sandbox._models import stored_key
 from freechat_sdk.sandbox._resource import Call, Refused
 from freechat_sdk.sandbox._store import Row, Store
@@ -49,11 +49,7 @@ class Prompt(Versioned, kind="prompt"):
 
     def send_prompt(self, call: Call) -> Row:
         question = self._question(call, is_streamed=False)
-        try:
-            completion = call.ask(question)
-            text = "".join(completion.tokens)
-        except completions.ModelError as error:
-            raise Refused(500) from error
+        text, completion = whole_answer(call, question)
         if not text:
             raise Refused(429, question.text)
         return {"text": text, **result(text, completion)}
