@@ -102,7 +102,6 @@ class App:
         return routes
 
     def respond(self, request: Request) -> Response:
-        """Return the response to a request."""
         try:
             return self._respond(request)
         except ContainerRefusedError:
@@ -204,7 +203,6 @@ class App:
             raise Refused(406, f"Acceptable representations: [{types}].", headers=(("Accept", types),))
 
     def _arguments(self, operation: Operation, given: Mapping[str, str]) -> dict[str, Any]:
-        """Return the values of the path and the query, converted."""
         arguments = {}
         for parameter in operation.parameters:
             if self._release.generation in parameter.generations:
@@ -216,7 +214,6 @@ class App:
         return arguments
 
     def _read(self, request: Request, operation: Operation, caller: Caller, now: int) -> Call:
-        """Return the call that a request makes."""
         is_form = operation.body == "file"
         body = None if operation.body is None or is_form else self._body(request, operation)
         return Call(
@@ -272,7 +269,6 @@ class App:
         return value
 
     def _write(self, request: Request, operation: Operation, call: Call, value: Any) -> Response:
-        """Return the response for what a resource's method has returned."""
         if operation.kind == "events":
             return self._stream(request, operation, value)
         if value is None:

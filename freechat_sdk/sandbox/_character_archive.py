@@ -80,11 +80,7 @@ class Archives:
         return rows
 
     def read(self, call: Call) -> Contents:
-        """Return the contents of the archive that was sent.
-
-        Raises:
-            Refused: with 500, if it is not one, with 400, if it is another generation's.
-        """
+        """Return the contents of the archive that was sent."""
         try:
             generation, configuration, files = _unpack(call.upload.data)
             if generation != call.release.generation:

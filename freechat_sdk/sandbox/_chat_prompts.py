@@ -41,7 +41,6 @@ class ChatPrompts:
         return max(shown, key=lambda version: int(version["version"]), default=None)
 
     def task(self, backend: Row) -> Row:
-        """Return the task behind a backend, or an empty one."""
         return self._tasks.first(promptTaskId=backend.get("chatPromptTaskId")) or {}
 
     def template(self, backend: Row) -> tuple[Row | None, str]:
@@ -60,11 +59,7 @@ class ChatPrompts:
         context: str | None = None,
         is_streamed: bool = False,
     ) -> Prompt:
-        """Return what to ask the model of a backend for an answer to a text.
-
-        Raises:
-            Refused: with 500, if the template has no place for the text.
-        """
+        """Return what to ask the model of a backend for an answer to a text; its template needs a place for it."""
         template, form = self.template(backend)
         if not template or "messageToSend" not in template:
             raise Refused(500)

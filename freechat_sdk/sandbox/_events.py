@@ -15,12 +15,10 @@ class CutError(Exception):
 
 
 def spoken(text: str) -> Row:
-    """Return a message of the model."""
     return {"role": "assistant", "contents": [{"type": "text", "content": text}] if text.strip() else None}
 
 
 def delta(text: str, call: Call) -> Row:
-    """Return the event of a token."""
     wanted = call.release.messages_in_deltas
     has_message = wanted == "all" or (wanted == "users" and not call.is_admin)
     return {"text": text, "message": spoken(text)} if has_message else {"text": text}
@@ -67,7 +65,6 @@ def prompt_events(call: Call, prompt: Prompt) -> Iterator[Row]:
 
 
 def chunks(type_: Type, row: Row, release: Release) -> Iterator[bytes]:
-    """Yield the chunks of an event."""
     text = _wire.dumps(_wire.write(type_, row, release), release)
     if release.splits_events:
         yield from (b"data:", text, b"\n\n")

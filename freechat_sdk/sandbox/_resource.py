@@ -39,7 +39,6 @@ class Upload:
     data: bytes
 
     def refuse_above(self, mib: int) -> None:
-        """Refuse a file that is larger than a number of MiB."""
         if len(self.data) > mib * 2**20:
             raise Refused(400, f"File size should be less than {mib * 2**20}")
 
@@ -90,12 +89,10 @@ class Call:
 
     @property
     def user(self) -> str:
-        """The caller's username."""
         return self.caller.username
 
     @property
     def is_admin(self) -> bool:
-        """Whether the caller is an administrator."""
         return ROLE_ADMIN in self.caller.authorities
 
     @property
@@ -105,7 +102,6 @@ class Call:
 
     @property
     def upload(self) -> Upload:
-        """The file that was sent."""
         assert self.file is not None, "the operation takes no file"  # noqa: S101 - a bug in a resource
         return self.file
 
@@ -113,8 +109,7 @@ class Call:
 def own_or_refuse(call: Call, row: Row | None) -> Row | None:
     """Return a row that the caller may see and change; None only to an administrator, if there is no such row.
 
-    Raises:
-        Refused: with 403, if a plain user asks for what is not there or is somebody else's; the two look alike.
+    To plain users, what is not there and what is somebody else's look alike.
     """
     if call.is_admin:
         return row
@@ -131,7 +126,6 @@ def own(call: Call, table: Table, **values: Any) -> Row | None:
 
 
 def new_uid() -> str:
-    """Return 32 hex digits."""
     return uuid4().hex
 
 
@@ -149,7 +143,6 @@ class Page:
 
     @classmethod
     def of_query(cls, query: Mapping[str, Any]) -> "Page":
-        """Return the page that the body of a search asks for."""
         return cls(query.get("pageSize", DEFAULT_PAGE_SIZE), query.get("pageNum", 0))
 
     def cut(self, rows: Sequence[T]) -> list[T]:

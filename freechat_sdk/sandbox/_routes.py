@@ -33,12 +33,7 @@ class Routes(Generic[T]):
         self._routes.setdefault(pattern, {})[method] = endpoint, names
 
     def match(self, method: str, path: str) -> tuple[T, Mapping[str, str]]:
-        """Return the endpoint for a path, and the values of its parameters; known segments come before any.
-
-        Raises:
-            NoRouteError: if there is none.
-            WrongMethodError: if there is none for the method.
-        """
+        """Return the endpoint for a path, and the values of its parameters; known segments come before any."""
         segments = path.split("/")
         fitting = [pattern for pattern in self._routes if _fits(pattern, segments)]
         if not fitting:

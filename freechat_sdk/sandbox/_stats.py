@@ -34,7 +34,6 @@ class Stats:
         return self.of(call, kind, "" if call.release.hides_version_statistics else uid)
 
     def count(self, kind: str, uid: str, statistic: str) -> int:
-        """Return a count of a thing."""
         if kind not in KINDS or statistic not in COUNTS:
             return UNKNOWN
         return int((self._rows.first(referType=kind, referId=uid) or ZEROS)[COUNTS[statistic]])
@@ -71,7 +70,6 @@ class Stats:
         return {"score": round(sum(scores) / len(scores)), "scoreCount": len(scores)}
 
     def score_by(self, username: str, kind: str, uid: str) -> int:
-        """Return a user's score of a thing."""
         row = self._scores.first(referType=kind, referId=uid, username=username)
         return row["score"] if row else UNKNOWN
 

@@ -14,7 +14,6 @@ class Store:
     """A database in memory or in a file; any thread may use it."""
 
     def __init__(self, path: str | None = None) -> None:
-        """Open the database in a file, or an empty one in memory."""
         self._lock = threading.RLock()
         self._depth = 0
         self._copies: list[sqlite3.Connection] = []
@@ -55,12 +54,10 @@ class Store:
                 self._depth -= 1
 
     def run(self, statement: str, *values: object) -> list[Any]:
-        """Return the rows of a statement."""
         with self._lock, closing(self._db.execute(statement, values)) as cursor:
             return cursor.fetchall()
 
     def snapshot(self) -> sqlite3.Connection:
-        """Return a copy of the database, which is closed with it."""
         copy = sqlite3.connect(":memory:", check_same_thread=False)
         with self._lock:
             self._copies.append(copy)
@@ -73,7 +70,6 @@ class Store:
             copy.backup(self._db)
 
     def close(self) -> None:
-        """Close the database and its copies."""
         with self._lock:
             for database in (self._db, *self._copies):
                 database.close()
@@ -91,12 +87,10 @@ class Table:
         self._name = name
 
     def add(self, **fields: Any) -> int:
-        """Add a row and return its id."""
         rows = self._store.run(f"INSERT INTO {self._name} (row) VALUES (?) RETURNING id", _dumped(fields))  # noqa: S608
         return int(rows[0][0])
 
     def get(self, row_id: int) -> Row | None:
-        """Return the row of an id."""
         return _first(self._select("WHERE id = ? AND NOT is_deleted", row_id))
 
     def first(self, **values: Any) -> Row | None:
@@ -110,7 +104,6 @@ class Table:
         return self._select(f"{condition} ORDER BY id", *given)
 
     def count(self, **values: Any) -> int:
-        """Return how many rows have values in their fields."""
         condition, given = _condition(values)
         return int(self._store.run(f"SELECT COUNT(*) FROM {self._name} {condition}", *given)[0][0])  # noqa: S608
 
@@ -128,7 +121,6 @@ class Table:
         return True
 
     def delete(self, row_id: int) -> bool:
-        """Delete a row; return whether there was one."""
         return bool(self._delete("WHERE id = ? AND NOT is_deleted", row_id))
 
     def delete_where(self, **values: Any) -> list[int]:

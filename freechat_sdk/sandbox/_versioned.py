@@ -58,7 +58,6 @@ class Versioned:
         return fields
 
     def _changed(self, fields: Row) -> Row:
-        """Return the fields of an update."""
         return fields
 
     def _shown(self, row: Row) -> Row:
@@ -206,7 +205,6 @@ class Versioned:
         return self.count_things(_for_public(call))
 
     def _search(self, call: Call) -> list[Row]:
-        """Return the page of versions that a search asks for."""
         rows = self._matching(call)
         for order in reversed(call.body.get("orderBy") or ()):
             field, _, direction = order.partition(" ")
@@ -255,7 +253,6 @@ def _check_json(fields: Mapping[str, Any]) -> None:
 
 
 def _for_public(call: Call) -> Call:
-    """Return a search for public ones; refuse another."""
     where = call.body.get("where") or {}
     if where.get("visibility", PUBLIC) != PUBLIC:
         raise Refused(400, "The visibility should be 'public'")
@@ -263,7 +260,6 @@ def _for_public(call: Call) -> Call:
 
 
 def _fits(row: Row, where: Mapping[str, Any], name: str) -> bool:
-    """Return whether a row is what a search wants in a field."""
     wanted = where[name]
     if name in ("visibility", "username", "tagsOp", "aiModelsOp") or wanted in ("", []):
         return True

@@ -20,11 +20,7 @@ class UnreadableError(ValueError):
 
 
 def read(type_: Type, value: Any, release: Release) -> Any:
-    """Return a value of a request: dates as epoch seconds, objects without nulls and without unknown fields.
-
-    Raises:
-        UnreadableError: if it is not of the type.
-    """
+    """Return a value of a request: dates as epoch seconds, objects without nulls and unknown fields."""
     if value is None or type_ == "any":
         return value
     if isinstance(type_, tuple):
@@ -59,11 +55,7 @@ def _read_string(value: Any) -> str:
 
 
 def read_integer(value: Any) -> int:
-    """Return an integer of 64 bits, given as a number or as text.
-
-    Raises:
-        UnreadableError: if it is not one.
-    """
+    """Return an integer of 64 bits, given as a number or as text."""
     if isinstance(value, str) and not re.fullmatch(r"\s*[+-]?\d{1,19}\s*", value, re.ASCII):
         raise UnreadableError(f"{value!r} is not an integer")
     if not isinstance(value, (str, int, float)) or isinstance(value, bool) or not -(2**63) <= int(value) < 2**63:
@@ -139,7 +131,6 @@ def _write_object(schema: str, row: dict[str, Any], release: Release, request_id
 
 
 def write_date(seconds: int, release: Release) -> Any:
-    """Return a date in the form of a release."""
     if release.date_form == "millis":
         return seconds * 1000
     date = datetime.fromtimestamp(seconds, timezone.utc)
@@ -147,7 +138,6 @@ def write_date(seconds: int, release: Release) -> Any:
 
 
 def dumps(value: Any, release: Release) -> bytes:
-    """Return JSON as bytes."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return (re.sub(r"[\U00010000-\U0010ffff]", _escaped, text) if release.escapes_astral else text).encode()
 

@@ -255,7 +255,6 @@ class Character(Versioned, kind="character"):
 
 
 def _drafted(draft: str) -> Row:
-    """Return the fields that stand in a draft."""
     try:
         fields = json.loads(draft)
         return {name: fields[name] for name in _DRAFTED if fields.get(name) is not None}

@@ -51,7 +51,6 @@ class Chat:
         return str(chat["chatId"])
 
     def _backend(self, call: Call, character: Row | None) -> Row:
-        """Return the backend that is asked for, or the character's default one."""
         if "backendId" in call.body:
             backend = self._prompts.backends.first(backendId=call.body["backendId"])
             if backend is None:
@@ -311,7 +310,6 @@ class Chat:
         return self._prompts.to_ask(call, chat, backend, window, text=text, context=context, is_streamed=is_streamed)
 
     def _answered(self, call: Call, chat: Row, text: str, completion: Completion) -> Row:
-        """Store an answer and return its final event."""
         final = result(text, completion)
         message_id = self._store_answer(call, chat, text, completion.usage)
         return {**final, "message": {**final["message"], "messageId": message_id}}

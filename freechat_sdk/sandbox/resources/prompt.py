@@ -58,7 +58,6 @@ class Prompt(Versioned, kind="prompt"):
         return prompt_events(call, self._question(call, is_streamed=True))
 
     def _question(self, call: Call, *, is_streamed: bool) -> completions.Prompt:
-        """Return what a model is to be asked."""
         params = dict(call.body.get("params") or {})
         with self._store.transaction():
             filled = self._asked(call, call.body)
@@ -81,7 +80,6 @@ class Prompt(Versioned, kind="prompt"):
         return _filled({**prompt, **self._drafted(prompt)} if is_draft else prompt, ref)
 
     def _drafted(self, prompt: Row) -> Row:
-        """Return the fields that stand in a prompt's draft."""
         try:
             draft = json.loads(prompt["draft"])
             return self._changed({name: value for name, value in draft.items() if value is not None})

@@ -87,7 +87,6 @@ class Rag:
         own_or_refuse(call, self._characters.first(uid=uid))
 
     def _settled(self, call: Call, task: Row) -> Row:
-        """Return a task with the state that it has by now."""
         if not task["isStarted"]:
             return task
         if call.now - task["gmtStart"] >= RUN_SECONDS or task["polls"] >= RUN_POLLS:
