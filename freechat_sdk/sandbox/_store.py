@@ -33,9 +33,9 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep other threads out; what has been changed is kept at the end and undone by an exception.
+        """Keep other threads out; what has been changed is kept at the end.
 
-        A transaction within another is a part of it.
+        An exception undoes it, unless it has a true `keeps_changes`. A transaction within another is a part of it.
         """
         with self._lock:
             self._depth += 1
@@ -43,9 +43,9 @@ class Store:
                 if self._depth == 1:
                     self._db.execute("BEGIN")
                 yield
-            except BaseException:
+            except BaseException as error:
                 if self._depth == 1:
-                    self._db.execute("ROLLBACK")
+                    self._db.execute("COMMIT" if getattr(error, "keeps_changes", False) else "ROLLBACK")
                 raise
             else:
                 if self._depth == 1:

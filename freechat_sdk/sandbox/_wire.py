@@ -56,29 +56,22 @@ def _read_string(value: Any) -> str:
 
 def read_integer(value: Any) -> int:
     """Return an integer of 64 bits, given as a number or as text."""
-    if isinstance(value, str) and not re.fullmatch(r"\s*[+-]?\d{1,19}\s*", value, re.ASCII):
-        raise UnreadableError(f"{value!r} is not an integer")
-    if not isinstance(value, (str, int, float)) or isinstance(value, bool) or not -(2**63) <= int(value) < 2**63:
-        raise UnreadableError(f"{value!r} is not an integer")
-    return int(value)
+    is_text = isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,19}\s*", value, re.ASCII)
+    if (is_text or type(value) in (int, float)) and -(2**63) <= int(value) < 2**63:
+        return int(value)
+    raise UnreadableError(f"{value!r} is not an integer")
 
 
 def _read_number(value: Any) -> float:
-    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    raise UnreadableError(f"{value!r} is not a number")
+    try:
+        return float("" if isinstance(value, bool) else value)
+    except (TypeError, ValueError):
+        raise UnreadableError(f"{value!r} is not a number") from None
 
 
 def _read_boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value != 0
-    if value in ("true", "false"):
-        return bool(value == "true")
+    if isinstance(value, int) or value in ("true", "false"):
+        return value == "true" or value not in (0, "false")
     raise UnreadableError(f"{value!r} is not a boolean")
 
 
@@ -91,12 +84,11 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 
 def _read_date(value: Any, *, is_strict: bool) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and not is_strict:
+    if type(value) is int and not is_strict:
         return value // 1000
-    if not isinstance(value, str) or (is_strict and re.search(r"[+-]\d\d:?\d\d$", value)):
-        raise UnreadableError(f"{value!r} is not a date")
+    text = value if isinstance(value, str) else ""
     try:
-        date = isoparse(value)
+        date = isoparse("" if is_strict and re.search(r"[+-]\d\d:?\d\d$", text) else text)
     except ValueError:
         raise UnreadableError(f"{value!r} is not a date") from None
     return int((date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp())
