@@ -85,7 +85,7 @@ class Archives:
             generation, configuration, files = _unpack(call.upload.data)
             if generation != call.release.generation:
                 raise Refused(400, "Incompatible character configuration")
-            character = _read(call, "CharacterCreateDTO", configuration["character"])
+            character = _wire.read("CharacterCreateDTO", configuration["character"], call.release)
             backends = [_read_backend(call, backend) for backend in configuration["backends"]]
         except _UNREADABLE:
             raise Refused(500, FAILURE) from None
@@ -112,17 +112,12 @@ def _given(call: Call, schema: str, row: Row) -> Row:
     return {name: row[name] for name in names if row.get(name) is not None}
 
 
-def _read(call: Call, schema: str, value: Any) -> Row:
-    row: Row = _wire.read(schema, value, call.release)
-    return row
-
-
 def _read_backend(call: Call, value: Mapping[str, Any]) -> dict[str, Row]:
     schemas = {"backend": "CharacterBackendDTO"}
     for role in _ROLES:
         schemas |= {f"{role}Prompt": "PromptCreateDTO", f"{role}PromptTask": "PromptTaskDTO"}
-    read = {name: _read(call, schema, value[name]) for name, schema in schemas.items() if value.get(name) is not None}
-    return {"backend": {}, **read}
+    held = [(name, schema) for name, schema in schemas.items() if value.get(name) is not None]
+    return {"backend": {}, **{name: _wire.read(schema, value[name], call.release) for name, schema in held}}
 
 
 def _pack(generation: str, version: str, configuration: Any, files: Mapping[str, bytes], now: int) -> bytes:

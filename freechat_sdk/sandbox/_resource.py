@@ -1,4 +1,4 @@
-"""What resources are written with: Call, Refused, the rules about owners, Page, File."""
+"""What resources are written with: Call, Refused, the rules about owners, File."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,19 +134,15 @@ def masked(secret: str) -> str:
     return f"{secret[:4]}****{secret[-4:]}" if len(secret) > 8 else "****"
 
 
-@dataclass(frozen=True)
-class Page:
-    """A part of a list: `size` entries from page `number` on, which counts from 0."""
+def page(rows: Sequence[T], size: int = DEFAULT_PAGE_SIZE, number: int = 0) -> list[T]:
+    """Return the entries of a page; a negative number is the first page, which is 0."""
+    size = min(max(size, 0), MAX_PAGE_SIZE)
+    start = max(number, 0) * size
+    return list(rows[start : start + size])
 
-    size: int = DEFAULT_PAGE_SIZE
-    number: int = 0
 
-    @classmethod
-    def of_query(cls, query: Mapping[str, Any]) -> "Page":
-        return cls(query.get("pageSize", DEFAULT_PAGE_SIZE), query.get("pageNum", 0))
-
-    def cut(self, rows: Sequence[T]) -> list[T]:
-        """Return the entries of the page; a negative number is the first page."""
-        size = min(max(self.size, 0), MAX_PAGE_SIZE)
-        start = max(self.number, 0) * size
-        return list(rows[start : start + size])
+def check_ranges(fields: Mapping[str, Any], ranges: Mapping[str, tuple[str, int, int]]) -> None:
+    """Refuse a field that is not between two numbers; `ranges` also has the names by which messages call them."""
+    for name, (label, low, high) in ranges.items():
+        if not low <= fields.get(name, low) <= high:
+            raise Refused(400, f"{label} should be between {low} and {high}")

@@ -4,12 +4,7 @@ from freechat_sdk.sandbox._resource import Call, Refused
 from freechat_sdk.sandbox._store import Row, Store
 
 KINDS = ("prompt", "agent", "plugin", "character")
-COUNTS = {
-    "view_count": "viewCount",
-    "refer_count": "referCount",
-    "recommend_count": "recommendCount",
-    "score": "score",
-}
+COUNTS = {"view_count": "viewCount", "refer_count": "referCount", "recommend_count": "recommendCount", "score": "score"}
 """The fields that can be counted, by the names that requests have for them."""
 MAX_SCORE = 10
 UNKNOWN = -1

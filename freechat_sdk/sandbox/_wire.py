@@ -54,7 +54,7 @@ def _read_string(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def read_integer(value: Any) -> int:
+def _read_integer(value: Any) -> int:
     """Return an integer of 64 bits, given as a number or as text."""
     is_text = isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,19}\s*", value, re.ASCII)
     if (is_text or type(value) in (int, float)) and -(2**63) <= int(value) < 2**63:
@@ -77,7 +77,7 @@ def _read_boolean(value: Any) -> bool:
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "string": _read_string,
-    "integer": read_integer,
+    "integer": _read_integer,
     "number": _read_number,
     "boolean": _read_boolean,
 }
@@ -107,7 +107,7 @@ def write(type_: Type, value: Any, release: Release, request_id: str | None = No
             return [write(item, element, release, request_id) for element in value]
         return {name: write(item, element, release) for name, element in value.items()}
     if type_ == "datetime":
-        return write_date(value, release)
+        return _write_date(value, release)
     return _write_object(type_, value, release, request_id) if type_ in SCHEMAS else value
 
 
@@ -122,7 +122,7 @@ def _write_object(schema: str, row: dict[str, Any], release: Release, request_id
     return written
 
 
-def write_date(seconds: int, release: Release) -> Any:
+def _write_date(seconds: int, release: Release) -> Any:
     if release.date_form == "millis":
         return seconds * 1000
     date = datetime.fromtimestamp(seconds, timezone.utc)

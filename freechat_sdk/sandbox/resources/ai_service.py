@@ -3,7 +3,7 @@
 from functools import partialmethod
 
 from freechat_sdk.sandbox._models import known_models
-from freechat_sdk.sandbox._resource import Call, Page, Refused, masked, own, own_or_refuse
+from freechat_sdk.sandbox._resource import Call, Refused, masked, own, own_or_refuse, page
 from freechat_sdk.sandbox._store import Row, Store
 
 MAX_KEYS_PER_PROVIDER = 3
@@ -44,8 +44,7 @@ class AIService:
         return self._keys.delete(id)
 
     def list_ai_model_info(self, call: Call, page_size: int = 100, page_num: int = 0) -> list[Row]:
-        models = known_models()
-        return [{**model, "requestId": None} for model in Page(page_size, page_num).cut(models)]
+        return [{**model, "requestId": None} for model in page(known_models(), page_size, page_num)]
 
     def get_ai_model_info(self, call: Call, model_id: str) -> Row | None:
         return next((model for model in known_models() if model["modelId"] == model_id), None)

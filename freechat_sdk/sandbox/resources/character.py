@@ -12,7 +12,7 @@ from freechat_sdk.sandbox._character_archive import FAILURE, Archives
 from freechat_sdk.sandbox._character_files import AVATAR, DOCUMENT, KINDS, PICTURE, VIDEO, VOICE, Kind
 from freechat_sdk.sandbox._chat_prompts import default_backend
 from freechat_sdk.sandbox._files import Files, address, key_of, path_of
-from freechat_sdk.sandbox._resource import Call, File, Refused, Upload, new_uid, own_or_refuse
+from freechat_sdk.sandbox._resource import Call, File, Refused, Upload, check_ranges, new_uid, own_or_refuse
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._users import CACHE_SECONDS
 from freechat_sdk.sandbox._versioned import HIDDEN, PUBLIC, Versioned
@@ -234,9 +234,7 @@ class Character(Versioned, kind="character"):
         """Refuse a task that is not the caller's, and sizes out of range."""
         if task := call.body.get("chatPromptTaskId"):
             own_or_refuse(call, self._tasks.first(promptTaskId=task))
-        for name, (label, low, high) in _RANGES.items():
-            if not low <= call.body.get(name, low) <= high:
-                raise Refused(400, f"{label} should be between {low} and {high}")
+        check_ranges(call.body, _RANGES)
 
     def _update_backend(self, call: Call, backend: Row, fields: Mapping[str, Any]) -> bool:
         is_updated = self._backends.update(backend["id"], **fields, gmtModified=call.now)

@@ -3,7 +3,7 @@
 from collections import Counter
 from functools import partialmethod
 
-from freechat_sdk.sandbox._resource import Call, Page, Refused
+from freechat_sdk.sandbox._resource import Call, Refused, page
 from freechat_sdk.sandbox._stats import KINDS, ZEROS, Stats
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._versioned import PUBLIC, shown
@@ -33,7 +33,7 @@ class InteractiveStatistics:
     def list_hot_tags(self, call: Call, info_type: str, page_size: int, text: str = "") -> list[Row]:
         public = self._things[info_type].find(visibility=PUBLIC) if info_type in KINDS else []
         tags = Counter(tag for row in public for tag in row.get("tags") or () if text in tag)
-        return [{"content": tag, "count": count} for tag, count in Page(page_size).cut(tags.most_common())]
+        return [{"content": tag, "count": count} for tag, count in page(tags.most_common(), page_size)]
 
     def _page(
         self, kind: str, call: Call, stats_type: str, page_size: int = 10, page_num: int = 0, asc: str = ""
@@ -42,7 +42,7 @@ class InteractiveStatistics:
         if kind == "character" and call.release.fails_to_rank_characters:
             raise Refused(500)
         ranked = self._stats.ranked(kind, stats_type, ascending=asc == "1")
-        counted = {row["referId"]: row for row in Page(page_size, page_num).cut(ranked)}
+        counted = {row["referId"]: row for row in page(ranked, page_size, page_num)}
         if not counted and call.release.fails_to_rank_nothing:
             raise Refused(500)
         public = self._things[kind].find(username=call.user, visibility=PUBLIC)
