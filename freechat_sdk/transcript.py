@@ -22,7 +22,7 @@ def to_markdown(messages: Iterable[ChatMessageRecordDTO], *, user: str = "User",
     """
     names = {"user": user, "assistant": character}
     shown = ((record["role"] or "", record["text"]) for record in to_records(messages))
-    return "".join(f"**{names.get(role, role)}:** {text}\n\n" for role, text in shown if text).rstrip() + "\n"
+    return "\n".join(f"**{names.get(role, role)}:** {text.strip()}\n" for role, text in shown if text.strip())
 
 
 def _record(record: ChatMessageRecordDTO) -> dict[str, Any]:
