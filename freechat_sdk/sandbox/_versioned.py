@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from freechat_sdk.sandbox._contract import OPERATIONS
 from freechat_sdk.sandbox._models import described
-from freechat_sdk.sandbox._resource import Call, Page, Refused, new_uid, own_or_refuse
+from freechat_sdk.sandbox._resource import DEFAULT_PAGE_SIZE, Call, Refused, new_uid, own_or_refuse, page
 from freechat_sdk.sandbox._stats import Stats
 from freechat_sdk.sandbox._store import Row, Store
 
@@ -58,7 +58,6 @@ class Versioned:
         return fields
 
     def _changed(self, fields: Row) -> Row:
-        """Return the fields of an update."""
         return fields
 
     def _shown(self, row: Row) -> Row:
@@ -97,14 +96,11 @@ class Versioned:
     def visible(self, call: Call, row_id: int) -> Row | None:
         """Return a version that the caller may see: one of its own, or one that is not hidden or private."""
         row = self.rows.get(row_id)
-        if row is None or (row["visibility"] in self._unseen(call, row)):
+        if row is None:
             return None
-        return row
-
-    def _unseen(self, call: Call, row: Row) -> tuple[str, ...]:
-        if row["username"] != call.user:
-            return (PRIVATE, HIDDEN)
-        return () if self._owner_sees_hidden else (HIDDEN,)
+        owners_unseen = () if self._owner_sees_hidden else (HIDDEN,)
+        unseen = owners_unseen if row["username"] == call.user else (PRIVATE, HIDDEN)
+        return None if row["visibility"] in unseen else row
 
     def own(self, call: Call, row_id: int) -> Row | None:
         """Return a version of the caller's; see `own_or_refuse`."""
@@ -206,13 +202,12 @@ class Versioned:
         return self.count_things(_for_public(call))
 
     def _search(self, call: Call) -> list[Row]:
-        """Return the page of versions that a search asks for."""
         rows = self._matching(call)
         for order in reversed(call.body.get("orderBy") or ()):
             field, _, direction = order.partition(" ")
             if field in _ORDERS:
                 rows.sort(key=lambda row: row[_ORDERS[field]] or 0, reverse=direction.strip() != "asc")
-        return Page.of_query(call.body).cut(rows)
+        return page(rows, call.body.get("pageSize", DEFAULT_PAGE_SIZE), call.body.get("pageNum", 0))
 
     def _matching(self, call: Call) -> list[Row]:
         where = call.body.get("where", self._default_where)
@@ -255,7 +250,6 @@ def _check_json(fields: Mapping[str, Any]) -> None:
 
 
 def _for_public(call: Call) -> Call:
-    """Return a search for public ones; refuse another."""
     where = call.body.get("where") or {}
     if where.get("visibility", PUBLIC) != PUBLIC:
         raise Refused(400, "The visibility should be 'public'")
@@ -263,7 +257,6 @@ def _for_public(call: Call) -> Call:
 
 
 def _fits(row: Row, where: Mapping[str, Any], name: str) -> bool:
-    """Return whether a row is what a search wants in a field."""
     wanted = where[name]
     if name in ("visibility", "username", "tagsOp", "aiModelsOp") or wanted in ("", []):
         return True

@@ -50,37 +50,32 @@ class Account:
         token = own_or_refuse(call, self._users.tokens.get(id))
         return token["token"] if token else None
 
-    def disable_token_by_id(self, call: Call, id: int) -> bool:
-        """Delete a token, as servers do; it works on if it has been used."""
-        return self.delete_token_by_id(call, id)
-
     def delete_token_by_id(self, call: Call, id: int) -> bool:
         """Delete a token; it works on if it has been used."""
         own_or_refuse(call, self._users.tokens.get(id))
         return self._users.tokens.delete(id)
 
+    disable_token_by_id = delete_token_by_id  # as servers do
+
     def disable_token(self, call: Call, token: str) -> str:
         """Disable a token at once."""
-        row = self._own_token(call, token)
-        self._users.tokens.update(row["id"], enabled=False)
-        self._users.forget(token)
+        self._users.tokens.update(self._own_token(call, token), enabled=False)
         return token
 
     def delete_token(self, call: Call, token: str) -> str:
         """Delete a token at once."""
-        row = self._own_token(call, token)
-        self._users.tokens.delete(row["id"])
-        self._users.forget(token)
+        self._users.tokens.delete(self._own_token(call, token))
         return token
 
-    def _own_token(self, call: Call, token: str) -> Row:
-        """Return the row of a token; the server may know whose it is after its row is gone."""
+    def _own_token(self, call: Call, token: str) -> int:
+        """Return the id of a token and forget it; the server may know whose it is after its row is gone."""
         if not call.is_admin and self._users.owner(token) != call.user:
             raise Refused(403)
         row = self._users.tokens.first(token=token)
         if row is None:
             raise Refused(400)
-        return row
+        self._users.forget(token)
+        return int(row["id"])
 
 
 def shown(token: Row) -> Row:

@@ -1,6 +1,6 @@
 """AccountManagerForAdminApi: an administrator's view of all users, their tokens and authorities."""
 
-from freechat_sdk.sandbox._resource import Call, Page, Refused
+from freechat_sdk.sandbox._resource import Call, Refused, page
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._users import MAX_TOKENS, Users
 from freechat_sdk.sandbox.resources.account import shown
@@ -35,7 +35,7 @@ class AccountManagerForAdmin:
         return self._users.find(owner) if owner else None
 
     def list_users(self, call: Call, page_size: int = 10, page_num: int = 0) -> list[Row]:
-        return Page(page_size, page_num).cut(self._users.users.find())
+        return page(self._users.users.find(), page_size, page_num)
 
     def create_token_for_user(self, call: Call, username: str, duration: int) -> str | None:
         """Make a token of a user; None if there is no such user or it has all the tokens that it may have."""

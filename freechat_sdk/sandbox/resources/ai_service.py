@@ -1,7 +1,9 @@
 """AIServiceApi: the caller's stored keys of model providers, and the models that the server knows."""
 
+from functools import partialmethod
+
 from freechat_sdk.sandbox._models import known_models
-from freechat_sdk.sandbox._resource import Call, Page, Refused, masked, own_or_refuse
+from freechat_sdk.sandbox._resource import Call, Refused, masked, own, own_or_refuse, page
 from freechat_sdk.sandbox._store import Row, Store
 
 MAX_KEYS_PER_PROVIDER = 3
@@ -30,23 +32,19 @@ class AIService:
         key = own_or_refuse(call, self._keys.get(id))
         return _shown(key) if key else None
 
-    def enable_ai_api_key(self, call: Call, id: int) -> bool:
-        return self._set_enabled(call, id, is_enabled=True)
-
-    def disable_ai_api_key(self, call: Call, id: int) -> bool:
-        return self._set_enabled(call, id, is_enabled=False)
-
     def _set_enabled(self, call: Call, id: int, *, is_enabled: bool) -> bool:
         own_or_refuse(call, self._keys.get(id))
         return self._keys.update(id, enabled=is_enabled, gmtModified=call.now)
 
+    enable_ai_api_key = partialmethod(_set_enabled, is_enabled=True)
+    disable_ai_api_key = partialmethod(_set_enabled, is_enabled=False)
+
     def delete_ai_api_key(self, call: Call, id: int) -> bool:
-        own_or_refuse(call, self._keys.get(id) or self._keys.deleted(id=id))
+        own(call, self._keys, id=id)
         return self._keys.delete(id)
 
     def list_ai_model_info(self, call: Call, page_size: int = 100, page_num: int = 0) -> list[Row]:
-        models = known_models()
-        return [{**model, "requestId": None} for model in Page(page_size, page_num).cut(models)]
+        return [{**model, "requestId": None} for model in page(known_models(), page_size, page_num)]
 
     def get_ai_model_info(self, call: Call, model_id: str) -> Row | None:
         return next((model for model in known_models() if model["modelId"] == model_id), None)

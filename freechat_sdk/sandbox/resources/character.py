@@ -8,19 +8,11 @@ from operator import itemgetter
 from typing import Any, ClassVar
 from urllib.parse import quote_plus
 
-from freechat_sdk.sandbox._character_archive import FAILURE, KINDS, Archives
-from freechat_sdk.sandbox._character_files import (
-    AVATAR,
-    DOCUMENT,
-    PICTURE,
-    VIDEO,
-    VOICE,
-    CharacterFiles,
-    Kind,
-    owner_uid,
-)
-from freechat_sdk.sandbox._files import address, key_of
-from freechat_sdk.sandbox._resource import Call, File, Refused, Upload, new_uid, own_or_refuse
+from freechat_sdk.sandbox._character_archive import FAILURE, Archives
+from freechat_sdk.sandbox._character_files import AVATAR, DOCUMENT, KINDS, PICTURE, VIDEO, VOICE, Kind
+from freechat_sdk.sandbox._chat_prompts import default_backend
+from freechat_sdk.sandbox._files import Files, address, key_of, path_of
+from freechat_sdk.sandbox._resource import Call, File, Refused, Upload, check_ranges, new_uid, own_or_refuse
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._users import CACHE_SECONDS
 from freechat_sdk.sandbox._versioned import HIDDEN, PUBLIC, Versioned
@@ -55,7 +47,7 @@ class Character(Versioned, kind="character"):
         self._backends = store.table("backends", "backendId", "characterUid")
         self._tasks = store.table("prompt_tasks", "promptTaskId", "username")
         self._remembered = store.table("remembered_characters", "characterId")
-        self._files = CharacterFiles(store)
+        self._files = Files(store)
         self._archives = Archives(store)
         self._rag_tasks = store.table("rag_tasks", "characterUid")
 
@@ -115,12 +107,8 @@ class Character(Versioned, kind="character"):
         return True
 
     def get_default_character_backend(self, call: Call, character_uid: str) -> Row | None:
-        """Return the default backend; it fails if there are two."""
         self._own(call, character_uid)
-        backends = self._backends.find(characterUid=character_uid, isDefault=True)
-        if len(backends) > 1:
-            raise Refused(500)
-        return backends[0] if backends else None
+        return default_backend(self._backends, {"uid": character_uid})
 
     def list_character_backends(self, call: Call, character_uid: str) -> list[Row]:
         self._own(call, character_uid)
@@ -134,7 +122,7 @@ class Character(Versioned, kind="character"):
         if kind is AVATAR and call.release.refuses_avatars and not call.is_admin:
             raise Refused(403)
         self._own(call, character_uid)
-        return address(call, kind.address, self._files.add(call, kind, character_uid))
+        return address(call, kind.address, kind.add(self._files, call, character_uid))
 
     upload_character_avatar = partialmethod(_upload, AVATAR)
     upload_character_picture = partialmethod(_upload, PICTURE)
@@ -144,7 +132,7 @@ class Character(Versioned, kind="character"):
     def _addresses(self, kind: Kind, call: Call, character_uid: str) -> list[str]:
         """Return the addresses of files; that of a document ends with what a RAG task calls its source."""
         self._own(call, character_uid)
-        return [address(call, kind.address, row["key"]) for row in self._files.find(call, kind, character_uid)]
+        return [address(call, kind.address, row["key"]) for row in self._files.find(kind.folder(call, character_uid))]
 
     list_character_pictures = partialmethod(_addresses, PICTURE)
     list_character_documents = partialmethod(_addresses, DOCUMENT)
@@ -152,7 +140,7 @@ class Character(Versioned, kind="character"):
 
     def _delete_file(self, kind: Kind, call: Call, key: str) -> bool:
         """Delete a file of a character of the caller's; not even administrators may delete others'."""
-        character = self.rows.first(uid=owner_uid(key))
+        character = self.rows.first(uid=path_of(key).rpartition("/")[0].rpartition("/")[2])
         if character is None or character["username"] != call.user:
             raise Refused(403, f"{kind.label} doesn't belong to you")
         return self._files.delete(key)
@@ -164,16 +152,16 @@ class Character(Versioned, kind="character"):
     def upload_character_voice(self, call: Call, character_backend_id: str) -> str:
         """Store a voice and return the name of the speaker that it makes."""
         self._own_backend(call, character_backend_id)
-        self._files.add(call, VOICE, character_backend_id)
+        VOICE.add(self._files, call, character_backend_id)
         return "voice-1.wav"
 
     def list_character_voices(self, call: Call, character_backend_id: str) -> list[str]:
         self._own_backend(call, character_backend_id)
-        return [row["name"] for row in self._files.find(call, VOICE, character_backend_id)]
+        return [row["name"] for row in self._files.find(VOICE.folder(call, character_backend_id))]
 
     def delete_character_voice(self, call: Call, character_backend_id: str, key: str) -> bool:
         self._own_backend(call, character_backend_id)
-        return self._files.delete(key_of(f"character/voice/{character_backend_id}/{key}"))
+        return self._files.delete(key_of(f"{VOICE.folder(call, character_backend_id)}/{key}"))
 
     def export_character(self, call: Call, character_id: int, include_connectors: bool = False) -> File:
         """Return the archive of a character; no recorded server has connectors."""
@@ -217,7 +205,7 @@ class Character(Versioned, kind="character"):
         """Store a file of an archive; a document gets a RAG task that can be started."""
         uid = self.rows.find(id=character_id)[0]["uid"]
         owner = self._backends_of(uid)[0]["backendId"] if folder == "voices" else uid
-        key = self._files.put(call, KINDS[folder], owner, upload)
+        key = self._files.put(KINDS[folder].folder(call, owner), upload)
         if folder == "avatar":
             self.rows.update(character_id, avatar=address(call, AVATAR.address, key))
         if folder == "documents":
@@ -246,9 +234,7 @@ class Character(Versioned, kind="character"):
         """Refuse a task that is not the caller's, and sizes out of range."""
         if task := call.body.get("chatPromptTaskId"):
             own_or_refuse(call, self._tasks.first(promptTaskId=task))
-        for name, (label, low, high) in _RANGES.items():
-            if not low <= call.body.get(name, low) <= high:
-                raise Refused(400, f"{label} should be between {low} and {high}")
+        check_ranges(call.body, _RANGES)
 
     def _update_backend(self, call: Call, backend: Row, fields: Mapping[str, Any]) -> bool:
         is_updated = self._backends.update(backend["id"], **fields, gmtModified=call.now)
@@ -267,7 +253,6 @@ class Character(Versioned, kind="character"):
 
 
 def _drafted(draft: str) -> Row:
-    """Return the fields that stand in a draft."""
     try:
         fields = json.loads(draft)
         return {name: fields[name] for name in _DRAFTED if fields.get(name) is not None}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from freechat_sdk.sandbox import completions
-from freechat_sdk.sandbox._events import prompt_events, result
+from freechat_sdk.sandbox._events import prompt_events, result, whole_answer
 from freechat_sdk.sandbox._models import stored_key
 from freechat_sdk.sandbox._resource import Call, Refused
 from freechat_sdk.sandbox._store import Row, Store
@@ -49,11 +49,7 @@ class Prompt(Versioned, kind="prompt"):
 
     def send_prompt(self, call: Call) -> Row:
         question = self._question(call, is_streamed=False)
-        try:
-            completion = call.ask(question)
-            text = "".join(completion.tokens)
-        except completions.ModelError as error:
-            raise Refused(500) from error
+        text, completion = whole_answer(call, question)
         if not text:
             raise Refused(429, question.text)
         return {"text": text, **result(text, completion)}
@@ -62,7 +58,6 @@ class Prompt(Versioned, kind="prompt"):
         return prompt_events(call, self._question(call, is_streamed=True))
 
     def _question(self, call: Call, *, is_streamed: bool) -> completions.Prompt:
-        """Return what a model is to be asked."""
         params = dict(call.body.get("params") or {})
         with self._store.transaction():
             filled = self._asked(call, call.body)
@@ -85,7 +80,6 @@ class Prompt(Versioned, kind="prompt"):
         return _filled({**prompt, **self._drafted(prompt)} if is_draft else prompt, ref)
 
     def _drafted(self, prompt: Row) -> Row:
-        """Return the fields that stand in a prompt's draft."""
         try:
             draft = json.loads(prompt["draft"])
             return self._changed({name: value for name, value in draft.items() if value is not None})

@@ -1,6 +1,6 @@
 """PromptTaskApi: tasks, each of which asks one model with one prompt."""
 
-from freechat_sdk.sandbox._resource import Call, Refused, new_uid, own_or_refuse
+from freechat_sdk.sandbox._resource import Call, Refused, new_uid, own
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox.resources.prompt import Prompt
 
@@ -38,10 +38,7 @@ class PromptTask:
         return task is not None and self._tasks.delete(task["id"])
 
     def _own(self, call: Call, uid: str) -> Row | None:
-        """Return a task of the caller's; None if it was one."""
-        task = self._tasks.first(promptTaskId=uid)
-        own_or_refuse(call, task or self._tasks.deleted(promptTaskId=uid))
-        return task
+        return own(call, self._tasks, promptTaskId=uid)
 
     def _refuse_others_prompt(self, call: Call) -> None:
         if "promptRef" in call.body:

@@ -5,12 +5,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from freechat_sdk.sandbox._files import Files
-from freechat_sdk.sandbox._resource import Call, Refused, own_or_refuse
+from freechat_sdk.sandbox._resource import Call, Refused, check_ranges, own_or_refuse
 from freechat_sdk.sandbox._store import Row, Store
 
 RUN_SECONDS, RUN_POLLS = 2, 2
 """A task that runs is done after a while, or when its status has been asked for often enough."""
-_RANGES = {"maxSegmentSize": ("Max segment size", 1000), "maxOverlapSize": ("Max overlap size", 100)}
+_RANGES = {"maxSegmentSize": ("Max segment size", 0, 1000), "maxOverlapSize": ("Max overlap size", 0, 100)}
 
 
 class Rag:
@@ -27,11 +27,8 @@ class Rag:
 
     def create_rag_task(self, call: Call, character_uid: str) -> int:
         self._refuse_others(call, character_uid)
-        _check_sizes(call.body)
+        check_ranges(call.body, _RANGES)
         return self._tasks.add(**new_task(call, character_uid, call.body))
-
-    def get_rag_task(self, call: Call, task_id: int) -> Row | None:
-        return self._own(call, task_id)
 
     def list_rag_tasks(self, call: Call, character_uid: str) -> list[Row]:
         self._refuse_others(call, character_uid)
@@ -41,7 +38,7 @@ class Rag:
         """Change what is given, unless the server forgets which task it is."""
         if self._own(call, task_id) is None:
             raise Refused(404, "No task found.")
-        _check_sizes(call.body)
+        check_ranges(call.body, _RANGES)
         if call.release.ignores_rag_updates:
             return False
         return self._tasks.update(task_id, **call.body, gmtModified=call.now)
@@ -84,11 +81,12 @@ class Rag:
         self._refuse_others(call, known["characterUid"])
         return self._settled(call, task) if task else None
 
+    get_rag_task = _own
+
     def _refuse_others(self, call: Call, uid: str) -> None:
         own_or_refuse(call, self._characters.first(uid=uid))
 
     def _settled(self, call: Call, task: Row) -> Row:
-        """Return a task with the state that it has by now."""
         if not task["isStarted"]:
             return task
         if call.now - task["gmtStart"] >= RUN_SECONDS or task["polls"] >= RUN_POLLS:
@@ -110,12 +108,6 @@ def new_task(call: Call, character_uid: str, fields: Row) -> Row:
     sizes = {"maxSegmentSize": 300, "maxOverlapSize": 30}
     state = {"status": "pending", "isStarted": False, "polls": 0, **call.dates}
     return {**sizes, **fields, **state, "characterUid": character_uid}
-
-
-def _check_sizes(fields: Row) -> None:
-    for name, (label, high) in _RANGES.items():
-        if not 0 <= fields.get(name, 0) <= high:
-            raise Refused(400, f"{label} should be between 0 and {high}")
 
 
 def _is_elsewhere(address: str) -> bool:
