@@ -93,7 +93,7 @@ def create_character_with_prompt(
         raise ApiValueError("give either api_key or api_key_name, not both")
     if api_key is not None:
         warnings.warn(f"exports of the character {name!r} will contain its api key", KeyInExportWarning, stacklevel=2)
-    fields = CharacterCreateDTO.model_validate({"visibility": "private", **character, "name": name})
+    fields = CharacterCreateDTO(**{"visibility": "private", **character, "name": name})
     prompts, tasks, characters = PromptApi(client), PromptTaskApi(client), CharacterApi(client)
     with ExitStack() as undo:
         prompt_id = prompts.create_prompt(_prompt(prompts, fields, system_prompt or CHAT_PROMPT))

@@ -69,7 +69,7 @@ class Conversation:
         uid = character if summary is None else summary.character_uid
         user = AccountApi(client).get_user_details()
         fields = {"user_nickname": user.nickname or user.username, "user_profile": user.profile, **_cast_of(summary)}
-        chat_id = ChatApi(client).start_chat(ChatCreateDTO.model_validate({"character_uid": uid, **fields, **settings}))
+        chat_id = ChatApi(client).start_chat(ChatCreateDTO(**{"character_uid": uid, **fields, **settings}))
         conversation = cls(client, chat_id)
         if summary is None:
             conversation._set_cast(settings)
@@ -83,8 +83,8 @@ class Conversation:
             return
         for context, character in ((session.context, session.character) for session in sessions):
             if context and context.chat_id == self.chat_id and context.character_nickname is None:
-                fields = {"about": context.about, **_cast_of(character), **settings}
-                update = {name: value for name, value in fields.items() if name in ("character_nickname", "about")}
+                cast = {name: value for name, value in _cast_of(character).items() if name not in settings}
+                update = {name: value for name, value in cast.items() if getattr(context, name) is None}
                 self._chats.update_chat(self.chat_id, ChatUpdateDTO.model_validate(update))
 
     def say(self, message: str | ChatMessageDTO) -> LlmResultDTO:
@@ -161,7 +161,7 @@ class Conversation:
         end = policy.clock() + timeout
         while True:
             newest = self._chats.list_messages(self.chat_id, 2)
-            if [_role(record) for record in newest] == ["user", "assistant"]:
+            if [record.role for record in newest] == ["user", "assistant"]:
                 return newest[-1]
             if policy.clock() >= end:
                 return None
@@ -227,7 +227,7 @@ class Conversation:
         limit = 2 * exchanges
         while True:
             window = self._chats.list_messages(self.chat_id, limit)
-            starts = [place for place, record in enumerate(window) if _role(record) == "user"][-exchanges:]
+            starts = [place for place, record in enumerate(window) if record.role == "user"][-exchanges:]
             if len(starts) == exchanges or len(window) < limit:
                 return window[starts[0] :] if starts else []
             limit *= 2
@@ -237,10 +237,6 @@ class Conversation:
 
     def __repr__(self) -> str:
         return f"Conversation(chat_id={self.chat_id!r})"
-
-
-def _role(record: ChatMessageRecordDTO) -> str | None:
-    return None if record.message is None else record.message.role
 
 
 def _cast_of(character: CharacterSummaryDTO | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """teach: let a character learn from a file or a web page (retrieval-augmented generation)."""
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -118,5 +119,15 @@ def _details(tasks: RagApi, task_id: int) -> RagTaskDetailsDTO:
 def _failed(task: RagTaskDetailsDTO) -> RagTaskFailedError:
     if task.status == "canceled":
         return RagTaskFailedError(f"RAG task {task.id} was cancelled", task)
-    reason = task.ext or "The server gives no reason. Check that it can reach and read the source"
-    return RagTaskFailedError(f"RAG task {task.id} ({task.source_type} {task.source}) failed. {reason}.", task)
+    reason = _reason(task.ext) or "The server gives no reason"
+    advice = "Check that the server can reach and read the source."
+    return RagTaskFailedError(f"RAG task {task.id} ({task.source_type} {task.source}) failed. {reason}. {advice}", task)
+
+
+def _reason(ext: str | None) -> str | None:
+    """Return the message in the details of a failed task, which are JSON and hold a Java stack trace too."""
+    try:
+        details = json.loads(ext or "")
+    except ValueError:
+        return ext
+    return str(details["message"]) if isinstance(details, dict) and details.get("message") else ext

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from freechat_sdk._thinking import split_thinking
-from freechat_sdk.models import ChatMessageDTO, ChatMessageRecordDTO
+from freechat_sdk.models import ChatMessageRecordDTO
 
 
 def to_records(messages: Iterable[ChatMessageRecordDTO]) -> list[dict[str, Any]]:
@@ -22,18 +22,16 @@ def to_markdown(messages: Iterable[ChatMessageRecordDTO], *, user: str = "User",
     """
     names = {"user": user, "assistant": character}
     shown = ((record["role"] or "", record["text"]) for record in to_records(messages))
-    return "".join(f"**{names.get(role, role)}:** {text}\n\n" for role, text in shown if text).rstrip() + "\n"
+    return "\n".join(f"**{names.get(role, role)}:** {text.strip()}\n" for role, text in shown if text.strip())
 
 
 def _record(record: ChatMessageRecordDTO) -> dict[str, Any]:
-    message = record.message or ChatMessageDTO()
-    text = "".join(part.content or "" for part in message.contents or [] if part.type in (None, "text"))
-    answer, thinking = split_thinking(text)
+    answer, inline = split_thinking(record.text)
     return {
         "id": record.id,
         "time": record.gmt_create,
-        "role": message.role,
-        "name": message.name,
+        "role": record.role or None,
+        "name": record.message and record.message.name,
         "text": answer,
-        "thinking": message.thinking or thinking or None,
+        "thinking": (record.message and record.message.thinking) or inline or None,
     }

@@ -14,11 +14,14 @@ from traceback import walk_tb
 from types import FrameType
 from typing import Any, TypeVar
 
+import pytest
+
 from freechat_sdk import ApiClient, Call, ChatApi, Configuration, Hooks, RetryPolicy, SseEmitter
 from test.server import MAX_WAIT, Connection, Handler, RecordingServer
 
 TOKEN = "fc-0123456789abcdef0123456789abcdef"
 THREADS = 32
+RELEASES = ("2.0.0", "2.6.0", "2.9.0")
 
 A = TypeVar("A")
 
@@ -51,6 +54,11 @@ def configured(host: str, *, retries: object = 2, **settings: Any) -> Configurat
     """Return a configuration with a token, for v1 unless another generation is given; retries are made `at_once`."""
     policy = at_once(retries) if isinstance(retries, int) else retries
     return Configuration(**{"host": host, "access_token": TOKEN, "api_version": "v1", "retries": policy, **settings})
+
+
+def each_release() -> list[object]:
+    """Return the releases of the server as parameters, each with a sandbox of that release."""
+    return [pytest.param(release, marks=pytest.mark.freechat(release=release)) for release in RELEASES]
 
 
 class Closings(Hooks):

@@ -18,9 +18,7 @@ from freechat_sdk import (
     StreamInterruptedError,
 )
 from freechat_sdk.sandbox import Completion, ModelError, Sandbox
-from test.clients import configured
-
-RELEASES = ["2.0.0", "2.6.0", "2.9.0"]
+from test.clients import configured, each_release
 
 
 def breaks(prompt: Any) -> Any:
@@ -35,10 +33,12 @@ def breaks(prompt: Any) -> Any:
     return f"You said: {prompt.text}"
 
 
-@pytest.fixture(params=RELEASES)
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(release=request.param, faithful=True, model=breaks) as sandbox:
-        yield sandbox
+pytestmark = pytest.mark.freechat(faithful=True, model=breaks)
+
+
+@pytest.fixture(params=each_release())
+def sandbox(freechat_sandbox: Sandbox) -> Sandbox:
+    return freechat_sandbox
 
 
 @pytest.fixture

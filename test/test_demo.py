@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from freechat_sdk import ApiClient, ChatApi, ChatCreateDTO, Configuration
-from freechat_sdk.sandbox import Sandbox
+from freechat_sdk import ApiClient, ChatApi, ChatCreateDTO
+from freechat_sdk.sandbox import Character
 
 ROOT = Path(__file__).parent.parent
 TIMEOUT = 60
@@ -50,19 +50,18 @@ def test_it_holds_a_conversation_with_a_sandbox_of_its_own() -> None:
     ]
 
 
-def test_it_talks_to_the_server_of_the_environment_and_takes_its_messages_back() -> None:
-    with Sandbox() as sandbox:
-        ran = run(FREECHAT_HOST=sandbox.host, FREECHAT_TOKEN=sandbox.token, FREECHAT_CHARACTER=sandbox.character.uid)
-        assert ran.returncode == 0
-        with ApiClient(Configuration(sandbox.host, access_token=sandbox.token)) as client:
-            chat = ChatApi(client).start_chat(ChatCreateDTO(character_uid=sandbox.character.uid))
-            assert len(ChatApi(client).list_messages(chat)) == 1
+def test_it_talks_to_the_server_of_the_environment_and_takes_its_messages_back(
+    freechat_client: ApiClient, freechat_character: Character
+) -> None:
+    assert run(FREECHAT_CHARACTER=freechat_character.uid).returncode == 0
+    chats = ChatApi(freechat_client)
+    chat = chats.start_chat(ChatCreateDTO(character_uid=freechat_character.uid))
+    assert len(chats.list_messages(chat)) == 1
 
 
-def test_a_token_that_is_not_accepted_is_explained_without_showing_it() -> None:
+def test_a_token_that_is_not_accepted_is_explained_without_showing_it(freechat_character: Character) -> None:
     token = "fc-" + "7" * 32
-    with Sandbox() as sandbox:
-        ran = run(FREECHAT_HOST=sandbox.host, FREECHAT_TOKEN=token, FREECHAT_CHARACTER=sandbox.character.uid)
+    ran = run(FREECHAT_TOKEN=token, FREECHAT_CHARACTER=freechat_character.uid)
     assert ran.returncode == 1
     assert "401" in ran.stderr
     assert "Traceback" not in ran.stderr

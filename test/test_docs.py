@@ -3,6 +3,7 @@
 import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,8 @@ SHELL = {
     "make demo": "test_demo.py runs what it runs",
     "make test": "runs this test",
     "python -m freechat_sdk.sandbox": "test_command.py runs it",
+    "python -m pytest": "make integrations runs pytest in several processes",
+    "curl": "a test below runs it",
     "python -m freechat_sdk": "test_main.py runs it",
 }
 
@@ -41,6 +44,9 @@ SCRIPTS = "docs/scaling.md"
 OWN_TEST = "docs/copying-characters.md"
 """test_copying_characters.py runs it."""
 
+SUITES = "docs/testing.md"
+"""Its snippets are test suites, which pytest runs."""
+SANDBOX = "docs/sandbox.md"
 SNIPPETS = list(snippets())
 TOOLS, SERVICES = "docs/integrations.md", "docs/services.md"
 """`make integrations` runs the snippets of both pages, because they need the tools."""
@@ -71,48 +77,76 @@ CALLED = {snippet: example for snippet in PYTHON if (example := called(snippet))
 @pytest.mark.parametrize(
     ("snippet", "release"),
     [
-        pytest.param(snippet, release, id=f"{snippet}-{release}")
+        pytest.param(snippet, release, id=f"{snippet}-{release}", marks=pytest.mark.freechat(release=release))
         for snippet in PYTHON
-        if snippet not in CALLED and snippet.page not in (SCRIPTS, OWN_TEST)
+        if snippet not in CALLED and snippet.page not in (SCRIPTS, OWN_TEST, SUITES)
         for release in releases(snippet)
     ],
 )
 def test_a_snippet_runs_as_it_stands_and_no_call_in_it_fails(
-    snippet: Snippet, release: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    snippet: Snippet,
+    release: str,
+    freechat_sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     monkeypatch.chdir(tmp_path)  # some save files
     monkeypatch.setattr("freechat_sdk.teaching._FIRST_PAUSE", 0.0)
-    with Sandbox(release=release) as sandbox:
-        for uid, name in ((CHARACTER, "ally"), (ASSISTANT, "helper")):
-            sandbox.add_character(name, uid=uid, greeting="Hello")
-        sandbox.add_chat(CHARACTER, CHAT)
-        monkeypatch.setenv("FREECHAT_HOST", sandbox.host)
-        monkeypatch.setenv("FREECHAT_TOKEN", sandbox.token)
-        exec(compile(snippet.code, str(snippet), "exec"), {"__name__": "__main__"})
+    for uid, name in ((CHARACTER, "ally"), (ASSISTANT, "helper")):
+        freechat_sandbox.add_character(name, uid=uid, greeting="Hello")
+    freechat_sandbox.add_chat(CHARACTER, CHAT)
+    exec(compile(snippet.code, str(snippet), "exec"), {"__name__": "__main__"})
     output = capsys.readouterr().out
     shows_errors = snippet.page in ("docs/errors.md", "docs/configuration.md", "docs/generations.md")
     assert shows_errors or re.findall(r"(?m)^[A-Z]+ /\S+.*", output) == []  # how an ApiException begins
 
 
 @pytest.mark.parametrize("snippet", [snippet for snippet in PYTHON if snippet.page == SCRIPTS], ids=str)
-def test_a_script_runs_as_it_stands_and_leaves_nothing_behind(snippet: Snippet, tmp_path: Path) -> None:
+def test_a_script_runs_as_it_stands_and_leaves_nothing_behind(
+    snippet: Snippet, freechat_sandbox: Sandbox, tmp_path: Path
+) -> None:
     script = tmp_path / "script.py"
     script.write_text(snippet.code, "utf-8")
-    with Sandbox() as sandbox:
-        for name in ("ally", "helper"):
-            sandbox.add_chat(sandbox.add_character(name, greeting="Hello").uid)
-        environment = {"FREECHAT_HOST": sandbox.host, "FREECHAT_TOKEN": sandbox.token, "TMPDIR": str(tmp_path)}
-        ran = subprocess.run(
-            [sys.executable, script.name],
-            cwd=tmp_path,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
+    for name in ("ally", "helper"):
+        freechat_sandbox.add_chat(freechat_sandbox.add_character(name, greeting="Hello").uid)
+    ran = subprocess.run(
+        [sys.executable, script.name],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout == ("You said: Hi\n" if "celery" in snippet.code else "1 messages\n" * 2)
     assert {path.name for path in tmp_path.iterdir()} <= {script.name, "dask-scratch-space"}
+
+
+@pytest.mark.parametrize("snippet", [snippet for snippet in PYTHON if snippet.page == SUITES], ids=str)
+def test_a_suite_passes_as_it_stands(snippet: Snippet, tmp_path: Path) -> None:
+    (tmp_path / "test_program.py").write_text(snippet.code, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", str(tmp_path)]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    assert (ran.returncode, "passed" in ran.stdout) == (0, True), ran.stdout
+
+
+def test_the_page_of_errors_shows_each(freechat_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    for snippet in PYTHON:
+        if snippet.page == "docs/errors.md" and "sandbox.fail" in snippet.code:
+            exec(compile(snippet.code, str(snippet), "exec"), {"__name__": "__main__"})
+    output = capsys.readouterr().out
+    assert output.count(" -> POST http://127.0.0.1:") == 13
+    assert "the connection was lost in the middle of the answer" in output
+    assert "the model failed" in output.lower()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_sandbox_serves_other_languages_as_the_page_says(freechat_sandbox: Sandbox) -> None:
+    (commands,) = (snippet.code for snippet in SNIPPETS if snippet.page == SANDBOX and "curl" in snippet.code)
+    ran = subprocess.run(["sh", "-ec", commands], capture_output=True, text=True, timeout=100, check=True)
+    assert ran.stdout == "429"
+    assert [(entry.operation, entry.status) for entry in freechat_sandbox.requests] == [("ChatApi.list_chats", 429)]
 
 
 @pytest.mark.parametrize("snippet", CALLED, ids=str)
@@ -140,23 +174,20 @@ def test_pages_have_only_snippets_of_known_kinds() -> None:
 
 
 def test_the_snippets_of_the_readme_print_what_they_promise(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    freechat_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     talk, errors, operations = (snippet for snippet in PYTHON if snippet.page == "README.md")
-    with Sandbox() as sandbox:
-        monkeypatch.setenv("FREECHAT_HOST", sandbox.host)
-        monkeypatch.setenv("FREECHAT_TOKEN", sandbox.token)
-        for snippet, expected in (
-            (talk, "You said: Hello!"),
-            (errors, "I hear you: Hello!\n"),
-            (operations, "pip [0-9a-f]{32}\n"),
-        ):
-            exec(snippet.code, {"__name__": "__main__"})
-            assert re.fullmatch(expected, capsys.readouterr().out)
-        monkeypatch.setenv("FREECHAT_TOKEN", "fc-" + "0" * 32)
-        Configuration.set_default(None)
-        exec(errors.code, {"__name__": "__main__"})
-        assert capsys.readouterr().out == "Set FREECHAT_TOKEN to a token that the server accepts.\n"
+    for snippet, expected in (
+        (talk, "You said: Hello!"),
+        (errors, "I hear you: Hello!\n"),
+        (operations, "pip [0-9a-f]{32}\n"),
+    ):
+        exec(snippet.code, {"__name__": "__main__"})
+        assert re.fullmatch(expected, capsys.readouterr().out)
+    monkeypatch.setenv("FREECHAT_TOKEN", "fc-" + "0" * 32)
+    Configuration.set_default(None)
+    exec(errors.code, {"__name__": "__main__"})
+    assert capsys.readouterr().out == "Set FREECHAT_TOKEN to a token that the server accepts.\n"
 
 
 def without_code(page: str) -> str:

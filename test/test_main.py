@@ -14,16 +14,15 @@ from pathlib import Path
 import pytest
 
 from freechat_sdk.sandbox import Completion, Prompt, Sandbox
-from test.server import MAX_WAIT, RecordingServer, json_response
+from test.server import MAX_WAIT, RecordingServer, json_response, refused_port
 
 COMMAND = [sys.executable, "-m", "freechat_sdk"]
 GREETING = "Hello! I am Pip, and I live in this sandbox. Whatever you say, I say back."
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
+def sandbox(freechat_sandbox: Sandbox) -> Sandbox:
+    return freechat_sandbox
 
 
 def environment(sandbox: Sandbox, **changes: str) -> dict[str, str]:
@@ -67,9 +66,8 @@ def test_check_fails_with_the_reason_if_the_token_is_not_accepted(sandbox: Sandb
 
 
 def test_check_fails_with_the_reason_if_nobody_listens(sandbox: Sandbox) -> None:
-    host = sandbox.host
-    sandbox.stop()
-    ran = run("check", env=environment(sandbox, FREECHAT_HOST=host))
+    with refused_port() as port:
+        ran = run("check", env=environment(sandbox, FREECHAT_HOST=f"http://127.0.0.1:{port}"))
     assert ran.returncode == 1
     assert "Traceback" not in ran.stderr
 
@@ -116,9 +114,9 @@ def test_a_chat_needs_a_character(sandbox: Sandbox) -> None:
     assert "FREECHAT_CHARACTER" in ran.stderr
 
 
-def test_an_answer_cannot_control_the_terminal() -> None:
-    with Sandbox(model=lambda prompt: "a\x1b[2Jb\tc\nd") as sandbox:
-        ran = run("chat", env=environment(sandbox), typed="Hello\n")
+@pytest.mark.freechat(model=lambda prompt: "a\x1b[2Jb\tc\nd")
+def test_an_answer_cannot_control_the_terminal(sandbox: Sandbox) -> None:
+    ran = run("chat", env=environment(sandbox), typed="Hello\n")
     assert "\x1b" not in ran.stdout
     assert "a\\x1b[2Jb\tc\nd" in ran.stdout
 

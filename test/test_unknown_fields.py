@@ -167,7 +167,7 @@ def calls_of_python(run: Callable[[], object]) -> list[str]:
 
     def note(frame: FrameType, event: str, argument: object) -> None:
         if event == "call":
-            seen.append(frame.f_code.co_qualname if sys.version_info >= (3, 11) else frame.f_code.co_name)
+            seen.append(getattr(frame.f_code, "co_qualname", frame.f_code.co_name))  # co_qualname: Python 3.11
 
     run()  # what is built on first use
     sys.setprofile(note)

@@ -2,9 +2,10 @@
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from contextlib import nullcontext
 from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -38,20 +39,8 @@ _HTML = "text/html;charset=UTF-8"
 _ERROR_PAGE = b"<html><body>error page of the servlet container</body></html>"
 _BUFFER_BYTES = 8192
 """JSON of 2.9.0 that fits in the servlet container's buffer has a Content-Length."""
-_ANONYMOUS = frozenset(
-    {
-        "count_public_characters",
-        "get_ai_model_info",
-        "get_statistics",
-        "list_ai_model_info",
-        "list_hot_tags",
-        "list_tts_builtin_speakers",
-        "play_sample",
-        "search_public_character_summary",
-        "search_public_prompt_summary",
-    }
-)
-"""The operations, by their groups, that need no token."""
+_NOT_ANONYMOUS = re.compile("count_public_prompts|get_score|get_statistic|list_.*_by_statistic")
+"""The operations under `/public/`, by their groups, that need a token all the same."""
 _MESSAGES = {403: "Forbidden"}
 """What 2.9.0 says if there is nothing else to say."""
 _log = logging.getLogger("freechat_sdk.sandbox")
@@ -71,14 +60,7 @@ class _Route(NamedTuple):
 class App:
     """Responds to requests as a server of one release does."""
 
-    def __init__(
-        self,
-        store: Store,
-        release: Release,
-        ask: Ask,
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, store: Store, release: Release, ask: Ask, *, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._release = release
         self._ask = ask
@@ -102,7 +84,6 @@ class App:
         return routes
 
     def respond(self, request: Request) -> Response:
-        """Return the response to a request."""
         try:
             return self._respond(request)
         except ContainerRefusedError:
@@ -139,7 +120,7 @@ class App:
         if path.startswith(f"{self._prefix}/admin/") and "ROLE_ADMIN" not in caller.authorities:
             raise Refused(403)
         route, values = self._match(request, path)
-        if caller is NOBODY and route.operation.group not in _ANONYMOUS:
+        if caller is NOBODY and _NOT_ANONYMOUS.fullmatch(route.operation.group):
             raise Refused(401)
         return self._call(request, route, values, caller, now)
 
@@ -182,20 +163,21 @@ class App:
             self._check_acceptable(request, operation.media_types)
         arguments = self._arguments(operation, {**request.query, **values})
         call = self._read(request, operation, caller, now)
-        entry = JournalEntry(route.name, caller.username, arguments, call.body)
+        status = 500
         try:
             if request.refusal is not None:
                 raise request.refusal
             if route.method is None:
                 raise Refused(501, f"{route.name} is not in the sandbox.")
-            response = self._write(request, operation, call, self._run(route, call, arguments))
+            with nullcontext() if operation.asks_model else self._store.transaction():  # models take their time
+                value = route.method(call, **arguments)
+            response = self._write(request, operation, call, value)
+            status = response.status
         except Refused as refusal:
-            self.journal.append(replace(entry, status=refusal.status))
+            status = refusal.status
             raise
-        except Exception:
-            self.journal.append(replace(entry, status=500))
-            raise
-        self.journal.append(replace(entry, status=response.status))
+        finally:
+            self.journal.append(JournalEntry(route.name, caller.username, arguments, call.body, status))
         return response
 
     def _check_acceptable(self, request: Request, media_types: tuple[str, ...]) -> None:
@@ -204,7 +186,6 @@ class App:
             raise Refused(406, f"Acceptable representations: [{types}].", headers=(("Accept", types),))
 
     def _arguments(self, operation: Operation, given: Mapping[str, str]) -> dict[str, Any]:
-        """Return the values of the path and the query, converted."""
         arguments = {}
         for parameter in operation.parameters:
             if self._release.generation in parameter.generations:
@@ -216,7 +197,6 @@ class App:
         return arguments
 
     def _read(self, request: Request, operation: Operation, caller: Caller, now: int) -> Call:
-        """Return the call that a request makes."""
         is_form = operation.body == "file"
         body = None if operation.body is None or is_form else self._body(request, operation)
         return Call(
@@ -254,25 +234,7 @@ class App:
         except _wire.UnreadableError:
             raise Refused(400) from None
 
-    def _run(self, route: _Route, call: Call, arguments: dict[str, Any]) -> Any:
-        """Call the resource's method, in a transaction unless it may ask a model, which takes its time."""
-        assert route.method is not None  # noqa: S101 - the caller has seen it
-        if route.operation.asks_model:
-            return route.method(call, **arguments)
-        kept: Refused | None = None
-        with self._store.transaction():
-            try:
-                value = route.method(call, **arguments)
-            except Refused as refusal:
-                if not refusal.keeps_changes:
-                    raise
-                kept = refusal
-        if kept is not None:
-            raise kept
-        return value
-
     def _write(self, request: Request, operation: Operation, call: Call, value: Any) -> Response:
-        """Return the response for what a resource's method has returned."""
         if operation.kind == "events":
             return self._stream(request, operation, value)
         if value is None:

@@ -11,17 +11,15 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from freechat_sdk.sandbox import _wire
-from freechat_sdk.sandbox._character_files import AVATAR, DOCUMENT, PICTURE, VIDEO, VOICE, CharacterFiles
+from freechat_sdk.sandbox._character_files import KINDS
 from freechat_sdk.sandbox._contract import SCHEMAS
-from freechat_sdk.sandbox._files import data_of
+from freechat_sdk.sandbox._files import Files, data_of
 from freechat_sdk.sandbox._resource import Call, Refused
 from freechat_sdk.sandbox._store import Row, Store
-from freechat_sdk.sandbox._versioned import HIDDEN, PRIVATE, Versioned
+from freechat_sdk.sandbox._versioned import HIDDEN, PRIVATE
 from freechat_sdk.sandbox.resources.prompt import Prompt
 from freechat_sdk.sandbox.resources.prompt_task import PromptTask
 
-KINDS = {"avatar": AVATAR, "pictures": PICTURE, "documents": DOCUMENT, "videos": VIDEO, "voices": VOICE}
-"""The kinds of files by their folders in an archive."""
 FAILURE = "Failed to import character configuration"
 _UNREADABLE = (tarfile.TarError, OSError, EOFError, zlib.error, AttributeError, KeyError, TypeError, ValueError)
 """What goes wrong with a file that is not an archive of a character."""
@@ -43,10 +41,9 @@ class Archives:
     """Archives of the characters of a store."""
 
     def __init__(self, store: Store) -> None:
-        self._prompts = Versioned(store, "prompt")
+        self._prompts = Prompt(store)
         self._tasks = store.table("prompt_tasks", "promptTaskId", "username")
-        self._files = CharacterFiles(store)
-        self._prompt = Prompt(store)
+        self._files = Files(store)
         self._prompt_task = PromptTask(store)
 
     def export(self, call: Call, character: Row, backends: list[Row]) -> bytes:
@@ -77,22 +74,18 @@ class Archives:
         rows = {}
         for folder in ("documents", "pictures", "avatar", "videos", "voices"):
             uids = [backend["backendId"] for backend in backends] if folder == "voices" else [character["uid"]]
-            for row in (row for uid in uids for row in self._files.find(call, KINDS[folder], uid)):
+            for row in (row for uid in uids for row in self._files.find(KINDS[folder].folder(call, uid))):
                 if folder != "avatar" or str(character.get("avatar")).endswith(row["key"]):
                     rows[f"{folder}/{row['name']}"] = data_of(row)
         return rows
 
     def read(self, call: Call) -> Contents:
-        """Return the contents of the archive that was sent.
-
-        Raises:
-            Refused: with 500, if it is not one, with 400, if it is another generation's.
-        """
+        """Return the contents of the archive that was sent."""
         try:
             generation, configuration, files = _unpack(call.upload.data)
             if generation != call.release.generation:
                 raise Refused(400, "Incompatible character configuration")
-            character = _read(call, "CharacterCreateDTO", configuration["character"])
+            character = _wire.read("CharacterCreateDTO", configuration["character"], call.release)
             backends = [_read_backend(call, backend) for backend in configuration["backends"]]
         except _UNREADABLE:
             raise Refused(500, FAILURE) from None
@@ -105,9 +98,9 @@ class Archives:
             fields.pop(f"{role}PromptTaskId", None)
             prompt, task = configuration.get(f"{role}Prompt"), configuration.get(f"{role}PromptTask")
             if prompt is not None and task is not None:
-                name = self._prompts.new_name(call, prompt.get("name", ""))
+                name = self._prompts.new_thing_name(call, prompt.get("name", ""))
                 prompt = {**prompt, "parentUid": None, "name": name, "visibility": PRIVATE, "version": 1}
-                prompt_id = self._prompt.create_prompt(replace(call, body=prompt))
+                prompt_id = self._prompts.add(call, prompt)
                 task_call = replace(call, body={**task, "promptRef": {"promptId": prompt_id}})
                 fields[f"{role}PromptTaskId"] = self._prompt_task.create_prompt_task(task_call)
         return fields
@@ -119,17 +112,12 @@ def _given(call: Call, schema: str, row: Row) -> Row:
     return {name: row[name] for name in names if row.get(name) is not None}
 
 
-def _read(call: Call, schema: str, value: Any) -> Row:
-    row: Row = _wire.read(schema, value, call.release)
-    return row
-
-
 def _read_backend(call: Call, value: Mapping[str, Any]) -> dict[str, Row]:
     schemas = {"backend": "CharacterBackendDTO"}
     for role in _ROLES:
         schemas |= {f"{role}Prompt": "PromptCreateDTO", f"{role}PromptTask": "PromptTaskDTO"}
-    read = {name: _read(call, schema, value[name]) for name, schema in schemas.items() if value.get(name) is not None}
-    return {"backend": {}, **read}
+    held = [(name, schema) for name, schema in schemas.items() if value.get(name) is not None]
+    return {"backend": {}, **{name: _wire.read(schema, value[name], call.release) for name, schema in held}}
 
 
 def _pack(generation: str, version: str, configuration: Any, files: Mapping[str, bytes], now: int) -> bytes:

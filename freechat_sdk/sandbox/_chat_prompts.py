@@ -7,9 +7,9 @@ from typing import Any
 
 from freechat_sdk.sandbox._messages import text_of
 from freechat_sdk.sandbox._resource import Call, Refused
-from freechat_sdk.sandbox._store import Row, Store
+from freechat_sdk.sandbox._store import Row, Store, Table
 from freechat_sdk.sandbox._templates import MUSTACHE, fill_chat, message_text, messages_of
-from freechat_sdk.sandbox._versioned import HIDDEN, Versioned
+from freechat_sdk.sandbox._versioned import HIDDEN
 from freechat_sdk.sandbox.completions import Message, Prompt
 
 _CHARACTER_FIELDS = {
@@ -28,7 +28,7 @@ class ChatPrompts:
     """Characters with their backends, and the tasks and prompts behind these."""
 
     def __init__(self, store: Store) -> None:
-        self.characters = Versioned(store, "character")
+        self.characters = store.table("characters", "uid")
         self.backends = store.table("backends", "backendId", "characterUid")
         self._tasks = store.table("prompt_tasks", "promptTaskId")
         self._prompts = store.table("prompts")
@@ -36,23 +36,11 @@ class ChatPrompts:
 
     def character(self, uid: str | None) -> Row | None:
         """Return the version of a character that is not hidden."""
-        versions = self.characters.rows.find(uid=uid) if uid else []
+        versions = self.characters.find(uid=uid) if uid else []
         shown = [version for version in versions if version["visibility"] != HIDDEN]
         return max(shown, key=lambda version: int(version["version"]), default=None)
 
-    def default_backend(self, character: Row | None) -> Row | None:
-        """Return the default backend of a character.
-
-        Raises:
-            Refused: with 500, if there are two: some releases keep the old one by mistake.
-        """
-        backends = self.backends.find(characterUid=character["uid"], isDefault=True) if character else []
-        if len(backends) > 1:
-            raise Refused(500)
-        return backends[0] if backends else None
-
     def task(self, backend: Row) -> Row:
-        """Return the task behind a backend, or an empty one."""
         return self._tasks.first(promptTaskId=backend.get("chatPromptTaskId")) or {}
 
     def template(self, backend: Row) -> tuple[Row | None, str]:
@@ -71,11 +59,7 @@ class ChatPrompts:
         context: str | None = None,
         is_streamed: bool = False,
     ) -> Prompt:
-        """Return what to ask the model of a backend for an answer to a text.
-
-        Raises:
-            Refused: with 500, if the template has no place for the text.
-        """
+        """Return what to ask the model of a backend for an answer to a text; its template needs a place for it."""
         template, form = self.template(backend)
         if not template or "messageToSend" not in template:
             raise Refused(500)
@@ -100,6 +84,14 @@ class ChatPrompts:
         name = row.get("apiKeyName")
         named = self._keys.first(username=row.get("username"), name=name, enabled=True) if name else None
         return row.get("apiKeyValue") or (named or {}).get("token")
+
+
+def default_backend(backends: Table, character: Row | None) -> Row | None:
+    """Return the default backend of a character; it fails if there are two: some releases keep the old one."""
+    found = backends.find(characterUid=character["uid"], isDefault=True) if character else []
+    if len(found) > 1:
+        raise Refused(500)
+    return found[0] if found else None
 
 
 def told(prompt: Prompt) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from freechat_sdk.sandbox import _wire
 from freechat_sdk.sandbox._contract import Type
 from freechat_sdk.sandbox._release import Release
-from freechat_sdk.sandbox._resource import Call
+from freechat_sdk.sandbox._resource import Call, Refused
 from freechat_sdk.sandbox._store import Row
 from freechat_sdk.sandbox.completions import Completion, ModelError, Prompt
 
@@ -15,12 +15,10 @@ class CutError(Exception):
 
 
 def spoken(text: str) -> Row:
-    """Return a message of the model."""
     return {"role": "assistant", "contents": [{"type": "text", "content": text}] if text.strip() else None}
 
 
 def delta(text: str, call: Call) -> Row:
-    """Return the event of a token."""
     wanted = call.release.messages_in_deltas
     has_message = wanted == "all" or (wanted == "users" and not call.is_admin)
     return {"text": text, "message": spoken(text)} if has_message else {"text": text}
@@ -32,6 +30,15 @@ def result(text: str, completion: Completion) -> Row:
     counts = {"inputTokenCount": usage.input, "outputTokenCount": usage.output} if usage else {}
     total = {"totalTokenCount": usage.input + usage.output} if usage else {}
     return {"message": spoken(text), "finishReason": completion.finish_reason, "tokenUsage": {**counts, **total}}
+
+
+def whole_answer(call: Call, prompt: Prompt) -> tuple[str, Completion]:
+    """Ask a model for an answer that is not streamed; refuse if it fails."""
+    try:
+        completion = call.ask(prompt)
+        return "".join(completion.tokens), completion
+    except ModelError as error:
+        raise Refused(500) from error
 
 
 def prompt_events(call: Call, prompt: Prompt) -> Iterator[Row]:
@@ -58,7 +65,6 @@ def prompt_events(call: Call, prompt: Prompt) -> Iterator[Row]:
 
 
 def chunks(type_: Type, row: Row, release: Release) -> Iterator[bytes]:
-    """Yield the chunks of an event."""
     text = _wire.dumps(_wire.write(type_, row, release), release)
     if release.splits_events:
         yield from (b"data:", text, b"\n\n")

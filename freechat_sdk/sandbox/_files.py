@@ -28,25 +28,22 @@ class Files:
         return key
 
     def find(self, folder: str) -> list[Row]:
-        """Return the files of a folder, the oldest first."""
         return self._files.find(folder=folder)
 
     def get(self, key: str) -> Row | None:
-        """Return the row of a file."""
         return self._files.first(key=key)
 
-    def delete(self, key: str) -> None:
-        """Delete a file."""
+    def delete(self, key: str) -> bool:
+        """Delete a file; true also for what never was."""
         self._files.delete_where(key=key)
+        return True
 
     def load(self, key: str) -> File | None:
-        """Return a file that anybody may fetch."""
         row = None if path_of(key).startswith(_PRIVATE) else self.get(key)
         return File(data_of(row), row["mediaType"]) if row else None
 
 
 def key_of(path: str) -> str:
-    """Return the key of a file."""
     return b64encode(path.encode()).decode()
 
 
@@ -59,7 +56,6 @@ def path_of(key: str) -> str:
 
 
 def data_of(row: Row) -> bytes:
-    """Return the bytes of a file's row."""
     return b64decode(row["data"])
 
 

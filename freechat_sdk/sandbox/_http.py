@@ -44,7 +44,6 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path as it was sent."""
         return self.target.partition("?")[0]
 
     @property
@@ -55,7 +54,6 @@ class Request:
 
     @property
     def media_type(self) -> str:
-        """The media type of the body."""
         return parse_options_header(self.headers.get("content-type"))[0]
 
     def accepts(self, *media_types: str) -> bool:
@@ -86,11 +84,7 @@ class Request:
         return "/".join(segments)
 
     def upload(self) -> Upload:
-        """Return the file in a form.
-
-        Raises:
-            Refused: if there is none.
-        """
+        """Return the file in a form, or refuse."""
         media_type, options = parse_options_header(self.headers.get("content-type"))
         if media_type != "multipart/form-data":
             raise Refused(500)

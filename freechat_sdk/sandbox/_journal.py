@@ -84,14 +84,18 @@ class Exchange:
         return self.fault.leaves_doubt or (self.status is None and self.is_left)
 
 
-def has_left(sock: socket.socket) -> bool:
-    """Return whether the peer has closed a connection, or the server has."""
+PATIENCE = 0.1
+"""How long the end of a connection may arrive after the beginning of the next one, in seconds."""
+
+
+def has_left(sock: socket.socket, patience: float = 0.0) -> bool:
+    """Return whether the peer has closed a connection, or the server has, or does within some seconds."""
     if sock.fileno() < 0:
         return True
     with selectors.DefaultSelector() as selector:
         try:
             selector.register(sock, selectors.EVENT_READ)
-            return bool(selector.select(0)) and not sock.recv(1, socket.MSG_PEEK)
+            return bool(selector.select(patience)) and not sock.recv(1, socket.MSG_PEEK)
         except (OSError, ValueError):
             return True
 
@@ -109,7 +113,8 @@ class Journal:
         """Add a request."""
         with self._lock:
             self._sends = [send for send in self._sends if not send.is_over and not send.is_left]
-            exchange.overlaps = any(send.chat == exchange.chat for send in self._sends)
+            others = [send for send in self._sends if send.chat == exchange.chat]
+            exchange.overlaps = any(not has_left(send.sock, PATIENCE) and not send.is_over for send in others)
             latest = self._latest.get(exchange.token)
             exchange.reconnects = exchange.count == 1 and latest is not None and _could_be_kept(latest)
             if exchange.chat is not None:

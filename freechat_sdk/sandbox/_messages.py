@@ -36,17 +36,14 @@ class Messages:
         return [message for message in self.visible(chat) if not message.get("isGreeting")]
 
     def add(self, call: Call, chat: Row, role: str, **fields: Any) -> int:
-        """Store a message and return its id."""
         return self._messages.add(chatId=chat["chatId"], role=role, gmtCreate=int(call.clock()), **fields)
 
     def hide(self, messages: list[Row]) -> list[int]:
-        """Hide messages and return their ids."""
         for message in messages:
             self._messages.update(message["id"], isHidden=True)
         return [message["id"] for message in messages]
 
     def last_said(self, chat: Row) -> Row | None:
-        """Return the newest message of the user."""
         said = [message for message in self.visible(chat) if message["role"] == "user"]
         return said[-1] if said else None
 
@@ -61,7 +58,6 @@ class Messages:
         return True
 
     def drop_session(self, chat: Row) -> None:
-        """End the session of a chat, if it has one."""
         self._sessions.delete_where(chatId=chat["chatId"])
 
     def break_session(self, call: Call, chat: Row) -> None:
@@ -70,7 +66,6 @@ class Messages:
         self._sessions.add(chatId=chat["chatId"], usedAt=call.now, isBroken=True)
 
     def is_broken(self, call: Call, chat: Row) -> bool:
-        """Return whether a chat has a session that cannot be used."""
         session = self._session(call, chat)
         return session is not None and bool(session.get("isBroken"))
 
@@ -80,12 +75,10 @@ class Messages:
 
 
 def text_of(message: Row) -> str:
-    """Return the text of a stored message."""
     return str(message["text"]) if "text" in message else message_text(message)
 
 
 def cost_of(usage: Usage | None) -> str:
-    """Return what is noted of the cost of an answer."""
     counts = (None, None, None) if usage is None else (usage.input, usage.output, usage.input + usage.output)
     return json.dumps(counts, separators=(",", ":"))
 

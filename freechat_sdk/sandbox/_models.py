@@ -17,16 +17,11 @@ _CATALOGUE = (
 
 
 def known_models() -> list[Row]:
-    """Return the models that the server knows."""
     return [_model(*entry) for entry in _CATALOGUE]
 
 
 def stored_key(keys: Table, call: Call, value: str | None, name: str | None) -> str | None:
-    """Return the api key that pays: one that is given, or the caller's enabled one of a name.
-
-    Raises:
-        Refused: with 403, if the caller has none of the name, or there has to be a key.
-    """
+    """Return the api key that pays: one that is given, or the caller's enabled one of a name."""
     stored = keys.first(username=call.user, name=name, enabled=True) if name else None
     value = value or (stored["token"] if stored else None)
     if (name and not stored) or (not value and call.release.demands_api_key):
@@ -42,6 +37,5 @@ def described(model_id: str) -> Row:
 
 
 def _model(provider: str, name: str, type_: str) -> Row:
-    """Return a model as responses describe it."""
     model_id = f"[{provider}]{name}"
     return {"modelId": model_id, "name": name, "description": "A model.", "provider": provider, "type": type_}

@@ -1,4 +1,4 @@
-"""What resources are written with: Call, Refused, the rules about owners, Page, File."""
+"""What resources are written with: Call, Refused, the rules about owners, File."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from freechat_sdk.sandbox._release import Headers, Release
-from freechat_sdk.sandbox._store import Row
+from freechat_sdk.sandbox._store import Row, Table
 from freechat_sdk.sandbox.completions import Ask
 
 T = TypeVar("T")
@@ -39,7 +39,6 @@ class Upload:
     data: bytes
 
     def refuse_above(self, mib: int) -> None:
-        """Refuse a file that is larger than a number of MiB."""
         if len(self.data) > mib * 2**20:
             raise Refused(400, f"File size should be less than {mib * 2**20}")
 
@@ -90,17 +89,19 @@ class Call:
 
     @property
     def user(self) -> str:
-        """The caller's username."""
         return self.caller.username
 
     @property
     def is_admin(self) -> bool:
-        """Whether the caller is an administrator."""
         return ROLE_ADMIN in self.caller.authorities
 
     @property
+    def dates(self) -> dict[str, int]:
+        """The dates of a row that is new."""
+        return {"gmtCreate": self.now, "gmtModified": self.now}
+
+    @property
     def upload(self) -> Upload:
-        """The file that was sent."""
         assert self.file is not None, "the operation takes no file"  # noqa: S101 - a bug in a resource
         return self.file
 
@@ -108,8 +109,7 @@ class Call:
 def own_or_refuse(call: Call, row: Row | None) -> Row | None:
     """Return a row that the caller may see and change; None only to an administrator, if there is no such row.
 
-    Raises:
-        Refused: with 403, if a plain user asks for what is not there or is somebody else's; the two look alike.
+    To plain users, what is not there and what is somebody else's look alike.
     """
     if call.is_admin:
         return row
@@ -118,8 +118,14 @@ def own_or_refuse(call: Call, row: Row | None) -> Row | None:
     return row
 
 
+def own(call: Call, table: Table, **values: Any) -> Row | None:
+    """Return a row of the caller's, which `own_or_refuse` takes for its own even after it was deleted: then None."""
+    row = table.first(**values)
+    own_or_refuse(call, row or table.deleted(**values))
+    return row
+
+
 def new_uid() -> str:
-    """Return 32 hex digits."""
     return uuid4().hex
 
 
@@ -128,20 +134,15 @@ def masked(secret: str) -> str:
     return f"{secret[:4]}****{secret[-4:]}" if len(secret) > 8 else "****"
 
 
-@dataclass(frozen=True)
-class Page:
-    """A part of a list: `size` entries from page `number` on, which counts from 0."""
+def page(rows: Sequence[T], size: int = DEFAULT_PAGE_SIZE, number: int = 0) -> list[T]:
+    """Return the entries of a page; a negative number is the first page, which is 0."""
+    size = min(max(size, 0), MAX_PAGE_SIZE)
+    start = max(number, 0) * size
+    return list(rows[start : start + size])
 
-    size: int = DEFAULT_PAGE_SIZE
-    number: int = 0
 
-    @classmethod
-    def of_query(cls, query: Mapping[str, Any]) -> "Page":
-        """Return the page that the body of a search asks for."""
-        return cls(query.get("pageSize", DEFAULT_PAGE_SIZE), query.get("pageNum", 0))
-
-    def cut(self, rows: Sequence[T]) -> list[T]:
-        """Return the entries of the page; a negative number is the first page."""
-        size = min(max(self.size, 0), MAX_PAGE_SIZE)
-        start = max(self.number, 0) * size
-        return list(rows[start : start + size])
+def check_ranges(fields: Mapping[str, Any], ranges: Mapping[str, tuple[str, int, int]]) -> None:
+    """Refuse a field that is not between two numbers; `ranges` also has the names by which messages call them."""
+    for name, (label, low, high) in ranges.items():
+        if not low <= fields.get(name, low) <= high:
+            raise Refused(400, f"{label} should be between {low} and {high}")

@@ -26,18 +26,10 @@ from freechat_sdk.sandbox.completions.echo import echo
 from freechat_sdk.sandbox.resources.character import NEW_BACKEND, NEW_CHARACTER
 from freechat_sdk.sandbox.resources.chat import new_chat
 
-_CHARACTER_FIELDS = {
-    "nickname": "nickname",
-    "description": "description",
-    "profile": "profile",
-    "greeting": "greeting",
-    "gender": "gender",
-    "lang": "lang",
-    "default_scene": "defaultScene",
-    "visibility": "visibility",
-    "priority": "priority",
-}
-"""What `add_character` takes, with the names on the wire."""
+_CHARACTER_FIELDS = frozenset(
+    ["nickname", "description", "profile", "greeting", "gender", "lang", "default_scene", "visibility", "priority"]
+)
+"""What `add_character` takes."""
 CHARACTER_UID = f"{1:032x}"
 """The built-in character's."""
 _ADMIN = "admin"
@@ -195,11 +187,12 @@ class Sandbox:
         Raises:
             TypeError: for another field.
         """
-        if unknown := sorted(fields.keys() - _CHARACTER_FIELDS.keys()):
+        if unknown := sorted(fields.keys() - _CHARACTER_FIELDS):
             raise TypeError(f"a character has no {unknown[0]!r}")
-        given = {_CHARACTER_FIELDS[field]: value for field, value in fields.items() if value is not None}
+        given = {name: value for name, value in fields.items() if value is not None}
         row: Row = {**NEW_CHARACTER, "visibility": PUBLIC, "isPublished": True, "version": 1}
         row |= {"name": name, "username": owner, "uid": uid or new_uid(), "tags": list(tags), **given}
+        row["defaultScene"] = row.pop("default_scene", None)
         with self._store.transaction():
             row_id = self._store.table("characters").add(**row, **self._dates())
             self.add_backend(row["uid"], backend)

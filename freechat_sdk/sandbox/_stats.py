@@ -4,12 +4,7 @@ from freechat_sdk.sandbox._resource import Call, Refused
 from freechat_sdk.sandbox._store import Row, Store
 
 KINDS = ("prompt", "agent", "plugin", "character")
-COUNTS = {
-    "view_count": "viewCount",
-    "refer_count": "referCount",
-    "recommend_count": "recommendCount",
-    "score": "score",
-}
+COUNTS = {"view_count": "viewCount", "refer_count": "referCount", "recommend_count": "recommendCount", "score": "score"}
 """The fields that can be counted, by the names that requests have for them."""
 MAX_SCORE = 10
 UNKNOWN = -1
@@ -34,7 +29,6 @@ class Stats:
         return self.of(call, kind, "" if call.release.hides_version_statistics else uid)
 
     def count(self, kind: str, uid: str, statistic: str) -> int:
-        """Return a count of a thing."""
         if kind not in KINDS or statistic not in COUNTS:
             return UNKNOWN
         return int((self._rows.first(referType=kind, referId=uid) or ZEROS)[COUNTS[statistic]])
@@ -55,7 +49,7 @@ class Stats:
     def _change(self, call: Call, kind: str, uid: str, changes: Row) -> None:
         row = self._rows.first(referType=kind, referId=uid)
         if row is None:
-            new = {"referType": kind, "referId": uid, **ZEROS, "gmtCreate": call.now, "gmtModified": call.now}
+            new = {"referType": kind, "referId": uid, **ZEROS, **call.dates}
             self._rows.add(**{**new, **changes})
         elif changes:
             self._rows.update(row["id"], **changes, gmtModified=call.now)
@@ -71,7 +65,6 @@ class Stats:
         return {"score": round(sum(scores) / len(scores)), "scoreCount": len(scores)}
 
     def score_by(self, username: str, kind: str, uid: str) -> int:
-        """Return a user's score of a thing."""
         row = self._scores.first(referType=kind, referId=uid, username=username)
         return row["score"] if row else UNKNOWN
 

@@ -14,7 +14,6 @@ class Store:
     """A database in memory or in a file; any thread may use it."""
 
     def __init__(self, path: str | None = None) -> None:
-        """Open the database in a file, or an empty one in memory."""
         self._lock = threading.RLock()
         self._depth = 0
         self._copies: list[sqlite3.Connection] = []
@@ -34,9 +33,9 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep other threads out; what has been changed is kept at the end and undone by an exception.
+        """Keep other threads out; what has been changed is kept at the end.
 
-        A transaction within another is a part of it.
+        An exception undoes it, unless it has a true `keeps_changes`. A transaction within another is a part of it.
         """
         with self._lock:
             self._depth += 1
@@ -44,9 +43,9 @@ class Store:
                 if self._depth == 1:
                     self._db.execute("BEGIN")
                 yield
-            except BaseException:
+            except BaseException as error:
                 if self._depth == 1:
-                    self._db.execute("ROLLBACK")
+                    self._db.execute("COMMIT" if getattr(error, "keeps_changes", False) else "ROLLBACK")
                 raise
             else:
                 if self._depth == 1:
@@ -55,12 +54,10 @@ class Store:
                 self._depth -= 1
 
     def run(self, statement: str, *values: object) -> list[Any]:
-        """Return the rows of a statement."""
         with self._lock, closing(self._db.execute(statement, values)) as cursor:
             return cursor.fetchall()
 
     def snapshot(self) -> sqlite3.Connection:
-        """Return a copy of the database, which is closed with it."""
         copy = sqlite3.connect(":memory:", check_same_thread=False)
         with self._lock:
             self._copies.append(copy)
@@ -73,7 +70,6 @@ class Store:
             copy.backup(self._db)
 
     def close(self) -> None:
-        """Close the database and its copies."""
         with self._lock:
             for database in (self._db, *self._copies):
                 database.close()
@@ -91,69 +87,52 @@ class Table:
         self._name = name
 
     def add(self, **fields: Any) -> int:
-        """Add a row and return its id."""
         rows = self._store.run(f"INSERT INTO {self._name} (row) VALUES (?) RETURNING id", _dumped(fields))  # noqa: S608
         return int(rows[0][0])
 
     def get(self, row_id: int) -> Row | None:
-        """Return the row of an id."""
-        return _first(self._select("WHERE id = ? AND NOT is_deleted", row_id))
+        return self.first(id=row_id)
 
     def first(self, **values: Any) -> Row | None:
         """Return the first row whose fields have values."""
-        condition, given = _condition(values)
-        return _first(self._select(f"{condition} ORDER BY id LIMIT 1", *given))
+        return next(iter(self._select(values, "LIMIT 1")), None)
 
     def find(self, **values: Any) -> list[Row]:
         """Return the rows whose fields have values, the oldest first."""
-        condition, given = _condition(values)
-        return self._select(f"{condition} ORDER BY id", *given)
+        return self._select(values)
 
     def count(self, **values: Any) -> int:
-        """Return how many rows have values in their fields."""
-        condition, given = _condition(values)
-        return int(self._store.run(f"SELECT COUNT(*) FROM {self._name} {condition}", *given)[0][0])  # noqa: S608
+        return int(self._run(f"SELECT COUNT(*) FROM {self._name}", values)[0][0])  # noqa: S608
 
     def deleted(self, **values: Any) -> Row | None:
         """Return the first row that was deleted whose fields have values."""
-        condition, given = _condition(values, is_deleted=True)
-        return _first(self._select(f"{condition} ORDER BY id LIMIT 1", *given))
+        return next(iter(self._select(values, "LIMIT 1", is_deleted=True)), None)
 
     def update(self, row_id: int, **fields: Any) -> bool:
         """Change fields of a row; return whether there is one."""
         row = self.get(row_id)
-        if row is None:
-            return False
-        changed = {name: value for name, value in {**row, **fields}.items() if name != "id"}
-        self._store.run(f"UPDATE {self._name} SET row = ? WHERE id = ?", _dumped(changed), row_id)  # noqa: S608
-        return True
+        if row is not None:
+            self._store.run(f"UPDATE {self._name} SET row = ? WHERE id = ?", _dumped({**row, **fields}), row_id)  # noqa: S608
+        return row is not None
 
     def delete(self, row_id: int) -> bool:
-        """Delete a row; return whether there was one."""
-        return bool(self._delete("WHERE id = ? AND NOT is_deleted", row_id))
+        return bool(self.delete_where(id=row_id))
 
     def delete_where(self, **values: Any) -> list[int]:
         """Delete the rows whose fields have values, and return their ids."""
-        condition, given = _condition(values)
-        return sorted(row[0] for row in self._delete(condition, *given))
+        return sorted(row[0] for row in self._run(f"UPDATE {self._name} SET is_deleted = 1", values, "RETURNING id"))  # noqa: S608
 
-    def _delete(self, condition: str, *values: object) -> list[Any]:
-        return self._store.run(f"UPDATE {self._name} SET is_deleted = 1 {condition} RETURNING id", *values)  # noqa: S608
-
-    def _select(self, condition: str, *values: object) -> list[Row]:
-        rows = self._store.run(f"SELECT id, row FROM {self._name} {condition}", *values)  # noqa: S608
+    def _select(self, values: Row, limit: str = "", *, is_deleted: bool = False) -> list[Row]:
+        start = f"SELECT id, row FROM {self._name}"  # noqa: S608
+        rows = self._run(start, values, f"ORDER BY id {limit}", is_deleted=is_deleted)
         return [{**json.loads(text), "id": row_id} for row_id, text in rows]
 
-
-def _condition(values: Row, *, is_deleted: bool = False) -> tuple[str, list[object]]:
-    """Return a WHERE clause for the values of fields, with what to fill it with."""
-    wanted = [("id" if name == "id" else f"json_extract(row, '$.{name}')") + " IS ?" for name in values]
-    return " AND ".join([f"WHERE is_deleted = {int(is_deleted)}", *wanted]), list(values.values())
+    def _run(self, start: str, values: Row, end: str = "", *, is_deleted: bool = False) -> list[Any]:
+        """Run a statement on the rows whose fields have values."""
+        wanted = [("id" if name == "id" else f"json_extract(row, '$.{name}')") + " IS ?" for name in values]
+        condition = " AND ".join([f"is_deleted = {int(is_deleted)}", *wanted])
+        return self._store.run(f"{start} WHERE {condition} {end}", *values.values())
 
 
 def _dumped(fields: Row) -> str:
-    return json.dumps(fields, ensure_ascii=False)
-
-
-def _first(rows: list[Row]) -> Row | None:
-    return rows[0] if rows else None
+    return json.dumps({name: value for name, value in fields.items() if name != "id"}, ensure_ascii=False)

@@ -21,13 +21,11 @@ class Users:
         self._cache = store.table("token_cache", "token")
 
     def add(self, username: str, now: int, *, is_admin: bool = False, **fields: Any) -> int:
-        """Add a user and return its id."""
         authorities = [ROLE_ADMIN, _ROLE_USER] if is_admin else [_ROLE_USER]
         row = {"enabled": True, "locked": False, "platform": "system", "authorities": authorities, **fields}
         return self.users.add(**{**row, "username": username, "gmtCreate": now})
 
     def find(self, username: str) -> Row | None:
-        """Return a user."""
         return self.users.first(username=username)
 
     def add_token(self, username: str, now: int, *, seconds: int | None = None, token: str | None = None) -> str:

@@ -1,11 +1,13 @@
-"""Things that have versions and a visibility: prompts, agents, plugins and characters share these rules."""
+"""Things that have versions and a visibility: prompts, agents, plugins and characters share these operations."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
 
+from freechat_sdk.sandbox._contract import OPERATIONS
 from freechat_sdk.sandbox._models import described
-from freechat_sdk.sandbox._resource import Call, Page, Refused, new_uid, own_or_refuse
+from freechat_sdk.sandbox._resource import DEFAULT_PAGE_SIZE, Call, Refused, new_uid, own_or_refuse, page
 from freechat_sdk.sandbox._stats import Stats
 from freechat_sdk.sandbox._store import Row, Store
 
@@ -30,51 +32,75 @@ class Versioned:
 
     A version is created, cloned or published. Publishing makes the next version of the uid and hides all others;
     searches for public ones find published versions only.
+
+    Each kind has those of the operations here that the contract has for it: `publish_thing` is `publish_agent`.
     """
 
-    def __init__(self, store: Store, kind: str, *, renames_clones: bool = True, owner_sees_hidden: bool = True) -> None:
-        self.rows = store.table(f"{kind}s", "uid", "username", "name")
+    _kind: ClassVar[str]
+    _renames_clones = True
+    _owner_sees_hidden = True
+    _default_where: ClassVar[Row | None] = None
+    """What a search without conditions is for; None if it fails."""
+
+    def __init_subclass__(cls, kind: str) -> None:
+        cls._kind = kind
+        for operation in OPERATIONS:
+            method = getattr(cls, operation.name.replace(kind, "thing"), None)
+            if operation.tag == f"{cls.__name__}Api" and method and operation.name not in vars(cls):
+                setattr(cls, operation.name, _by_position(method))
+
+    def __init__(self, store: Store) -> None:
+        self.rows = store.table(f"{self._kind}s", "uid", "username", "name")
         self._stats = Stats(store)
-        self._kind = kind
-        self._renames_clones = renames_clones
-        self._owner_sees_hidden = owner_sees_hidden
 
-    def shown(self, row: Row) -> Row:
-        """Return a row with its id and uid under the names that responses have for them, and its models described."""
-        models = [described(model) for model in row.get("aiModels") or ()]
-        return {**row, f"{self._kind}Id": row["id"], f"{self._kind}Uid": row["uid"], "aiModels": models}
+    def _new(self, call: Call, fields: Row) -> Row:
+        """Return the fields of a first version."""
+        return fields
 
-    def add(self, call: Call, fields: Mapping[str, Any]) -> int:
+    def _changed(self, fields: Row) -> Row:
+        return fields
+
+    def _shown(self, row: Row) -> Row:
+        return shown(self._kind, row)
+
+    def _details(self, row: Row) -> Row:
+        return self._shown(row)
+
+    def create_thing(self, call: Call) -> int:
+        return self.add(call, call.body)
+
+    def create_things(self, call: Call) -> list[int]:
+        return [self.add(call, fields) for fields in call.body]
+
+    def add(self, call: Call, fields: Row) -> int:
         """Add a first version and return its id; it is public unless it says otherwise."""
-        row = {"visibility": PUBLIC, "version": 0, **fields}
+        row = {"visibility": PUBLIC, "version": 0, **self._new(call, fields)}
         if row["visibility"] == PUBLIC_ORG and not call.is_admin:
             raise Refused(403)
-        _check_json(fields)
-        dates = {"gmtCreate": call.now, "gmtModified": call.now}
-        return self.rows.add(**{**row, **dates, "uid": new_uid(), "username": call.user})
+        _check_json(row)
+        return self.rows.add(**{**row, **call.dates, "uid": new_uid(), "username": call.user})
 
-    def visible(self, call: Call, row_id: int) -> Row | None:
-        """Return a version that the caller may see: one of its own, or one that is not hidden or private."""
-        row = self.rows.get(row_id)
-        if row is None or not self._is_visible(call, row):
-            return None
-        return row
+    def get_thing_summary(self, call: Call, row_id: int) -> Row:
+        return self._shown(self.found(call, row_id))
 
-    def _is_visible(self, call: Call, row: Row) -> bool:
-        if row["username"] != call.user:
-            return row["visibility"] not in (PRIVATE, HIDDEN)
-        return self._owner_sees_hidden or row["visibility"] != HIDDEN
+    def get_thing_details(self, call: Call, row_id: int) -> Row:
+        return self._details(self.found(call, row_id))
 
     def found(self, call: Call, row_id: int) -> Row:
-        """Return a version that the caller may see.
-
-        Raises:
-            Refused: with 404, if there is none.
-        """
+        """Return a version that the caller may see, or refuse."""
         row = self.visible(call, row_id)
         if row is None:
             raise Refused(404, f"Failed to find {self._kind}!")
         return row
+
+    def visible(self, call: Call, row_id: int) -> Row | None:
+        """Return a version that the caller may see: one of its own, or one that is not hidden or private."""
+        row = self.rows.get(row_id)
+        if row is None:
+            return None
+        owners_unseen = () if self._owner_sees_hidden else (HIDDEN,)
+        unseen = owners_unseen if row["username"] == call.user else (PRIVATE, HIDDEN)
+        return None if row["visibility"] in unseen else row
 
     def own(self, call: Call, row_id: int) -> Row | None:
         """Return a version of the caller's; see `own_or_refuse`."""
@@ -82,14 +108,15 @@ class Versioned:
         is_gone = row is not None and row["visibility"] == HIDDEN and not self._owner_sees_hidden
         return own_or_refuse(call, None if is_gone and not call.is_admin else row)
 
-    def update(self, call: Call, row_id: int, fields: Mapping[str, Any]) -> bool:
+    def update_thing(self, call: Call, row_id: int) -> bool:
         """Change what is given; true also for what is not there, to an administrator."""
         if self.own(call, row_id) is not None:
+            fields = self._changed(call.body)
             _check_json(fields)
             self.rows.update(row_id, **fields, gmtModified=call.now)
         return True
 
-    def publish(self, call: Call, row_id: int, visibility: str = PUBLIC) -> int | None:
+    def publish_thing(self, call: Call, row_id: int, visibility: str = PUBLIC) -> int | None:
         """Make the next version of what a version is one of, hide all others, and return its id."""
         row = self.own(call, row_id)
         if row is None:
@@ -98,83 +125,92 @@ class Versioned:
         for version in versions:
             self.rows.update(version["id"], visibility=HIDDEN, gmtModified=call.now)
         number = max(version["version"] for version in versions) + 1
-        dates = {"gmtCreate": call.now, "gmtModified": call.now}
-        changes = {"visibility": visibility, "version": number, "isPublished": True, **dates}
-        return self._copy(row, changes)
+        changes = {"visibility": visibility, "version": number, "isPublished": True}
+        return self.rows.add(**{**row, **changes, **call.dates})
 
-    def clone(self, call: Call, row_id: int) -> int | None:
+    def clone_thing(self, call: Call, row_id: int) -> int | None:
         """Make a private copy of a version that the caller may see, and return its id; the original counts it."""
         row = self.visible(call, row_id)
         if row is None:
             return None
         self._stats.add(call, self._kind, row["uid"], "refer_count")
-        name = self.new_name(call, row["name"]) if self._renames_clones else row["name"]
-        dates = {"gmtCreate": call.now, "gmtModified": call.now}
-        owner = {"username": call.user, "uid": new_uid()}
-        changes = {"name": name, "visibility": PRIVATE, "version": 1, "isPublished": False, **owner, **dates}
-        return self._copy(row, changes)
+        name = self.new_thing_name(call, row["name"]) if self._renames_clones else row["name"]
+        changes = {"name": name, "visibility": PRIVATE, "version": 1, "isPublished": False}
+        return self.rows.add(**{**row, **changes, **call.dates, "username": call.user, "uid": new_uid()})
 
-    def _copy(self, row: Row, changes: Row) -> int:
-        return self.rows.add(**{name: value for name, value in {**row, **changes}.items() if name != "id"})
-
-    def clone_all(self, call: Call, row_ids: Sequence[int]) -> list[int]:
-        """Clone what is there of some versions, and return the ids of the copies."""
-        cloned = [self.clone(call, row_id) for row_id in row_ids]
+    def clone_things(self, call: Call) -> list[int]:
+        cloned = [self.clone_thing(call, row_id) for row_id in call.body]
         ids = [row_id for row_id in cloned if row_id is not None]
         if not ids:
-            raise Refused(400, f"Failed to find {self._kind}s {list(row_ids)}")
+            raise Refused(400, f"Failed to find {self._kind}s {call.body}")
         return ids
 
-    def delete(self, call: Call, row_id: int) -> bool:
-        """Delete a version."""
+    def delete_thing(self, call: Call, row_id: int) -> bool:
         return self.own(call, row_id) is not None and self.rows.delete(row_id)
 
-    def delete_all(self, call: Call, row_ids: Sequence[int]) -> list[int]:
+    def delete_things(self, call: Call) -> list[int]:
         """Delete what is the caller's of some versions, and return their ids; it fails if that is nothing."""
-        own = [row_id for row_id in row_ids if (self.rows.get(row_id) or {}).get("username") == call.user]
+        own = [row_id for row_id in call.body if (self.rows.get(row_id) or {}).get("username") == call.user]
         if not own:
             raise Refused(500)
         return [row_id for row_id in own if self.rows.delete(row_id)]
 
-    def delete_where(self, call: Call, **values: Any) -> list[int]:
-        """Delete all versions of the caller's whose fields have values, and return their ids."""
-        return self.rows.delete_where(username=call.user, **values)
+    def delete_thing_by_name(self, call: Call, name: str) -> list[int]:
+        return self.rows.delete_where(username=call.user, name=name)
+
+    def delete_thing_by_uid(self, call: Call, uid: str) -> list[int]:
+        return self.rows.delete_where(username=call.user, uid=uid)
+
+    def exists_thing_name(self, call: Call, name: str) -> bool:
+        return self.rows.count(username=call.user, name=name) > 0
+
+    def new_thing_name(self, call: Call, desired: str) -> str:
+        """Return a name that the caller has nothing of: the desired one, or it with the next free number."""
+        name, number = desired, 0
+        while self.exists_thing_name(call, name):
+            number += 1
+            name = f"{desired}-{number}"
+        return name
+
+    def list_thing_versions_by_name(self, call: Call, name: str) -> list[Row]:
+        stats = self._stats.of_version
+        return [{**self._shown(row), "stats": stats(call, self._kind, row["uid"])} for row in self.of_name(call, name)]
 
     def of_name(self, call: Call, name: str) -> list[Row]:
         """Return all versions of the caller's of a name, the newest version first."""
         return sorted(self.rows.find(username=call.user, name=name), key=lambda row: row["version"], reverse=True)
 
-    def exists(self, call: Call, name: str) -> bool:
-        """Return whether the caller has something of a name."""
-        return self.rows.count(username=call.user, name=name) > 0
+    def search_thing_summary(self, call: Call) -> list[Row]:
+        return [self._shown(row) for row in self._search(call)]
 
-    def new_name(self, call: Call, desired: str) -> str:
-        """Return a name that the caller has nothing of: the desired one, or it with the next free number."""
-        name, number = desired, 0
-        while self.exists(call, name):
-            number += 1
-            name = f"{desired}-{number}"
-        return name
+    def search_thing_details(self, call: Call) -> list[Row]:
+        return [self._details(row) for row in self._search(call)]
 
-    def count(self, call: Call, query: Mapping[str, Any]) -> int:
-        """Return how many versions a search finds, on all pages."""
-        return len(self._matching(call, query))
+    def batch_search_thing_summary(self, call: Call) -> list[list[Row]]:
+        return [self.search_thing_summary(replace(call, body=query)) for query in call.body]
 
-    def search(self, call: Call, query: Mapping[str, Any]) -> list[Row]:
-        """Return the page of versions that a search asks for; it fails without `where`."""
-        rows = self._matching(call, query)
-        for order in reversed(query.get("orderBy") or ()):
+    def batch_search_thing_details(self, call: Call) -> list[list[Row]]:
+        return [self.search_thing_details(replace(call, body=query)) for query in call.body]
+
+    def search_public_thing_summary(self, call: Call) -> list[Row]:
+        return self.search_thing_summary(_for_public(call))
+
+    def count_things(self, call: Call) -> int:
+        return len(self._matching(call))
+
+    def count_public_things(self, call: Call) -> int:
+        return self.count_things(_for_public(call))
+
+    def _search(self, call: Call) -> list[Row]:
+        rows = self._matching(call)
+        for order in reversed(call.body.get("orderBy") or ()):
             field, _, direction = order.partition(" ")
             if field in _ORDERS:
                 rows.sort(key=lambda row: row[_ORDERS[field]] or 0, reverse=direction.strip() != "asc")
-        return Page.of_query(query).cut(rows)
+        return page(rows, call.body.get("pageSize", DEFAULT_PAGE_SIZE), call.body.get("pageNum", 0))
 
-    def page(self, call: Call, query: Mapping[str, Any]) -> list[Row]:
-        """Return the page of versions that a search asks for as responses show them."""
-        return [self.shown(row) for row in self.search(call, query)]
-
-    def _matching(self, call: Call, query: Mapping[str, Any]) -> list[Row]:
-        where = query.get("where")
+    def _matching(self, call: Call) -> list[Row]:
+        where = call.body.get("where", self._default_where)
         if where is None:
             raise Refused(500)
         return [row for row in self._within(call, where) if all(_fits(row, where, name) for name in where)]
@@ -193,6 +229,17 @@ class Versioned:
         return [row for row in public if owner in (None, row["username"])]
 
 
+def shown(kind: str, row: Row) -> Row:
+    """Return a version with its id and uid under the names that responses have for them, and its models described."""
+    models = [described(model) for model in row.get("aiModels") or ()]
+    return {**row, f"{kind}Id": row["id"], f"{kind}Uid": row["uid"], "aiModels": models}
+
+
+def _by_position(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that takes its arguments under any names: the contract's are `agent_id`, `prompt_id`, ..."""
+    return lambda self, call, **arguments: method(self, call, *arguments.values())
+
+
 def _check_json(fields: Mapping[str, Any]) -> None:
     """Refuse a field whose column wants JSON text if it is something else."""
     try:
@@ -202,16 +249,14 @@ def _check_json(fields: Mapping[str, Any]) -> None:
         raise Refused(500) from None
 
 
-def check_public(query: Mapping[str, Any]) -> Row:
-    """Return a search for public ones; refuse another."""
-    where = query.get("where") or {}
+def _for_public(call: Call) -> Call:
+    where = call.body.get("where") or {}
     if where.get("visibility", PUBLIC) != PUBLIC:
         raise Refused(400, "The visibility should be 'public'")
-    return {**query, "where": {**where, "visibility": PUBLIC}}
+    return replace(call, body={**call.body, "where": {**where, "visibility": PUBLIC}})
 
 
 def _fits(row: Row, where: Mapping[str, Any], name: str) -> bool:
-    """Return whether a row is what a search wants in a field."""
     wanted = where[name]
     if name in ("visibility", "username", "tagsOp", "aiModelsOp") or wanted in ("", []):
         return True

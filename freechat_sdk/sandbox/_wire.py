@@ -20,11 +20,7 @@ class UnreadableError(ValueError):
 
 
 def read(type_: Type, value: Any, release: Release) -> Any:
-    """Return a value of a request: dates as epoch seconds, objects without nulls and without unknown fields.
-
-    Raises:
-        UnreadableError: if it is not of the type.
-    """
+    """Return a value of a request: dates as epoch seconds, objects without nulls and unknown fields."""
     if value is None or type_ == "any":
         return value
     if isinstance(type_, tuple):
@@ -58,53 +54,41 @@ def _read_string(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def read_integer(value: Any) -> int:
-    """Return an integer of 64 bits, given as a number or as text.
-
-    Raises:
-        UnreadableError: if it is not one.
-    """
-    if isinstance(value, str) and not re.fullmatch(r"\s*[+-]?\d{1,19}\s*", value, re.ASCII):
-        raise UnreadableError(f"{value!r} is not an integer")
-    if not isinstance(value, (str, int, float)) or isinstance(value, bool) or not -(2**63) <= int(value) < 2**63:
-        raise UnreadableError(f"{value!r} is not an integer")
-    return int(value)
+def _read_integer(value: Any) -> int:
+    """Return an integer of 64 bits, given as a number or as text."""
+    is_text = isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,19}\s*", value, re.ASCII)
+    if (is_text or type(value) in (int, float)) and -(2**63) <= int(value) < 2**63:
+        return int(value)
+    raise UnreadableError(f"{value!r} is not an integer")
 
 
 def _read_number(value: Any) -> float:
-    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    raise UnreadableError(f"{value!r} is not a number")
+    try:
+        return float("" if isinstance(value, bool) else value)
+    except (TypeError, ValueError):
+        raise UnreadableError(f"{value!r} is not a number") from None
 
 
 def _read_boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value != 0
-    if value in ("true", "false"):
-        return bool(value == "true")
+    if isinstance(value, int) or value in ("true", "false"):
+        return value == "true" or value not in (0, "false")
     raise UnreadableError(f"{value!r} is not a boolean")
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "string": _read_string,
-    "integer": read_integer,
+    "integer": _read_integer,
     "number": _read_number,
     "boolean": _read_boolean,
 }
 
 
 def _read_date(value: Any, *, is_strict: bool) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and not is_strict:
+    if type(value) is int and not is_strict:
         return value // 1000
-    if not isinstance(value, str) or (is_strict and re.search(r"[+-]\d\d:?\d\d$", value)):
-        raise UnreadableError(f"{value!r} is not a date")
+    text = value if isinstance(value, str) else ""
     try:
-        date = isoparse(value)
+        date = isoparse("" if is_strict and re.search(r"[+-]\d\d:?\d\d$", text) else text)
     except ValueError:
         raise UnreadableError(f"{value!r} is not a date") from None
     return int((date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp())
@@ -123,7 +107,7 @@ def write(type_: Type, value: Any, release: Release, request_id: str | None = No
             return [write(item, element, release, request_id) for element in value]
         return {name: write(item, element, release) for name, element in value.items()}
     if type_ == "datetime":
-        return write_date(value, release)
+        return _write_date(value, release)
     return _write_object(type_, value, release, request_id) if type_ in SCHEMAS else value
 
 
@@ -138,8 +122,7 @@ def _write_object(schema: str, row: dict[str, Any], release: Release, request_id
     return written
 
 
-def write_date(seconds: int, release: Release) -> Any:
-    """Return a date in the form of a release."""
+def _write_date(seconds: int, release: Release) -> Any:
     if release.date_form == "millis":
         return seconds * 1000
     date = datetime.fromtimestamp(seconds, timezone.utc)
@@ -147,7 +130,6 @@ def write_date(seconds: int, release: Release) -> Any:
 
 
 def dumps(value: Any, release: Release) -> bytes:
-    """Return JSON as bytes."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return (re.sub(r"[\U00010000-\U0010ffff]", _escaped, text) if release.escapes_astral else text).encode()
 

@@ -27,19 +27,21 @@ SCRIPTS = [snippet for snippet in PAGES if not any(part in snippet.code for part
 @pytest.mark.usefixtures("own_logging")
 @pytest.mark.parametrize("snippet", SCRIPTS, ids=str)
 def test_a_snippet_runs_as_it_stands(
-    snippet: Snippet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    snippet: Snippet,
+    freechat_sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with Sandbox() as sandbox, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ForeignConnectionWarning)
         if snippet.page == SERVICES:
-            sandbox.add_chat(sandbox.character.uid)
-        monkeypatch.setenv("FREECHAT_HOST", sandbox.host)
-        monkeypatch.setenv("FREECHAT_TOKEN", sandbox.token)
+            freechat_sandbox.add_chat(freechat_sandbox.character.uid)
         exec(compile(snippet.code, str(snippet), "exec"), {"__name__": "__main__"})
     files = "".join(file.read_text("utf-8") for file in tmp_path.rglob("*.*"))
     shown = "".join((*capsys.readouterr(), files))
-    assert sandbox.token not in shown
+    assert freechat_sandbox.token not in shown
     expected = [output for part, output in OUTPUT.items() if part in snippet.code]
     assert len(expected) == (snippet.page == SERVICES)
     assert all(output in shown for output in expected)

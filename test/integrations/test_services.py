@@ -131,6 +131,17 @@ def test_a_failure_before_the_answer_is_a_status(start: Start, command: str, sta
 
 
 @pytest.mark.parametrize("command", CODE)
+def test_an_unknown_character_is_the_callers_mistake(start: Start, command: str) -> None:
+    with (
+        Sandbox() as sandbox,
+        start(command, sandbox.host) as service,
+        service.ask("nobody", "Hi", sandbox.token) as browser,
+    ):
+        assert browser.response.status == 400
+        assert "no character is named 'nobody'" in browser.response.read().decode()
+
+
+@pytest.mark.parametrize("command", CODE)
 def test_a_request_without_a_token_is_refused(start: Start, command: str) -> None:
     with freechat(json_response({})) as server, start(command, server.url) as service:
         with service.ask(CHARACTER, "Hi", "") as browser:

@@ -41,15 +41,12 @@ from freechat_sdk.sandbox import (
     Stall,
     Status,
 )
-from test.clients import configured
+from test.clients import configured, each_release
 from test.server import MAX_WAIT
 
 SEND, STREAM = "ChatApi.send_message", "ChatApi.stream_send_message"
 SHORT = 0.2
-RELEASES = [
-    pytest.param(release, marks=pytest.mark.freechat(release=release, verdict=False))
-    for release in ("2.0.0", "2.6.0", "2.9.0")
-]
+RELEASES = each_release()
 pytestmark = pytest.mark.freechat(verdict=False)
 
 

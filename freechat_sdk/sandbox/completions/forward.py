@@ -1,6 +1,7 @@
 """A model that is really there: the task's own server, which speaks OpenAI's chat completions, is asked."""
 
 import json
+import re
 from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
 from typing import Any
@@ -14,15 +15,8 @@ BASE_URL = "https://api.openai.com/v1"
 """Which server is asked if the task names none."""
 MAX_SILENCE = 180
 """Seconds that a server may say nothing."""
-_PARAMETERS = {
-    "temperature": "temperature",
-    "topP": "top_p",
-    "maxTokens": "max_tokens",
-    "presencePenalty": "presence_penalty",
-    "frequencyPenalty": "frequency_penalty",
-    "seed": "seed",
-    "stop": "stop",
-}
+_PARAMETERS = ("temperature", "topP", "maxTokens", "presencePenalty", "frequencyPenalty", "seed", "stop")
+"""What is passed on, in snake case."""
 _FINISH_REASONS = {
     "stop": "stop",
     "length": "length",
@@ -83,9 +77,13 @@ def _question(prompt: Prompt) -> dict[str, Any]:
     return {
         "model": prompt.model_id.rpartition("]")[2].partition("|")[0],
         "messages": [{"role": message.role, "content": message.text} for message in messages],
-        **{name: prompt.parameters[wire] for wire, name in _PARAMETERS.items() if wire in prompt.parameters},
+        **{_snake(name): prompt.parameters[name] for name in _PARAMETERS if name in prompt.parameters},
         **({"stream": True, "stream_options": {"include_usage": True}} if prompt.is_streamed else {}),
     }
+
+
+def _snake(name: str) -> str:
+    return re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", name)
 
 
 def _whole(response: HTTPResponse) -> bytes:

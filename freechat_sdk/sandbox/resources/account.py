@@ -24,23 +24,19 @@ class Account:
     get_user_basic1 = get_user_basic
 
     def get_user_details(self, call: Call) -> Row | None:
-        """Return what is stored of the caller."""
         return self._users.find(call.user)
 
     def update_user_info(self, call: Call) -> bool:
-        """Change what is given, the username included."""
         name = call.body.get("username", call.user)
         if name != call.user and self._users.find(name):
             raise Refused(500)
         return self._users.users.update(call.caller.user_id, **call.body)
 
     def upload_user_picture(self, call: Call) -> str:
-        """Store a picture and return its address."""
         call.upload.refuse_above(MAX_PICTURE_MIB)
         return address(call, "image", self._files.add(f"{call.caller.user_id}/picture", call.upload))
 
     def create_token(self, call: Call, duration: int | None = None) -> str:
-        """Make a token and return it; it ends after a number of seconds."""
         if len(self._users.valid_tokens(call.user, call.now)) >= MAX_TOKENS:
             raise Refused(429, "Too many tokens.")
         return self._users.add_token(call.user, call.now, seconds=duration)
@@ -48,45 +44,38 @@ class Account:
     create_token1 = create_token
 
     def list_tokens(self, call: Call) -> list[Row]:
-        """Return the valid tokens, without most of their letters."""
         return [shown(token) for token in self._users.valid_tokens(call.user, call.now)]
 
     def get_token_by_id(self, call: Call, id: int) -> str | None:
-        """Return a token."""
         token = own_or_refuse(call, self._users.tokens.get(id))
         return token["token"] if token else None
-
-    def disable_token_by_id(self, call: Call, id: int) -> bool:
-        """Delete a token, as servers do; it works on if it has been used."""
-        return self.delete_token_by_id(call, id)
 
     def delete_token_by_id(self, call: Call, id: int) -> bool:
         """Delete a token; it works on if it has been used."""
         own_or_refuse(call, self._users.tokens.get(id))
         return self._users.tokens.delete(id)
 
+    disable_token_by_id = delete_token_by_id  # as servers do
+
     def disable_token(self, call: Call, token: str) -> str:
         """Disable a token at once."""
-        row = self._own_token(call, token)
-        self._users.tokens.update(row["id"], enabled=False)
-        self._users.forget(token)
+        self._users.tokens.update(self._own_token(call, token), enabled=False)
         return token
 
     def delete_token(self, call: Call, token: str) -> str:
         """Delete a token at once."""
-        row = self._own_token(call, token)
-        self._users.tokens.delete(row["id"])
-        self._users.forget(token)
+        self._users.tokens.delete(self._own_token(call, token))
         return token
 
-    def _own_token(self, call: Call, token: str) -> Row:
-        """Return the row of a token; the server may know whose it is after its row is gone."""
+    def _own_token(self, call: Call, token: str) -> int:
+        """Return the id of a token and forget it; the server may know whose it is after its row is gone."""
         if not call.is_admin and self._users.owner(token) != call.user:
             raise Refused(403)
         row = self._users.tokens.first(token=token)
         if row is None:
             raise Refused(400)
-        return row
+        self._users.forget(token)
+        return int(row["id"])
 
 
 def shown(token: Row) -> Row:

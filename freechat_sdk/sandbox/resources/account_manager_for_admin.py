@@ -1,6 +1,6 @@
 """AccountManagerForAdminApi: an administrator's view of all users, their tokens and authorities."""
 
-from freechat_sdk.sandbox._resource import Call, Page, Refused
+from freechat_sdk.sandbox._resource import Call, Refused, page
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._users import MAX_TOKENS, Users
 from freechat_sdk.sandbox.resources.account import shown
@@ -13,14 +13,12 @@ class AccountManagerForAdmin:
         self._users = Users(store)
 
     def create_user(self, call: Call) -> bool:
-        """Add a user."""
         name = call.body.get("username")
         if not name or self._users.find(name):
             raise Refused(500)
         return bool(self._users.add(now=call.now, **call.body))
 
     def update_user(self, call: Call) -> bool:
-        """Change what is given."""
         user = self._users.find(call.body.get("username", ""))
         return user is not None and self._users.users.update(user["id"], **call.body)
 
@@ -30,17 +28,14 @@ class AccountManagerForAdmin:
         return bool(self._users.users.delete_where(username=username))
 
     def get_details_of_user(self, call: Call, username: str) -> Row | None:
-        """Return what is stored of a user."""
         return self._users.find(username)
 
     def get_user_by_token(self, call: Call, token: str) -> Row | None:
-        """Return the user whose token it is."""
         owner = self._users.owner(token)
         return self._users.find(owner) if owner else None
 
     def list_users(self, call: Call, page_size: int = 10, page_num: int = 0) -> list[Row]:
-        """Return a page of users, the oldest first."""
-        return Page(page_size, page_num).cut(self._users.users.find())
+        return page(self._users.users.find(), page_size, page_num)
 
     def create_token_for_user(self, call: Call, username: str, duration: int) -> str | None:
         """Make a token of a user; None if there is no such user or it has all the tokens that it may have."""
@@ -50,7 +45,6 @@ class AccountManagerForAdmin:
         return self._users.add_token(username, call.now, seconds=duration)
 
     def list_tokens_of_user(self, call: Call, username: str) -> list[Row]:
-        """Return a user's valid tokens, without most of their letters."""
         return [shown(token) for token in self._users.valid_tokens(username, call.now)]
 
     def disable_token_for_user(self, call: Call, token: str) -> bool:
@@ -60,16 +54,13 @@ class AccountManagerForAdmin:
         return row is not None and self._users.tokens.update(row["id"], enabled=False)
 
     def delete_token_for_user(self, call: Call, token: str) -> bool:
-        """Delete a token at once."""
         self._users.forget(token)
         return bool(self._users.tokens.delete_where(token=token))
 
     def list_authorities_of_user(self, call: Call, username: str) -> list[str]:
-        """Return what a user may do."""
         user = self._users.find(username)
         return user["authorities"] if user else []
 
     def update_authorities_of_user(self, call: Call, username: str) -> bool:
-        """Set what a user may do."""
         user = self._users.find(username)
         return user is not None and self._users.users.update(user["id"], authorities=call.body)

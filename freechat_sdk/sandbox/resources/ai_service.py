@@ -1,7 +1,9 @@
 """AIServiceApi: the caller's stored keys of model providers, and the models that the server knows."""
 
+from functools import partialmethod
+
 from freechat_sdk.sandbox._models import known_models
-from freechat_sdk.sandbox._resource import Call, Page, Refused, masked, own_or_refuse
+from freechat_sdk.sandbox._resource import Call, Refused, masked, own, own_or_refuse, page
 from freechat_sdk.sandbox._store import Row, Store
 
 MAX_KEYS_PER_PROVIDER = 3
@@ -14,7 +16,6 @@ class AIService:
         self._keys = store.table("api_keys", "username")
 
     def add_ai_api_key(self, call: Call) -> int:
-        """Store a key and return its id."""
         key = call.body
         if not key.get("name") or not key.get("token"):
             raise Refused(429)
@@ -22,41 +23,30 @@ class AIService:
             raise Refused(429, "Too many api keys.")
         if "enabled" not in key:
             raise Refused(500)
-        return self._keys.add(**key, username=call.user, gmtCreate=call.now, gmtModified=call.now)
+        return self._keys.add(**key, username=call.user, **call.dates)
 
     def list_ai_api_keys(self, call: Call, provider: str) -> list[Row]:
-        """Return the enabled keys of a provider."""
         return [_shown(key) for key in self._keys.find(username=call.user, provider=provider, enabled=True)]
 
     def get_ai_api_key(self, call: Call, id: int) -> Row | None:
-        """Return a key, without most of its token."""
         key = own_or_refuse(call, self._keys.get(id))
         return _shown(key) if key else None
-
-    def enable_ai_api_key(self, call: Call, id: int) -> bool:
-        """Enable a key."""
-        return self._set_enabled(call, id, is_enabled=True)
-
-    def disable_ai_api_key(self, call: Call, id: int) -> bool:
-        """Disable a key."""
-        return self._set_enabled(call, id, is_enabled=False)
 
     def _set_enabled(self, call: Call, id: int, *, is_enabled: bool) -> bool:
         own_or_refuse(call, self._keys.get(id))
         return self._keys.update(id, enabled=is_enabled, gmtModified=call.now)
 
+    enable_ai_api_key = partialmethod(_set_enabled, is_enabled=True)
+    disable_ai_api_key = partialmethod(_set_enabled, is_enabled=False)
+
     def delete_ai_api_key(self, call: Call, id: int) -> bool:
-        """Delete a key."""
-        own_or_refuse(call, self._keys.get(id) or self._keys.deleted(id=id))
+        own(call, self._keys, id=id)
         return self._keys.delete(id)
 
     def list_ai_model_info(self, call: Call, page_size: int = 100, page_num: int = 0) -> list[Row]:
-        """Return a page of the known models."""
-        models = known_models()
-        return [{**model, "requestId": None} for model in Page(page_size, page_num).cut(models)]
+        return [{**model, "requestId": None} for model in page(known_models(), page_size, page_num)]
 
     def get_ai_model_info(self, call: Call, model_id: str) -> Row | None:
-        """Return a known model."""
         return next((model for model in known_models() if model["modelId"] == model_id), None)
 
 

@@ -11,9 +11,7 @@ class AppConfigForAdmin:
         """Keep nothing."""
 
     def get_app_configs(self, call: Call) -> Row:
-        """Return the properties that were set."""
         return {"properties": {}}
 
     def get_default_config(self, call: Call) -> str:
-        """Return the configuration file."""
         return "key: value\nlist:\n  - 1\n"

@@ -13,7 +13,6 @@ class AppMetaForAdmin:
         """Keep nothing."""
 
     def get_app_meta(self, call: Call) -> Row:
-        """Return the version of the server."""
         return {
             "name": "freechat",
             "version": call.release.name,

@@ -5,26 +5,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partialmethod
 from operator import itemgetter
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote_plus
 
-from freechat_sdk.sandbox._character_archive import FAILURE, KINDS, Archives
-from freechat_sdk.sandbox._character_files import (
-    AVATAR,
-    DOCUMENT,
-    PICTURE,
-    VIDEO,
-    VOICE,
-    CharacterFiles,
-    Kind,
-    owner_uid,
-)
-from freechat_sdk.sandbox._files import address, key_of
-from freechat_sdk.sandbox._resource import Call, File, Refused, Upload, new_uid, own_or_refuse
-from freechat_sdk.sandbox._stats import Stats
+from freechat_sdk.sandbox._character_archive import FAILURE, Archives
+from freechat_sdk.sandbox._character_files import AVATAR, DOCUMENT, KINDS, PICTURE, VIDEO, VOICE, Kind
+from freechat_sdk.sandbox._chat_prompts import default_backend
+from freechat_sdk.sandbox._files import Files, address, key_of, path_of
+from freechat_sdk.sandbox._resource import Call, File, Refused, Upload, check_ranges, new_uid, own_or_refuse
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._users import CACHE_SECONDS
-from freechat_sdk.sandbox._versioned import HIDDEN, PUBLIC, Versioned, check_public
+from freechat_sdk.sandbox._versioned import HIDDEN, PUBLIC, Versioned
 from freechat_sdk.sandbox.resources.rag import new_task
 
 NEW_CHARACTER = {"gender": "other", "lang": "en", "priority": 1, "tags": []}
@@ -46,122 +37,59 @@ _RANGES = {
 }
 
 
-class Character:
+class Character(Versioned, kind="character"):
     """Versions of characters, and what belongs to all versions of one: backends and files."""
 
+    _default_where: ClassVar[Row] = {"visibility": PUBLIC}
+
     def __init__(self, store: Store) -> None:
-        self._characters = Versioned(store, "character")
+        super().__init__(store)
         self._backends = store.table("backends", "backendId", "characterUid")
         self._tasks = store.table("prompt_tasks", "promptTaskId", "username")
-        self._stats = Stats(store)
         self._remembered = store.table("remembered_characters", "characterId")
-        self._files = CharacterFiles(store)
+        self._files = Files(store)
         self._archives = Archives(store)
         self._rag_tasks = store.table("rag_tasks", "characterUid")
 
-    def create_character(self, call: Call) -> int:
-        """Add a character."""
-        return self._characters.add(call, {**NEW_CHARACTER, **call.body})
+    def _new(self, call: Call, fields: Row) -> Row:
+        return {**NEW_CHARACTER, **fields}
 
-    def get_character_summary(self, call: Call, character_id: int) -> Row:
-        """Return a character."""
-        return self._characters.shown(self._characters.found(call, character_id))
+    def _details(self, row: Row) -> Row:
+        return {**self._shown(row), "backends": self._backends_of(row["uid"])}
 
     def get_character_details(self, call: Call, character_id: int) -> Row:
-        """Return a character with its backends."""
-        return self._details(self._seen(call, character_id) or self._characters.found(call, character_id))
+        return self._details(self._seen(call, character_id) or self.found(call, character_id))
 
     def update_character(self, call: Call, character_id: int) -> bool:
-        """Change what is given."""
-        is_updated = self._characters.update(call, character_id, call.body)
         self._remembered.delete_where(characterId=character_id)
-        return is_updated
+        return self.update_thing(call, character_id)
 
     def publish_character(self, call: Call, character_id: int, visibility: str = PUBLIC) -> int | None:
         """Publish a version; what stands in its draft becomes a part of it."""
-        row_id = self._characters.publish(call, character_id, visibility)
+        row_id = self.publish_thing(call, character_id, visibility)
         self._remembered.delete_where(characterId=character_id)
-        if row_id is not None and (draft := (self._characters.rows.get(row_id) or {}).get("draft")):
-            self._characters.rows.update(row_id, **_drafted(draft), draft=None)
+        if row_id is not None and (draft := (self.rows.get(row_id) or {}).get("draft")):
+            self.rows.update(row_id, **_drafted(draft), draft=None)
         return row_id
 
-    def clone_character(self, call: Call, character_id: int) -> int | None:
-        """Copy a character, without its backends and files."""
-        return self._characters.clone(call, character_id)
-
-    def delete_character(self, call: Call, character_id: int) -> bool:
-        """Delete a version."""
-        return self._characters.delete(call, character_id)
-
-    def delete_character_by_name(self, call: Call, name: str) -> list[int]:
-        """Delete all versions of a name."""
-        return self._characters.delete_where(call, name=name)
-
-    def delete_character_by_uid(self, call: Call, character_uid: str) -> list[int]:
-        """Delete all versions of a character."""
-        return self._characters.delete_where(call, uid=character_uid)
-
-    def exists_character_name(self, call: Call, name: str) -> bool:
-        """Return whether the caller has a character of a name."""
-        return self._characters.exists(call, name)
-
-    def new_character_name(self, call: Call, desired: str) -> str:
-        """Return a name that the caller has no character of."""
-        return self._characters.new_name(call, desired)
-
-    def list_character_versions_by_name(self, call: Call, name: str) -> list[Row]:
-        """Return the versions of a name."""
-        stats = self._stats.of_version
-        rows = self._characters.of_name(call, name)
-        return [{**self._characters.shown(row), "stats": stats(call, "character", row["uid"])} for row in rows]
-
     def get_character_latest_id_by_name(self, call: Call, name: str) -> int | None:
-        """Return the id of the latest version of a name."""
-        rows = [row for row in self._characters.of_name(call, name) if row["visibility"] != HIDDEN]
+        rows = [row for row in self.of_name(call, name) if row["visibility"] != HIDDEN]
         return rows[0]["id"] if rows else None
-
-    def search_character_summary(self, call: Call) -> list[Row]:
-        """Return a page of characters."""
-        return self._characters.page(call, _with_where(call.body))
-
-    def search_character_details(self, call: Call) -> list[Row]:
-        """Return a page of characters with their backends."""
-        return [self._details(row) for row in self._characters.search(call, _with_where(call.body))]
-
-    def batch_search_character_summary(self, call: Call) -> list[list[Row]]:
-        """Return a page of characters for each of some searches."""
-        return [self.search_character_summary(replace(call, body=query)) for query in call.body]
-
-    def batch_search_character_details(self, call: Call) -> list[list[Row]]:
-        """Return a page of characters with their backends for each of some searches."""
-        return [self.search_character_details(replace(call, body=query)) for query in call.body]
-
-    def search_public_character_summary(self, call: Call) -> list[Row]:
-        """Return a page of published characters."""
-        return self._characters.page(call, check_public(call.body))
-
-    def count_characters(self, call: Call) -> int:
-        """Return how many characters a search finds."""
-        return self._characters.count(call, _with_where(call.body))
-
-    def count_public_characters(self, call: Call) -> int:
-        """Return how many published characters a search finds."""
-        return self._characters.count(call, check_public(call.body))
 
     def add_character_backend(self, call: Call, character_uid: str) -> str | None:
         """Add a backend and return its id; None if it was not said whether it is the default, for some releases."""
         self._own(call, character_uid)
         self._check_backend(call)
         uid = new_uid()
-        dates = {"gmtCreate": call.now, "gmtModified": call.now}
-        self._backends.add(**{**NEW_BACKEND, **call.body, **dates, "backendId": uid, "characterUid": character_uid})
+        self._backends.add(
+            **{**NEW_BACKEND, **call.body, **call.dates, "backendId": uid, "characterUid": character_uid}
+        )
         if call.release.needs_is_default and "isDefault" not in call.body:
             return None
         self._settle_default(call, character_uid, uid)
         return uid
 
     def update_character_backend(self, call: Call, character_backend_id: str) -> bool:
-        """Change what is given."""
         backend = self._own_backend(call, character_backend_id)
         if backend is None:
             raise Refused(404, f"Failed to find character backend: {character_backend_id}")
@@ -169,7 +97,6 @@ class Character:
         return self._update_backend(call, backend, call.body)
 
     def set_default_character_backend(self, call: Call, character_backend_id: str) -> bool:
-        """Make a backend the one that chats have if they do not name one."""
         return self._update_backend(call, self._known_backend(call, character_backend_id), {"isDefault": True})
 
     def remove_character_backend(self, call: Call, character_backend_id: str) -> bool:
@@ -180,20 +107,14 @@ class Character:
         return True
 
     def get_default_character_backend(self, call: Call, character_uid: str) -> Row | None:
-        """Return the default backend; it fails if there are two."""
         self._own(call, character_uid)
-        backends = self._backends.find(characterUid=character_uid, isDefault=True)
-        if len(backends) > 1:
-            raise Refused(500)
-        return backends[0] if backends else None
+        return default_backend(self._backends, {"uid": character_uid})
 
     def list_character_backends(self, call: Call, character_uid: str) -> list[Row]:
-        """Return the backends of a character."""
         self._own(call, character_uid)
         return self._backends_of(character_uid)
 
     def list_character_backend_ids(self, call: Call, character_uid: str) -> list[str]:
-        """Return the ids of the backends of a character."""
         return [backend["backendId"] for backend in self.list_character_backends(call, character_uid)]
 
     def _upload(self, kind: Kind, call: Call, character_uid: str) -> str:
@@ -201,7 +122,7 @@ class Character:
         if kind is AVATAR and call.release.refuses_avatars and not call.is_admin:
             raise Refused(403)
         self._own(call, character_uid)
-        return address(call, kind.address, self._files.add(call, kind, character_uid))
+        return address(call, kind.address, kind.add(self._files, call, character_uid))
 
     upload_character_avatar = partialmethod(_upload, AVATAR)
     upload_character_picture = partialmethod(_upload, PICTURE)
@@ -211,7 +132,7 @@ class Character:
     def _addresses(self, kind: Kind, call: Call, character_uid: str) -> list[str]:
         """Return the addresses of files; that of a document ends with what a RAG task calls its source."""
         self._own(call, character_uid)
-        return [address(call, kind.address, row["key"]) for row in self._files.find(call, kind, character_uid)]
+        return [address(call, kind.address, row["key"]) for row in self._files.find(kind.folder(call, character_uid))]
 
     list_character_pictures = partialmethod(_addresses, PICTURE)
     list_character_documents = partialmethod(_addresses, DOCUMENT)
@@ -219,7 +140,7 @@ class Character:
 
     def _delete_file(self, kind: Kind, call: Call, key: str) -> bool:
         """Delete a file of a character of the caller's; not even administrators may delete others'."""
-        character = self._characters.rows.first(uid=owner_uid(key))
+        character = self.rows.first(uid=path_of(key).rpartition("/")[0].rpartition("/")[2])
         if character is None or character["username"] != call.user:
             raise Refused(403, f"{kind.label} doesn't belong to you")
         return self._files.delete(key)
@@ -231,18 +152,16 @@ class Character:
     def upload_character_voice(self, call: Call, character_backend_id: str) -> str:
         """Store a voice and return the name of the speaker that it makes."""
         self._own_backend(call, character_backend_id)
-        self._files.add(call, VOICE, character_backend_id)
+        VOICE.add(self._files, call, character_backend_id)
         return "voice-1.wav"
 
     def list_character_voices(self, call: Call, character_backend_id: str) -> list[str]:
-        """Return the keys of the voices of a backend."""
         self._own_backend(call, character_backend_id)
-        return [row["name"] for row in self._files.find(call, VOICE, character_backend_id)]
+        return [row["name"] for row in self._files.find(VOICE.folder(call, character_backend_id))]
 
     def delete_character_voice(self, call: Call, character_backend_id: str, key: str) -> bool:
-        """Delete a voice of a backend."""
         self._own_backend(call, character_backend_id)
-        return self._files.delete(key_of(f"character/voice/{character_backend_id}/{key}"))
+        return self._files.delete(key_of(f"{VOICE.folder(call, character_backend_id)}/{key}"))
 
     def export_character(self, call: Call, character_id: int, include_connectors: bool = False) -> File:
         """Return the archive of a character; no recorded server has connectors."""
@@ -257,9 +176,9 @@ class Character:
     def import_character(self, call: Call) -> int:
         """Make a character of an archive and return its id."""
         contents = self._archives.read(call)
-        name = self._characters.new_name(call, contents.character.get("name", ""))
-        row_id = self._characters.add(call, {**NEW_CHARACTER, **contents.character, "name": name})
-        uid = self._characters.rows.find(id=row_id)[0]["uid"]
+        name = self.new_thing_name(call, contents.character.get("name", ""))
+        row_id = self.add(call, {**contents.character, "name": name})
+        uid = self.rows.find(id=row_id)[0]["uid"]
         for configuration in contents.backends:
             self.add_character_backend(replace(call, body=self._archives.add_tasks(call, configuration)), uid)
         for folder in call.release.archive_folders:
@@ -275,8 +194,8 @@ class Character:
         remembered = self._remembered.first(characterId=character_id)
         is_leaked = remembered is not None and call.now < remembered["rememberedAt"] + CACHE_SECONDS
         if is_leaked and call.release.leaks_details:
-            return self._characters.rows.get(character_id)
-        character = self._characters.visible(call, character_id)
+            return self.rows.get(character_id)
+        character = self.visible(call, character_id)
         if character is not None:
             self._remembered.delete_where(characterId=character_id)
             self._remembered.add(characterId=character_id, rememberedAt=call.now)
@@ -284,23 +203,20 @@ class Character:
 
     def _import_file(self, call: Call, character_id: int, folder: str, upload: Upload) -> None:
         """Store a file of an archive; a document gets a RAG task that can be started."""
-        uid = self._characters.rows.find(id=character_id)[0]["uid"]
+        uid = self.rows.find(id=character_id)[0]["uid"]
         owner = self._backends_of(uid)[0]["backendId"] if folder == "voices" else uid
-        key = self._files.put(call, KINDS[folder], owner, upload)
+        key = self._files.put(KINDS[folder].folder(call, owner), upload)
         if folder == "avatar":
-            self._characters.rows.update(character_id, avatar=address(call, AVATAR.address, key))
+            self.rows.update(character_id, avatar=address(call, AVATAR.address, key))
         if folder == "documents":
             self._rag_tasks.add(**new_task(call, uid, {"sourceType": "file", "source": key}))
-
-    def _details(self, character: Row) -> Row:
-        return {**self._characters.shown(character), "backends": self._backends_of(character["uid"])}
 
     def _backends_of(self, uid: str) -> list[Row]:
         return sorted(self._backends.find(characterUid=uid), key=itemgetter("backendId"))
 
     def _own(self, call: Call, uid: str) -> Row | None:
         """Return a version of a character of the caller's; see `own_or_refuse`."""
-        return own_or_refuse(call, self._characters.rows.first(uid=uid))
+        return own_or_refuse(call, self.rows.first(uid=uid))
 
     def _own_backend(self, call: Call, uid: str) -> Row | None:
         """Return a backend of the caller's; None only to an administrator, if there is no such backend."""
@@ -318,9 +234,7 @@ class Character:
         """Refuse a task that is not the caller's, and sizes out of range."""
         if task := call.body.get("chatPromptTaskId"):
             own_or_refuse(call, self._tasks.first(promptTaskId=task))
-        for name, (label, low, high) in _RANGES.items():
-            if not low <= call.body.get(name, low) <= high:
-                raise Refused(400, f"{label} should be between {low} and {high}")
+        check_ranges(call.body, _RANGES)
 
     def _update_backend(self, call: Call, backend: Row, fields: Mapping[str, Any]) -> bool:
         is_updated = self._backends.update(backend["id"], **fields, gmtModified=call.now)
@@ -339,14 +253,8 @@ class Character:
 
 
 def _drafted(draft: str) -> Row:
-    """Return the fields that stand in a draft."""
     try:
         fields = json.loads(draft)
         return {name: fields[name] for name in _DRAFTED if fields.get(name) is not None}
     except (AttributeError, ValueError):
         return {}
-
-
-def _with_where(query: Mapping[str, Any]) -> Row:
-    """Return a search, which is for public ones if it has no conditions."""
-    return {"where": {"visibility": PUBLIC}, **query}

@@ -7,13 +7,13 @@ from math import inf
 from operator import itemgetter
 from sqlite3 import ProgrammingError
 
-from freechat_sdk.sandbox._chat_prompts import ChatPrompts, told
-from freechat_sdk.sandbox._events import CutError, delta, result
+from freechat_sdk.sandbox._chat_prompts import ChatPrompts, default_backend, told
+from freechat_sdk.sandbox._events import CutError, delta, result, whole_answer
 from freechat_sdk.sandbox._messages import Messages, cost_of, record, text_of
-from freechat_sdk.sandbox._resource import Call, Refused, new_uid, own_or_refuse
+from freechat_sdk.sandbox._resource import Call, Refused, new_uid, own
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._templates import message_text
-from freechat_sdk.sandbox._versioned import PUBLIC
+from freechat_sdk.sandbox._versioned import PUBLIC, shown
 from freechat_sdk.sandbox.completions import Completion, ModelError, Prompt, Usage
 
 MAX_MESSAGES = 1000
@@ -46,18 +46,17 @@ class Chat:
             if self._prompts.template(backend)[0] is None:
                 raise Refused(406, "Failed to start a chat.")
             chat = new_chat(character or {}, backend, call.body, username=call.user)
-            chat["id"] = self._chats.add(**chat, gmtCreate=call.now, gmtModified=call.now)
+            chat["id"] = self._chats.add(**chat, **call.dates)
             self._load(call, chat)
         return str(chat["chatId"])
 
     def _backend(self, call: Call, character: Row | None) -> Row:
-        """Return the backend that is asked for, or the character's default one."""
         if "backendId" in call.body:
             backend = self._prompts.backends.first(backendId=call.body["backendId"])
             if backend is None:
                 raise Refused(500)
         else:
-            backend = self._prompts.default_backend(character)
+            backend = default_backend(self._prompts.backends, character)
         if character is None or backend is None:
             raise Refused(400, "No backend found.")
         return backend
@@ -65,10 +64,9 @@ class Chat:
     def get_default_chat_id(
         self, call: Call, character_id: int | None = None, character_uid: str | None = None
     ) -> str | None:
-        """Return the caller's chat with the default backend of a character."""
-        version = self._prompts.characters.rows.get(character_id) if character_id is not None else None
+        version = self._prompts.characters.get(character_id) if character_id is not None else None
         character = self._prompts.character(version["uid"] if version else character_uid)
-        backend = self._prompts.default_backend(character)
+        backend = default_backend(self._prompts.backends, character)
         chat = self._chats.first(username=call.user, backendId=backend["backendId"]) if backend else None
         return chat["chatId"] if chat else None
 
@@ -82,7 +80,6 @@ class Chat:
         return self._chats.update(chat["id"], **changes, gmtModified=call.now)
 
     def delete_chat(self, call: Call, chat_id: str) -> bool:
-        """Delete a chat."""
         chat = self._own(call, chat_id)
         return chat is not None and self._chats.delete(chat["id"])
 
@@ -106,7 +103,7 @@ class Chat:
         model_id = self._prompts.task(backend).get("modelId") or ""
         return {
             "context": {**chat, "requestId": None},
-            "character": {**self._prompts.characters.shown(character), "requestId": call.request_id},
+            "character": {**shown("character", character), "requestId": call.request_id},
             "provider": model_id.partition("]")[0].removeprefix("[") or None,
             "latestMessageRecord": record(latest[0], with_ext=is_owner) if latest else None,
             "proactiveChatWaitingTime": backend.get("proactiveChatWaitingTime") or 0,
@@ -116,18 +113,18 @@ class Chat:
             "isTtsEnabled": bool(backend.get("enableTts")),
         }
 
-    def list_messages(self, call: Call, chat_id: str, limit: int = MAX_MESSAGES, offset: int = 0) -> list[Row]:
-        """Return a window of messages, counted from the newest, the oldest first."""
-        return [record(message) for message in self._window(call, chat_id, limit, offset)]
+    def list_messages(self, call: Call, chat_id: str, **window: int) -> list[Row]:
+        return [record(message) for message in self._window(call, chat_id, **window)]
 
-    def list_debug_messages(self, call: Call, chat_id: str, limit: int = MAX_MESSAGES, offset: int = 0) -> list[Row]:
-        """Return a window of messages; the owner of the character also sees what the model was told."""
-        messages = self._window(call, chat_id, limit, offset)
+    def list_debug_messages(self, call: Call, chat_id: str, **window: int) -> list[Row]:
+        """Return messages; the owner of the character also sees what the model was told."""
+        messages = self._window(call, chat_id, **window)
         character = self._prompts.character((self._chats.first(chatId=chat_id) or {}).get("characterUid"))
         is_owner = character is not None and character["username"] == call.user
         return [record(message, with_ext=is_owner) for message in messages]
 
-    def _window(self, call: Call, chat_id: str, limit: int, offset: int) -> list[Row]:
+    def _window(self, call: Call, chat_id: str, limit: int = MAX_MESSAGES, offset: int = 0) -> list[Row]:
+        """Return messages counted from the newest, the oldest first."""
         chat, gone = self._own(call, chat_id), self._chats.deleted(chatId=chat_id)
         if limit < 0 or (gone is not None and not call.release.shows_deleted_chats):
             raise Refused(500)
@@ -155,7 +152,6 @@ class Chat:
         return messages or self._messages.visible(chat)
 
     def rollback_messages(self, call: Call, chat_id: str, count: int) -> list[int]:
-        """Hide the newest messages and return their ids, the newest first."""
         chat = self._own(call, chat_id)
         if count <= 0:
             raise Refused(500)
@@ -195,15 +191,12 @@ class Chat:
         return {"messageUsage": chat["answers"], "tokenUsage": cost["tokenUsage"]}
 
     def send_message(self, call: Call, chat_id: str) -> Row:
-        """Store a message, ask the model and store its answer."""
         chat = self._for_sending(call, chat_id)
         with self._turn(call, chat_id):
-            completion = _asked(call, self._take(call, chat, is_streamed=False))
-            text = _whole(completion)
+            text, completion = whole_answer(call, self._take(call, chat, is_streamed=False))
             return {"text": text, **self._answered(call, chat, text, completion)}
 
     def stream_send_message(self, call: Call, chat_id: str) -> Iterator[Row]:
-        """Store a message, ask the model, yield its answer as it comes, and store it."""
         chat = self._for_sending(call, chat_id)
         _check_quota(chat)
         if call.release.refuses_when_busy and self._turn_of(chat_id).locked():
@@ -236,12 +229,11 @@ class Chat:
 
     def send_assistant(self, call: Call, chat_id: str, assistant_uid: str) -> Row:
         """Ask another character of the caller's for the user's next line; nothing is stored."""
-        completion = _asked(call, self._assistant_prompt(call, chat_id, assistant_uid, is_streamed=False))
-        text = _whole(completion)
+        prompt = self._assistant_prompt(call, chat_id, assistant_uid, is_streamed=False)
+        text, completion = whole_answer(call, prompt)
         return {"text": text, **result(text, completion)}
 
     def stream_send_assistant(self, call: Call, chat_id: str, assistant_uid: str) -> Iterator[Row]:
-        """Do as `send_assistant` does, and yield the line as it comes."""
         return self._stream_assistant(call, self._assistant_prompt(call, chat_id, assistant_uid, is_streamed=True))
 
     def _stream_assistant(self, call: Call, prompt: Prompt) -> Iterator[Row]:
@@ -258,7 +250,7 @@ class Chat:
         assistant = self._prompts.character(uid)
         if not call.is_admin and (assistant is None or assistant["username"] != call.user):
             raise Refused(403)
-        backend = self._prompts.default_backend(assistant)
+        backend = default_backend(self._prompts.backends, assistant)
         if backend is None:
             raise Refused(400, "No backend found.")
         self._load(call, chat)
@@ -267,10 +259,7 @@ class Chat:
         return self._prompts.to_ask(call, chat, backend, (), text=text, is_streamed=is_streamed)
 
     def _own(self, call: Call, chat_id: str) -> Row | None:
-        """Return a chat of the caller's; None if it was deleted."""
-        chat = self._chats.first(chatId=chat_id)
-        own_or_refuse(call, chat or self._chats.deleted(chatId=chat_id))
-        return chat
+        return own(call, self._chats, chatId=chat_id)
 
     def _for_sending(self, call: Call, chat_id: str) -> Row:
         chat = self._own(call, chat_id)
@@ -321,7 +310,6 @@ class Chat:
         return self._prompts.to_ask(call, chat, backend, window, text=text, context=context, is_streamed=is_streamed)
 
     def _answered(self, call: Call, chat: Row, text: str, completion: Completion) -> Row:
-        """Store an answer and return its final event."""
         final = result(text, completion)
         message_id = self._store_answer(call, chat, text, completion.usage)
         return {**final, "message": {**final["message"], "messageId": message_id}}
@@ -347,8 +335,8 @@ class Chat:
             if not messages or messages[-1]["role"] != "user":
                 return
             prompt = self._to_ask(call, chat, messages[-1], is_streamed=False)
-        completion = _asked(call, prompt)
-        self._store_answer(call, chat, _whole(completion), completion.usage)
+        text, completion = whole_answer(call, prompt)
+        self._store_answer(call, chat, text, completion.usage)
 
 
 def new_chat(character: Row, backend: Row, given: Row, *, username: str, chat_id: str | None = None) -> Row:
@@ -395,13 +383,6 @@ def _break_off(call: Call, ending: str, said: list[str]) -> None:
 def _asked(call: Call, prompt: Prompt) -> Completion:
     try:
         return call.ask(prompt)
-    except ModelError:
-        raise Refused(500) from None
-
-
-def _whole(completion: Completion) -> str:
-    try:
-        return "".join(completion.tokens)
     except ModelError:
         raise Refused(500) from None
 

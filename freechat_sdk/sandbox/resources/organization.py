@@ -1,6 +1,6 @@
 """OrganizationApi: who is whose subordinate."""
 
-from collections.abc import Sequence
+from functools import partialmethod
 
 from freechat_sdk.sandbox._resource import Call, Refused
 from freechat_sdk.sandbox._store import Row, Store
@@ -17,52 +17,36 @@ class Organization:
         self._pairs = store.table("organisation", "owner", "subordinate")
         self._users = Users(store)
 
-    def get_owners(self, call: Call, all: str = "") -> list[str]:
-        """Return the caller and its owners."""
-        return self._reached(call.user, _UP, all)
+    def _own(self, direction: tuple[str, str], call: Call, all: str = "") -> list[str]:
+        return self._reached(call.user, direction, all)
 
-    def get_subordinates(self, call: Call, all: str = "") -> list[str]:
-        """Return the caller and its subordinates."""
-        return self._reached(call.user, _DOWN, all)
+    get_owners = partialmethod(_own, _UP)
+    get_subordinates = partialmethod(_own, _DOWN)
 
-    def get_owners_dot(self, call: Call, all: str = "") -> str:
-        """Return the caller and its owners as a graph."""
-        return _dot(self._reached(call.user, _UP, all))
+    def _dot(self, direction: tuple[str, str], call: Call, all: str = "") -> str:
+        """Return a graph, which has no edges."""
+        reached = self._reached(call.user, direction, all)
+        return "digraph{\n" + "".join(f"{name};\n" for name in reversed(reached)) + "}\n"
 
-    def get_subordinates_dot(self, call: Call, all: str = "") -> str:
-        """Return the caller and its subordinates as a graph."""
-        return _dot(self._reached(call.user, _DOWN, all))
+    get_owners_dot = partialmethod(_dot, _UP)
+    get_subordinates_dot = partialmethod(_dot, _DOWN)
 
-    def get_subordinate_owners(self, call: Call, username: str, all: str = "") -> list[str]:
-        """Return a user and its owners."""
+    def _subordinates(self, direction: tuple[str, str], call: Call, username: str, all: str = "") -> list[str]:
         self._check_manages(call, username)
-        return self._reached(username, _UP, all)[::-1]
+        return self._reached(username, direction, all)[::-1]
 
-    def get_subordinate_subordinates(self, call: Call, username: str, all: str = "") -> list[str]:
-        """Return a user and its subordinates."""
-        self._check_manages(call, username)
-        return self._reached(username, _DOWN, all)[::-1]
-
-    def update_subordinate_owners(self, call: Call, username: str) -> bool:
-        """Set a user's owners; return whether that changes anything."""
-        return self._set(call, username, _UP)
-
-    def update_subordinate_subordinates(self, call: Call, username: str) -> bool:
-        """Set a user's subordinates; return whether that changes anything."""
-        return self._set(call, username, _DOWN)
+    get_subordinate_owners = partialmethod(_subordinates, _UP)
+    get_subordinate_subordinates = partialmethod(_subordinates, _DOWN)
 
     def remove_subordinate_subordinates_tree(self, call: Call, username: str) -> bool:
-        """Remove all subordinates below a user; return whether there were any."""
         self._check_manages(call, username)
         removed = [self._pairs.delete_where(owner=owner) for owner in self._reached(username, _DOWN, "1")]
         return any(removed)
 
     def list_subordinate_authorities(self, call: Call, username: str) -> list[str]:
-        """Return a user's authorities."""
         return list((self._managed(call, username) or {}).get("authorities", ()))
 
     def update_subordinate_authorities(self, call: Call, username: str) -> bool:
-        """Set a user's authorities; return whether there is such a user."""
         user = self._managed(call, username)
         return user is not None and self._users.users.update(user["id"], authorities=call.body)
 
@@ -82,7 +66,8 @@ class Organization:
             if not call.is_admin and username not in tree:
                 raise Refused(403, f"No permission to manage user {username}")
 
-    def _set(self, call: Call, username: str, direction: tuple[str, str]) -> bool:
+    def _set(self, direction: tuple[str, str], call: Call, username: str) -> bool:
+        """Set who is a step away from a user; return whether that changes anything."""
         self._check_manages(call, username, *call.body)
         start, end = direction
         wanted = {name for name in call.body if name != username and self._users.find(name)}
@@ -93,6 +78,9 @@ class Organization:
             self._pairs.add(**{start: username, end: name})
         return wanted != known
 
+    update_subordinate_owners = partialmethod(_set, _UP)
+    update_subordinate_subordinates = partialmethod(_set, _DOWN)
+
     def _reached(self, username: str, direction: tuple[str, str], all_: str) -> list[str]:
         """Return a user and those a step away, or all steps."""
         start, end = direction
@@ -100,8 +88,3 @@ class Organization:
         for name in reached if all_ == "1" else [username]:
             reached += [pair[end] for pair in self._pairs.find(**{start: name}) if pair[end] not in reached]
         return reached
-
-
-def _dot(usernames: Sequence[str]) -> str:
-    """Return a graph, which has no edges."""
-    return "digraph{\n" + "".join(f"{name};\n" for name in reversed(usernames)) + "}\n"

@@ -5,106 +5,36 @@ from collections.abc import Iterator
 from typing import Any
 
 from freechat_sdk.sandbox import completions
-from freechat_sdk.sandbox._events import prompt_events, result
+from freechat_sdk.sandbox._events import prompt_events, result, whole_answer
 from freechat_sdk.sandbox._models import stored_key
 from freechat_sdk.sandbox._resource import Call, Refused
-from freechat_sdk.sandbox._stats import Stats
 from freechat_sdk.sandbox._store import Row, Store
 from freechat_sdk.sandbox._templates import MUSTACHE, fill, fill_chat, messages_of
-from freechat_sdk.sandbox._versioned import Versioned, check_public
+from freechat_sdk.sandbox._versioned import Versioned
 
 
-class Prompt:
+class Prompt(Versioned, kind="prompt"):
     """Versions of prompts, and models that are asked with them."""
 
     def __init__(self, store: Store) -> None:
+        super().__init__(store)
         self._store = store
-        self._prompts = Versioned(store, "prompt")
         self._keys = store.table("api_keys", "username")
-        self._stats = Stats(store)
 
-    def create_prompt(self, call: Call) -> int:
-        """Add a prompt."""
-        return self._prompts.add(call, _new(call.body))
+    def _new(self, call: Call, fields: Row) -> Row:
+        """Return the fields of a new prompt; one with a draft has nothing else to send."""
+        if "draft" in fields:
+            fields = {name: value for name, value in fields.items() if name not in ("template", "chatTemplate")}
+        return {"type": "string", "format": MUSTACHE, "lang": "en", "tags": [], **self._changed(fields)}
 
-    def create_prompts(self, call: Call) -> list[int]:
-        """Add prompts."""
-        return [self._prompts.add(call, _new(fields)) for fields in call.body]
-
-    def get_prompt_summary(self, call: Call, prompt_id: int) -> Row:
-        """Return a prompt."""
-        return self._prompts.shown(self._prompts.found(call, prompt_id))
-
-    get_prompt_details = get_prompt_summary
-
-    def update_prompt(self, call: Call, prompt_id: int) -> bool:
-        """Change what is given."""
-        return self._prompts.update(call, prompt_id, _content(call.body))
-
-    def publish_prompt(self, call: Call, prompt_id: int, visibility: str) -> int | None:
-        """Publish a version."""
-        return self._prompts.publish(call, prompt_id, visibility)
-
-    def clone_prompt(self, call: Call, prompt_id: int) -> int | None:
-        """Copy a prompt."""
-        return self._prompts.clone(call, prompt_id)
-
-    def clone_prompts(self, call: Call) -> list[int]:
-        """Copy prompts."""
-        return self._prompts.clone_all(call, call.body)
-
-    def delete_prompt(self, call: Call, prompt_id: int) -> bool:
-        """Delete a version."""
-        return self._prompts.delete(call, prompt_id)
-
-    def delete_prompts(self, call: Call) -> list[int]:
-        """Delete versions."""
-        return self._prompts.delete_all(call, call.body)
-
-    def delete_prompt_by_name(self, call: Call, name: str) -> list[int]:
-        """Delete all versions of a name."""
-        return self._prompts.delete_where(call, name=name)
-
-    def exists_prompt_name(self, call: Call, name: str) -> bool:
-        """Return whether the caller has a prompt of a name."""
-        return self._prompts.exists(call, name)
-
-    def new_prompt_name(self, call: Call, desired: str) -> str:
-        """Return a name that the caller has no prompt of."""
-        return self._prompts.new_name(call, desired)
-
-    def list_prompt_versions_by_name(self, call: Call, name: str) -> list[Row]:
-        """Return the versions of a name."""
-        stats = self._stats.of_version
-        rows = self._prompts.of_name(call, name)
-        return [{**self._prompts.shown(row), "stats": stats(call, "prompt", row["uid"])} for row in rows]
-
-    def search_prompt_summary(self, call: Call) -> list[Row]:
-        """Return a page of prompts."""
-        return self._prompts.page(call, call.body)
-
-    search_prompt_details = search_prompt_summary
-
-    def batch_search_prompt_summary(self, call: Call) -> list[list[Row]]:
-        """Return a page of prompts for each of some searches."""
-        return [self._prompts.page(call, query) for query in call.body]
-
-    batch_search_prompt_details = batch_search_prompt_summary
-
-    def search_public_prompt_summary(self, call: Call) -> list[Row]:
-        """Return a page of published prompts."""
-        return self._prompts.page(call, check_public(call.body))
-
-    def count_prompts(self, call: Call) -> int:
-        """Return how many prompts a search finds."""
-        return self._prompts.count(call, call.body)
-
-    def count_public_prompts(self, call: Call) -> int:
-        """Return how many published prompts a search finds."""
-        return self._prompts.count(call, check_public(call.body))
+    def _changed(self, fields: Row) -> Row:
+        """Return the fields of a prompt with its type; it is written as a string or as a chat, never as both."""
+        if "chatTemplate" in fields:
+            template = {name: value for name, value in fields["chatTemplate"].items() if value != []}
+            return {**fields, "type": "chat", "template": None, "chatTemplate": template}
+        return {**fields, "type": "string", "chatTemplate": None} if "template" in fields else fields
 
     def apply_prompt_template(self, call: Call) -> str:
-        """Fill in a template that is given."""
         filled = _filled(call.body, call.body)
         if filled is None:
             raise Refused(500)
@@ -118,23 +48,16 @@ class Prompt:
         return _dumped(filled)
 
     def send_prompt(self, call: Call) -> Row:
-        """Ask a model and return its whole answer."""
         question = self._question(call, is_streamed=False)
-        try:
-            completion = call.ask(question)
-            text = "".join(completion.tokens)
-        except completions.ModelError as error:
-            raise Refused(500) from error
+        text, completion = whole_answer(call, question)
         if not text:
             raise Refused(429, question.text)
         return {"text": text, **result(text, completion)}
 
     def stream_send_prompt(self, call: Call) -> Iterator[Row]:
-        """Ask a model and yield its answer as it comes."""
         return prompt_events(call, self._question(call, is_streamed=True))
 
     def _question(self, call: Call, *, is_streamed: bool) -> completions.Prompt:
-        """Return what a model is to be asked."""
         params = dict(call.body.get("params") or {})
         with self._store.transaction():
             filled = self._asked(call, call.body)
@@ -152,32 +75,16 @@ class Prompt:
         return given["prompt"] if "prompt" in given else self._filled_ref(call, given.get("promptRef", {}))
 
     def _filled_ref(self, call: Call, ref: Row) -> Any:
-        prompt = self._prompts.own(call, ref.get("promptId", 0)) or {}
+        prompt = self.own(call, ref.get("promptId", 0)) or {}
         is_draft = ref.get("draft") and "draft" in prompt
-        return _filled({**prompt, **_drafted(prompt)} if is_draft else prompt, ref)
+        return _filled({**prompt, **self._drafted(prompt)} if is_draft else prompt, ref)
 
-
-def _new(fields: Row) -> Row:
-    """Return the fields of a new prompt; one with a draft has nothing else to send."""
-    if "draft" in fields:
-        fields = {name: value for name, value in fields.items() if name not in ("template", "chatTemplate")}
-    return {"type": "string", "format": MUSTACHE, "lang": "en", "tags": [], **_content(fields)}
-
-
-def _content(fields: Row) -> Row:
-    """Return the fields of a prompt with its type; it is written as a string or as a chat, never as both."""
-    if "chatTemplate" in fields:
-        template = {name: value for name, value in fields["chatTemplate"].items() if value != []}
-        return {**fields, "type": "chat", "template": None, "chatTemplate": template}
-    return {**fields, "type": "string", "chatTemplate": None} if "template" in fields else fields
-
-
-def _drafted(prompt: Row) -> Row:
-    """Return the fields that stand in a prompt's draft."""
-    try:
-        return _content({name: value for name, value in json.loads(prompt["draft"]).items() if value is not None})
-    except (AttributeError, ValueError):
-        raise Refused(500) from None
+    def _drafted(self, prompt: Row) -> Row:
+        try:
+            draft = json.loads(prompt["draft"])
+            return self._changed({name: value for name, value in draft.items() if value is not None})
+        except (AttributeError, ValueError):
+            raise Refused(500) from None
 
 
 def _filled(prompt: Row, given: Row) -> Any:

@@ -1,8 +1,8 @@
 """PromptTaskApi: tasks, each of which asks one model with one prompt."""
 
-from freechat_sdk.sandbox._resource import Call, Refused, new_uid, own_or_refuse
+from freechat_sdk.sandbox._resource import Call, Refused, new_uid, own
 from freechat_sdk.sandbox._store import Row, Store
-from freechat_sdk.sandbox._versioned import Versioned
+from freechat_sdk.sandbox.resources.prompt import Prompt
 
 
 class PromptTask:
@@ -10,19 +10,17 @@ class PromptTask:
 
     def __init__(self, store: Store) -> None:
         self._tasks = store.table("prompt_tasks", "promptTaskId", "username")
-        self._prompts = Versioned(store, "prompt")
+        self._prompts = Prompt(store)
 
     def create_prompt_task(self, call: Call) -> str:
-        """Add a task of a prompt of the caller's."""
         if "promptRef" not in call.body:
             raise Refused(500)
         self._refuse_others_prompt(call)
         uid = new_uid()
-        self._tasks.add(**call.body, promptTaskId=uid, username=call.user, gmtCreate=call.now, gmtModified=call.now)
+        self._tasks.add(**call.body, promptTaskId=uid, username=call.user, **call.dates)
         return uid
 
     def get_prompt_task(self, call: Call, prompt_task_id: str) -> Row | None:
-        """Return a task, its key in clear."""
         task = self._own(call, prompt_task_id)
         if task is None:
             return None
@@ -31,21 +29,16 @@ class PromptTask:
         return {**task, "taskId": task["promptTaskId"]}
 
     def update_prompt_task(self, call: Call, prompt_task_id: str) -> bool:
-        """Change what is given."""
         task = self._own(call, prompt_task_id)
         self._refuse_others_prompt(call)
         return task is not None and self._tasks.update(task["id"], **call.body, gmtModified=call.now)
 
     def delete_prompt_task(self, call: Call, prompt_task_id: str) -> bool:
-        """Delete a task."""
         task = self._own(call, prompt_task_id)
         return task is not None and self._tasks.delete(task["id"])
 
     def _own(self, call: Call, uid: str) -> Row | None:
-        """Return a task of the caller's; None if it was one."""
-        task = self._tasks.first(promptTaskId=uid)
-        own_or_refuse(call, task or self._tasks.deleted(promptTaskId=uid))
-        return task
+        return own(call, self._tasks, promptTaskId=uid)
 
     def _refuse_others_prompt(self, call: Call) -> None:
         if "promptRef" in call.body:

@@ -5,13 +5,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from freechat_sdk.sandbox._files import Files
-from freechat_sdk.sandbox._resource import Call, Refused, own_or_refuse
+from freechat_sdk.sandbox._resource import Call, Refused, check_ranges, own_or_refuse
 from freechat_sdk.sandbox._store import Row, Store
-from freechat_sdk.sandbox._versioned import Versioned
 
 RUN_SECONDS, RUN_POLLS = 2, 2
 """A task that runs is done after a while, or when its status has been asked for often enough."""
-_RANGES = {"maxSegmentSize": ("Max segment size", 1000), "maxOverlapSize": ("Max overlap size", 100)}
+_RANGES = {"maxSegmentSize": ("Max segment size", 0, 1000), "maxOverlapSize": ("Max overlap size", 0, 100)}
 
 
 class Rag:
@@ -23,21 +22,15 @@ class Rag:
 
     def __init__(self, store: Store) -> None:
         self._tasks = store.table("rag_tasks", "characterUid")
-        self._characters = Versioned(store, "character")
+        self._characters = store.table("characters", "uid")
         self._files = Files(store)
 
     def create_rag_task(self, call: Call, character_uid: str) -> int:
-        """Add a task."""
         self._refuse_others(call, character_uid)
-        _check_sizes(call.body)
+        check_ranges(call.body, _RANGES)
         return self._tasks.add(**new_task(call, character_uid, call.body))
 
-    def get_rag_task(self, call: Call, task_id: int) -> Row | None:
-        """Return a task."""
-        return self._own(call, task_id)
-
     def list_rag_tasks(self, call: Call, character_uid: str) -> list[Row]:
-        """Return the tasks of a character."""
         self._refuse_others(call, character_uid)
         return [self._settled(call, task) for task in self._tasks.find(characterUid=character_uid)]
 
@@ -45,13 +38,12 @@ class Rag:
         """Change what is given, unless the server forgets which task it is."""
         if self._own(call, task_id) is None:
             raise Refused(404, "No task found.")
-        _check_sizes(call.body)
+        check_ranges(call.body, _RANGES)
         if call.release.ignores_rag_updates:
             return False
         return self._tasks.update(task_id, **call.body, gmtModified=call.now)
 
     def delete_rag_task(self, call: Call, task_id: int) -> bool:
-        """Delete a task."""
         self._own(call, task_id)
         return self._tasks.delete(task_id)
 
@@ -64,7 +56,6 @@ class Rag:
         return str(task["status"])
 
     def start_rag_task(self, call: Call, task_id: int) -> bool:
-        """Start a task, also one that has ended."""
         task = self._own(call, task_id)
         if task is None or task["isStarted"]:
             return task is not None
@@ -76,7 +67,6 @@ class Rag:
         return True
 
     def cancel_rag_task(self, call: Call, task_id: int) -> bool:
-        """End a task that is under way."""
         task = self._own(call, task_id)
         return task is not None and task["isStarted"] and self._end(call, task_id, "canceled")
 
@@ -91,11 +81,12 @@ class Rag:
         self._refuse_others(call, known["characterUid"])
         return self._settled(call, task) if task else None
 
+    get_rag_task = _own
+
     def _refuse_others(self, call: Call, uid: str) -> None:
-        own_or_refuse(call, self._characters.rows.first(uid=uid))
+        own_or_refuse(call, self._characters.first(uid=uid))
 
     def _settled(self, call: Call, task: Row) -> Row:
-        """Return a task with the state that it has by now."""
         if not task["isStarted"]:
             return task
         if call.now - task["gmtStart"] >= RUN_SECONDS or task["polls"] >= RUN_POLLS:
@@ -115,14 +106,8 @@ class Rag:
 def new_task(call: Call, character_uid: str, fields: Row) -> Row:
     """Return the row of a new task."""
     sizes = {"maxSegmentSize": 300, "maxOverlapSize": 30}
-    state = {"status": "pending", "isStarted": False, "polls": 0, "gmtCreate": call.now, "gmtModified": call.now}
+    state = {"status": "pending", "isStarted": False, "polls": 0, **call.dates}
     return {**sizes, **fields, **state, "characterUid": character_uid}
-
-
-def _check_sizes(fields: Row) -> None:
-    for name, (label, high) in _RANGES.items():
-        if not 0 <= fields.get(name, 0) <= high:
-            raise Refused(400, f"{label} should be between 0 and {high}")
 
 
 def _is_elsewhere(address: str) -> bool:

@@ -14,11 +14,9 @@ class TagManagerForBizAdmin:
         self._things = {kind: store.table(f"{kind}s", "uid") for kind in KINDS}
 
     def create_tag(self, call: Call, refer_type: str, refer_id: str, tag: str) -> bool:
-        """Add a tag; return whether there is something to put it on."""
         return self._change(refer_type, refer_id, lambda tags: [*tags, *({tag} - {*tags})])
 
     def delete_tag(self, call: Call, refer_type: str, refer_id: str, tag: str) -> bool:
-        """Take a tag off; return whether there is something to take it off."""
         return self._change(refer_type, refer_id, lambda tags: [other for other in tags if other != tag])
 
     def _change(self, kind: str, uid: str, change: Callable[[list[str]], list[str]]) -> bool:

@@ -11,9 +11,7 @@ class TelegramManagerForAdmin:
         pass
 
     def find_telegram_chat(self, call: Call, backend_id: str, tg_chat_id: int) -> str:
-        """Find the chat that a chat of Telegram is bound to."""
         raise Refused(404, "No telegram chat bound.")
 
     def list_telegram_messages(self, call: Call, chat_id: str, limit: int = 0, offset: int = 0) -> list[Row]:
-        """Return the messages of a chat that came by Telegram."""
         return []

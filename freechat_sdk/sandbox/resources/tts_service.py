@@ -28,15 +28,12 @@ class TTSService:
         self._backends = store.table("backends", "backendId", "characterUid")
 
     def list_tts_builtin_speakers(self, call: Call) -> list[str]:
-        """Return the names of all speakers."""
         return [name.strip() for name in _SPEAKERS.split(",")]
 
     def play_sample(self, call: Call, speaker_type: str, speaker: str) -> File:
-        """Let a speaker speak, a known one or not."""
         return _SPOKEN
 
     def speak_message(self, call: Call, message_id: int) -> File:
-        """Read a message aloud."""
         with self._store.transaction():
             chat = own_or_refuse(call, self._chat(message_id))
             can_speak = self._can_speak(chat, message_id)
