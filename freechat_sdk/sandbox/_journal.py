@@ -4,6 +4,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,14 +98,15 @@ PATIENCE = 0.05
 
 def has_left(sock: socket.socket, patience: float = 0.0) -> bool:
     """Return whether the peer has closed a connection, or the server has, or does within some seconds."""
-    if sock.fileno() < 0:
+    try:
+        with closing(sock.dup()) as peeked, selectors.DefaultSelector() as selector:
+            peeked.settimeout(0)  # its own thread may read what has arrived before this one does
+            selector.register(peeked, selectors.EVENT_READ)
+            return bool(selector.select(patience)) and not peeked.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except (OSError, ValueError):
         return True
-    with selectors.DefaultSelector() as selector:
-        try:
-            selector.register(sock, selectors.EVENT_READ)
-            return bool(selector.select(patience)) and not sock.recv(1, socket.MSG_PEEK)
-        except (OSError, ValueError):
-            return True
 
 
 class Journal:

@@ -1,13 +1,17 @@
 """The verdict on a program: each misuse is found, and what looks like it is not."""
 
+import selectors
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from freechat_sdk import ApiClient, ApiException, ChatApi, ChatCreateDTO, Configuration
 from freechat_sdk.sandbox import Busy, Cut, Fault, Garbage, Html, Reset, Sandbox, Slow, Stall, Status
+from freechat_sdk.sandbox._journal import has_left
 from test.clients import Clock, configured
 from test.server import MAX_WAIT
 
@@ -156,6 +160,25 @@ def test_many_threads_may_have_a_connection_each(program: Program) -> None:
         thread.join(MAX_WAIT)
     found = [exchange for exchange in program.sandbox._server.journal.exchanges if exchange.reconnects]
     assert found == []
+
+
+def test_looking_whether_a_client_has_left_never_waits_for_what_another_thread_has_read() -> None:
+    """A thread may read a request between the look at a connection and the look into it."""
+    ours, theirs = socket.socketpair()
+
+    class Select(selectors.DefaultSelector):
+        def select(self, timeout: float | None = None) -> Any:
+            theirs.send(b"x")
+            found = super().select(timeout)
+            ours.recv(1)
+            return found
+
+    ours.settimeout(MAX_WAIT)
+    with ours, theirs, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selectors, "DefaultSelector", Select)
+        assert has_left(ours) is False
+        theirs.close()
+    assert has_left(ours) is True
 
 
 def test_polling(program: Program, clock: Clock) -> None:
