@@ -78,14 +78,21 @@ class Exchange:
         """Whether the client has closed the connection."""
         return has_left(self.sock)
 
+    def is_under_way(self, patience: float) -> bool:
+        """Return whether the response has not ended and the client still waits for it, or ends within some seconds.
+
+        What a program has done may arrive a little later, since processors carry on connections independently.
+        """
+        return not self.is_over and not has_left(self.sock, patience) and not self.is_over
+
     @property
     def is_doubtful(self) -> bool:
         """Whether the client cannot know if it was carried out."""
         return self.fault.leaves_doubt or (self.status is None and self.is_left)
 
 
-PATIENCE = 0.1
-"""How long the end of a connection may arrive after the beginning of the next one, in seconds."""
+PATIENCE = 0.05
+"""How long to wait for the end of a connection that a client may have closed already, in seconds."""
 
 
 def has_left(sock: socket.socket, patience: float = 0.0) -> bool:
@@ -113,8 +120,7 @@ class Journal:
         """Add a request."""
         with self._lock:
             self._sends = [send for send in self._sends if not send.is_over and not send.is_left]
-            others = [send for send in self._sends if send.chat == exchange.chat]
-            exchange.overlaps = any(not has_left(send.sock, PATIENCE) and not send.is_over for send in others)
+            exchange.overlaps = any(send.chat == exchange.chat and send.is_under_way(PATIENCE) for send in self._sends)
             latest = self._latest.get(exchange.token)
             exchange.reconnects = exchange.count == 1 and latest is not None and _could_be_kept(latest)
             if exchange.chat is not None:

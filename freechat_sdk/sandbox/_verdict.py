@@ -9,6 +9,8 @@ MAX_RECONNECTIONS = 4
 MAX_POLLS = 4
 """How many times in a row the same may be read, each less than a second after the one before."""
 POLL_SECONDS = 1.0
+LEAVING_SECONDS = 0.5
+"""How long the end of a stream that was closed may take to arrive."""
 _TOKEN_NAMES = frozenset({"access_token", "api_key", "apikey", "authorization", "token"})
 
 
@@ -68,7 +70,7 @@ def _polling(exchanges: list[Exchange]) -> Iterator[str]:
 def _left_open(exchanges: list[Exchange]) -> Iterator[str]:
     for exchange in exchanges:
         is_stream = exchange.operation is not None and exchange.operation.kind == "events"
-        if is_stream and exchange.status == 200 and not exchange.is_over and not exchange.is_left:
+        if is_stream and exchange.status == 200 and exchange.is_under_way(LEAVING_SECONDS):
             yield f"{exchange.name}: a stream was left open. Read it to its end, or close it: `with ... as stream`."
 
 

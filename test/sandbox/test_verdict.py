@@ -12,7 +12,7 @@ from test.clients import Clock, configured
 from test.server import MAX_WAIT
 
 SEND, STREAM = "ChatApi.send_message", "ChatApi.stream_send_message"
-SHORT = 0.2
+SHORT = 0.5
 
 
 class Program:
