@@ -122,6 +122,8 @@ def without_frames(error: E, secrets: Iterable[str] = ()) -> E:
         if id(found) in seen:
             continue
         seen.add(id(found))
+        if found.__suppress_context__:
+            found.__context__ = None  # tracebacks do not show it; pydantic's errors hold the input
         frames = _outer_frames(found.__traceback__)
         if not KEEPS_FRAMES:
             found.__traceback__ = frames

@@ -579,3 +579,19 @@ def test_a_token_with_equals_signs_is_masked_whole_where_a_server_echoes_it(toke
     with api_of(ChatApi, handler, access_token=token) as (api, _), pytest.raises(ApiException) as caught:
         api.list_chats()
     assert caught.value.body == "unknown token: ***"
+
+
+@pytest.mark.parametrize("data", [TOKEN, json.dumps({"text": {"a": TOKEN}})])
+def test_an_error_does_not_keep_the_one_of_pydantic_that_holds_the_event(data: str) -> None:
+    def handle(_: Request, connection: Connection) -> None:
+        connection.start_stream()
+        connection.chunk(f"data:{data}\n\n".encode())
+        connection.end()
+
+    with api_of(ChatApi, handle) as (api, _), pytest.raises(freechat_sdk.ApiDecodeError) as caught:
+        api.stream_send_message("chat", "Hi").until_done()
+    waiting: list[BaseException | None] = [caught.value]
+    while waiting:
+        if (error := waiting.pop()) is not None:
+            assert TOKEN not in f"{error!r} {error}"
+            waiting += [error.__cause__, error.__context__]
